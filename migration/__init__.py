@@ -1,0 +1,1 @@
+"""Surveys, plans, moves and proves; never imports infra."""
