@@ -1,0 +1,14 @@
+"""The lab's one error: what went wrong, why, what state that leaves, what to do next. It never prints."""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """A fault of the lab in four thoughts; `code` is kebab-case and stable."""
+
+    def __init__(self, code: str, *, what: str, why: str, state: str, next: str) -> None:
+        super().__init__(what)
+        self.code, self.what, self.why, self.state, self.next = code, what, why, state, next
+
+    def __str__(self) -> str:
+        return f"error[{self.code}]: {self.what}\n  why:   {self.why}\n  state: {self.state}\n  next:  {self.next}"
