@@ -19,11 +19,12 @@ SOURCE_HOSTS: Final = {
     "edge1": "198.51.100.14",
 }
 
-# The wire between both: TEST-NET-1, a /30, so that nothing else of that range is shadowed.
+# The wire between both: the upper half of the same TEST-NET-2. Not TEST-NET-1: a build machine may itself live in
+# 192.0.2.0/24 with its gateway at .1, and a /30 there would cut it off.
 UPLINK_ROOT_DEVICE: Final = "dcs-up"
 UPLINK_SOURCE_DEVICE: Final = "uplink"
-UPLINK_ROOT: Final = "192.0.2.1"
-UPLINK_SOURCE: Final = "192.0.2.2"
+UPLINK_ROOT: Final = "198.51.100.129"
+UPLINK_SOURCE: Final = "198.51.100.130"
 
 # Target data centre: one node with a /32 on an empty bridge.
 NODE_BRIDGE: Final = "dcs-node"
