@@ -1,0 +1,112 @@
+"""The target contract: what Pulumi provided for one system, versioned and free of secrets; only references to them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from catalogue.system import AbsolutePath, Id, Strict
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class SecretRef(Strict):
+    """Where a secret lies in the cluster; never its value."""
+
+    namespace: str
+    name: str
+    keys: list[str]
+
+
+class Namespaces(Strict):
+    app: str
+    data: str
+
+
+class TargetDatabase(Strict):
+    """The system's PostgreSQL cluster (CloudNativePG)."""
+
+    cluster: str
+    namespace: str
+    host: str
+    """Name of the read-write service inside the cluster."""
+    port: int
+    name: str
+    owner: str
+    owner_secret: SecretRef
+    migration_role: str
+    """Role that may create the subscription and become the owner, and nothing else."""
+    migration_secret: SecretRef
+    ca_secret: SecretRef
+    major: int
+    extensions: list[str]
+
+
+class TargetBucket(Strict):
+    name: Id
+    bucket: str
+    endpoint: str
+    region: str
+    secret: SecretRef
+
+
+class TargetWeb(Strict):
+    namespace: str
+    deployment: str
+    service: str
+    route: str
+    host: str
+    """Public host name."""
+    gateway_address: str
+    gateway_port: int
+    image: str
+    release: str
+    health: AbsolutePath
+    ready: AbsolutePath
+    replicas: int
+
+
+class TargetJob(Strict):
+    name: Id
+    namespace: str
+    cronjob: str
+    schedule: str
+
+
+class Readiness(Strict):
+    """One question whose answer tells that a part is usable."""
+
+    name: str
+    probe: str
+    expect: str
+
+
+class TargetContract(Strict):
+    """Everything the migration may know of the target of one system.
+
+    Additive within a schema version. `hash` covers all other fields; a plan pins it.
+    """
+
+    schema_version: Literal[1]
+    environment: Id
+    system: Id
+    stack: str
+    catalogue_hash: Sha256
+    code_hash: Sha256
+    namespaces: Namespaces
+    database: TargetDatabase
+    buckets: list[TargetBucket]
+    web: TargetWeb
+    jobs: list[TargetJob]
+    limits: dict[str, str]
+    readiness: list[Readiness]
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def contract_hash(content: dict[str, object]) -> str:
+    """Return the SHA-256 of a contract's content without its own `hash`, over sorted JSON."""
+    covered = {key: value for key, value in content.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
