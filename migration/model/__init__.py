@@ -1,0 +1,1 @@
+"""Frozen words of the domain; no I/O."""

@@ -1,0 +1,112 @@
+"""What the survey observed at the source; machines write it, nobody edits it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Observed(BaseModel):
+    """Observed facts: unknown keys are refused, so a playbook and this model cannot drift apart silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HostFacts(Observed):
+    name: str
+    address: str
+    distribution: str
+    """For example `Debian 11.11`."""
+    kernel: str
+    python: str
+    memory_bytes: int
+    disk_free_bytes: int
+    clock_offset_seconds: float
+
+
+class TableFacts(Observed):
+    schema_name: str
+    name: str
+    rows_estimate: int
+    size_bytes: int
+    has_primary_key: bool
+    replica_identity: str
+    """`d` default, `n` nothing, `f` full, `i` index: pg_class.relreplident."""
+
+
+class DatabaseFacts(Observed):
+    host: str
+    name: str
+    owner: str
+    server_version: str
+    server_version_number: int
+    """For example 130023."""
+    encoding: str
+    collation: str
+    ctype: str
+    size_bytes: int
+    wal_level: str
+    max_replication_slots: int
+    replication_slots_used: int
+    max_wal_senders: int
+    extensions: dict[str, str]
+    tables: list[TableFacts]
+    sequences: int
+    large_objects: int
+    materialised_views: int
+    prepared_transactions: int
+    longest_transaction_seconds: float
+
+
+class FilesFacts(Observed):
+    host: str
+    path: str
+    files: int
+    size_bytes: int
+    special_files: list[str]
+    """Sockets, devices and FIFOs: never moved, always named."""
+
+
+class JobFacts(Observed):
+    host: str
+    user: str
+    line: str
+    armed: bool
+
+
+class WebFacts(Observed):
+    host: str
+    service: str
+    active: bool
+    enabled: bool
+
+
+class TrafficFacts(Observed):
+    host: str
+    site: str
+    listening_ports: list[int]
+    server_names: list[str]
+    certificate_expires: str
+    """RFC 3339 in UTC."""
+
+
+class SystemFacts(Observed):
+    database: DatabaseFacts
+    files: dict[str, FilesFacts]
+    jobs: dict[str, JobFacts]
+    web: WebFacts
+    traffic: TrafficFacts
+
+
+class Inventory(Observed):
+    """One survey of the whole source."""
+
+    observed_at: str
+    """RFC 3339 in UTC."""
+    hosts: dict[str, HostFacts]
+    systems: dict[str, SystemFacts]
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the content."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Programs that carry bytes; each can be run alone."""

@@ -1,0 +1,278 @@
+"""The outside world as the engine sees it: Protocols only, no code that acts.
+
+Two kinds of port. The five *moves* know one component of one system on both sides and carry the verbs of the stages;
+each effect has its probe (re-read from the world) and its way back (idempotent). The *services* below them are the
+tools that moves are made of.
+
+Rules for every move:
+- a verb returns only when its effect was re-read from the side it changed; otherwise it raises `StepFailed`;
+- a verb may be called again after a crash at any moment and must reach the same state;
+- an undo may be called when nothing, half or all was done;
+- no verb waits without a limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from migration.model.words import Facts, Finding, Json, Probe, Progress, Proof, Side
+
+OnProgress = Callable[[Progress], None]
+
+
+class Clock(Protocol):
+    """Time and waiting; the only source of both."""
+
+    def now(self) -> float:
+        """Return seconds since the epoch, UTC."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class DatabaseMove(Protocol):
+    """The database of one system."""
+
+    def check(self) -> Sequence[Finding]:
+        """Return what speaks against the move, read from both sides now: settings, versions, keys."""
+
+    def prepare(self) -> Facts:
+        """Create roles, grants, marker and fence on the source, and make the target read-only for the application."""
+
+    def prepared(self) -> Probe: ...
+
+    def unprepare(self) -> None: ...
+
+    def replicate(self, on_progress: OnProgress) -> Facts:
+        """Copy schema, rows and large objects from an exported snapshot, then follow changes until the lag is small."""
+
+    def replicated(self) -> Probe: ...
+
+    def unreplicate(self) -> None:
+        """Drop subscription, slot, publication and everything that was copied."""
+
+    def fence(self) -> Facts:
+        """Keep everyone but the migration out of the source, prove it, and see the last commit arrive on the target."""
+
+    def fenced(self) -> Probe: ...
+
+    def unfence(self) -> None: ...
+
+    def hand_over(self) -> Facts:
+        """Under the fence: sequences, large objects, views; stop following; let the application write on the target."""
+
+    def handed_over(self) -> Probe: ...
+
+    def take_back(self) -> None:
+        """Make the target read-only again and follow the source again."""
+
+    def retire_stream(self) -> Facts:
+        """After release: drop subscription and slot, so the source keeps no log for us."""
+
+    def stream_retired(self) -> Probe: ...
+
+    def prove(self, *, frozen: bool) -> Sequence[Proof]:
+        """Compare both sides at one moment: rows, sequences, large objects, schema, grants.
+
+        `frozen`: the source is fenced and the target has no writer. Otherwise a moment is made by a short lock.
+        """
+
+
+class FilesMove(Protocol):
+    """All file sets of one system."""
+
+    def check(self) -> Sequence[Finding]:
+        """Return what speaks against the move; includes whether the store rejects wrong checksums, and free space."""
+
+    def prepare(self) -> Facts: ...
+
+    def prepared(self) -> Probe: ...
+
+    def unprepare(self) -> None: ...
+
+    def replicate(self, on_progress: OnProgress) -> Facts:
+        """Bulk pass, then delta passes until one is small."""
+
+    def replicated(self) -> Probe: ...
+
+    def unreplicate(self) -> None:
+        """Remove every object that we wrote."""
+
+    def converge(self) -> Facts:
+        """One delta pass while the source still serves, so that the last one is short."""
+
+    def hand_over(self) -> Facts:
+        """Under the freeze: the last delta pass; then names, sizes and hashes of what changed are compared."""
+
+    def handed_over(self) -> Probe: ...
+
+    def take_back(self) -> None: ...
+
+    def prove(self, *, frozen: bool, full: bool) -> Sequence[Proof]:
+        """Compare the manifest of both sides; `full` re-reads the content of every object.
+
+        When the source is not frozen, files that changed during the comparison are compared again.
+        """
+
+
+class JobsMove(Protocol):
+    """The scheduled jobs of one system."""
+
+    def check(self) -> Sequence[Finding]: ...
+
+    def disarm_source(self) -> Facts:
+        """Disarm every job on the source and wait until none of its runs is alive."""
+
+    def source_disarmed(self) -> Probe: ...
+
+    def rearm_source(self) -> None: ...
+
+    def arm_target(self) -> Facts: ...
+
+    def target_armed(self) -> Probe: ...
+
+    def disarm_target(self) -> None: ...
+
+    def prove(self, *, serving: Side | None) -> Sequence[Proof]:
+        """Prove that each job is armed on exactly the serving side; on none when `serving` is None."""
+
+
+class WebMove(Protocol):
+    """The web process of one system."""
+
+    def check(self) -> Sequence[Finding]: ...
+
+    def target_ready(self) -> Probe:
+        """Say whether the target's pods are ready and answer through the target's own gateway."""
+
+    def capture_pages(self) -> Facts:
+        """Read the public pages from the source, past the gate, as a user reads them; the facts hold their hashes."""
+
+    def prove_pages(self, captured: Facts) -> Sequence[Proof]:
+        """Compare the pages of the target, read through its own gateway, with those captured."""
+
+    def stop_source(self) -> Facts: ...
+
+    def source_stopped(self) -> Probe: ...
+
+    def start_source(self) -> None: ...
+
+
+class TrafficMove(Protocol):
+    """The public traffic of one system, through the gate."""
+
+    def check(self) -> Sequence[Finding]: ...
+
+    def install_gate(self) -> Facts:
+        """Put the gate in front of the source site, without a refused request, and prove that it serves and holds."""
+
+    def gate_installed(self) -> Probe: ...
+
+    def remove_gate(self) -> None: ...
+
+    def hold(self) -> Facts:
+        """Let requests wait, and return when none is under way at the source."""
+
+    def held(self) -> Probe: ...
+
+    def release_to_source(self) -> None: ...
+
+    def release_to_target(self) -> Facts:
+        """Send the waiting and all further requests to the target: the point of no return."""
+
+    def released_to_target(self) -> Probe: ...
+
+    def prove(self, *, serving: Side) -> Sequence[Proof]:
+        """Prove by the gate's own counters and by a request that only this side serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """All five components of one system."""
+
+    database: DatabaseMove
+    files: FilesMove
+    jobs: JobsMove
+    web: WebMove
+    traffic: TrafficMove
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookResult:
+    """The structured results of a playbook: per host, what its last `set_stats` said."""
+
+    results: Mapping[str, Mapping[str, Json]]
+    seconds: float
+
+
+class Playbooks(Protocol):
+    """Runs a playbook of `playbooks/` in its own job-host process."""
+
+    def run(
+        self,
+        playbook: str,
+        *,
+        limit: Sequence[str],
+        variables: Mapping[str, Json],
+        secrets: Mapping[str, str] | None = None,
+        timeout_seconds: float = 300.0,
+    ) -> PlaybookResult:
+        """Run `<playbook>.yml` against exactly these hosts.
+
+        Raises `StepFailed` unless every host of `limit` was reached, processed and reported; with the failed task.
+        """
+
+
+class Cluster(Protocol):
+    """The target's Kubernetes API, as far as the migration needs it."""
+
+    def read_contract(self, namespace: str) -> Json: ...
+
+    def read_secret(self, namespace: str, name: str) -> Mapping[str, str]: ...
+
+    def write_secret(self, namespace: str, name: str, values: Mapping[str, str]) -> None: ...
+
+    def delete_secret(self, namespace: str, name: str) -> None: ...
+
+    def service_address(self, namespace: str, name: str) -> tuple[str, int]:
+        """Return an address and port at which the job host reaches a service."""
+
+    def deployment_ready(self, namespace: str, name: str) -> tuple[int, int]:
+        """Return (ready, wanted) replicas of the current generation."""
+
+    def cronjob_suspended(self, namespace: str, name: str) -> bool: ...
+
+    def set_cronjob_suspended(self, namespace: str, name: str, suspended: bool) -> None: ...
+
+    def cronjob_active_runs(self, namespace: str, name: str) -> int: ...
+
+
+class Remote(Protocol):
+    """A warm SSH connection to one source host, for the few commands inside the hold; no shell strings from data."""
+
+    def run(self, host: str, argv: Sequence[str], *, input: str | None = None, timeout_seconds: float = 10.0) -> str:
+        """Return stdout; raises `StepFailed` with stderr when the exit status is not 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStatus:
+    """A named unit's life: `running`, `done`, `failed`, or `absent`; `result` is its last JSON line."""
+
+    state: str
+    progress: Progress | None
+    result: Mapping[str, Json] | None
+    error: str | None
+
+
+class Units(Protocol):
+    """Named processes that outlive the orchestrator: movements of hours."""
+
+    def start(self, name: str, argv: Sequence[str], *, secrets: Mapping[str, str], token: int) -> None:
+        """Start, or attach if a unit of this name is alive; a token lower than the highest seen is refused."""
+
+    def status(self, name: str) -> UnitStatus: ...
+
+    def stop(self, name: str) -> None: ...

@@ -1,0 +1,1 @@
+"""The proofs; each judges, none repairs."""
