@@ -28,7 +28,7 @@ class Screen:
 
     total: int
     write: Callable[[str], object] = sys.stdout.write
-    live: bool = field(default_factory=lambda: sys.stdout.isatty())
+    live: bool = field(default_factory=sys.stdout.isatty)
     phases: list[Phase] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _started: float = field(default_factory=time.monotonic)
