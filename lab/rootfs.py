@@ -90,7 +90,12 @@ def in_rootfs(
     pip.mkdir(exist_ok=True)
     words = ["nice", "-n", "10", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--as-pid2"]
     words += ["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe", f"--directory={root}"]
-    words += ["--bind-ro=/etc/resolv.conf", f"--bind-ro={bundle}:{_GUEST_CA}", f"--bind={pip}:{_GUEST_PIP_CACHE}"]
+    words += [
+        f"--machine=build-{digest(str(root))}",
+        "--bind-ro=/etc/resolv.conf",
+        f"--bind-ro={bundle}:{_GUEST_CA}",
+        f"--bind={pip}:{_GUEST_PIP_CACHE}",
+    ]
     if Path("/etc/pip.conf").exists():
         words.append("--bind-ro=/etc/pip.conf")
     words += [f"--bind={host}:{guest}" for host, guest in (binds or {}).items()]

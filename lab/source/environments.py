@@ -1,0 +1,41 @@
+"""Python environments of the applications, `/opt/<system>/venv`, for source hosts and for container images alike.
+
+Built by pip inside the very Debian release that will run them, from hashed requirements; it never resolves versions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.paths import CHECKOUT, cache
+from lab.rootfs import base, cached, digest, in_rootfs
+from lab.source.overlay import only, scratch_root
+
+
+def venv_layer(system: str, release: str, suite: str) -> Path:
+    """Return a folder that holds `opt/<system>/venv` and nothing else, built in `suite` if the cache lacks it."""
+    requirements = CHECKOUT / "lab" / "apps" / system / f"requirements-{release}.txt"
+    if not requirements.exists():
+        raise LabError(
+            "requirements-missing",
+            what=f"release {release} of {system} is unknown",
+            why=f"{requirements} does not exist",
+            state="nothing was built",
+            next=f"ls {requirements.parent}   shows the releases that exist",
+        )
+    pinned = requirements.read_text()
+    target = cache() / "layers" / f"venv-{system}-{release}-{suite}-{digest('1', pinned)}"
+    bottom = base(suite, ("python3", "python3-venv"), "python")
+
+    def build(folder: Path) -> None:
+        home = f"opt/{system}"
+        with scratch_root((bottom,), folder) as root:
+            (root / home).mkdir(parents=True)
+            (root / home / "requirements.txt").write_text(pinned)
+            in_rootfs(root, ["python3", "-m", "venv", f"/{home}/venv"])
+            pip = [f"/{home}/venv/bin/pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"]
+            in_rootfs(root, [*pip, "-r", f"/{home}/requirements.txt"], timeout_seconds=1800)
+        only(folder, f"{home}/venv")
+
+    return cached(target, build)
