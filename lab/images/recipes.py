@@ -1,0 +1,209 @@
+"""What each image of the lab is made of: programs we built, Debian packages, Python environments, our applications.
+
+Nothing is fetched from an image registry, and no image runs as root.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from lab.command import run
+from lab.images.layers import TRIMMED, Entry, Layer, Tree, account_entries, file_entry
+from lab.images.store import Part, Recipe
+from lab.paths import CHECKOUT, cache
+from lab.rootfs import base, cached
+from lab.source.environments import venv_layer
+from lab.toolchain import tool_path
+
+_FORMAT: Final = "1"  # raise it when layers must be made anew although what they are made of is the same
+_APPLICATION_USER: Final = 10001
+_POSTGRES_USER: Final = 26  # the operator's convention; files of the data folder belong to it
+_POSTGRES_PACKAGES: Final = ("locales", "postgresql-17", "postgresql-client-17")
+_PYTHON_PACKAGES: Final = ("python3", "python3-venv")
+_LOCALES: Final = ("en_US.UTF-8", "vi_VN.UTF-8")
+RELEASES: Final = {
+    "portal:5.2.8": "bullseye",
+    "portal:8.0.1": "trixie",
+    "feedback:1.0.0": "bullseye",
+    "feedback:2.6.1": "trixie",
+}
+INFRASTRUCTURE: Final = ("pause", "probe", "coredns", "traefik", "cloudnative-pg")
+
+
+def recipe(name: str) -> Recipe:
+    """Return the recipe of `pause`, `coredns`, …, `postgresql`, or `<system>:<release>`; builds what that needs."""
+    if name in RELEASES:
+        return _application(name)
+    return _RECIPES[name]()
+
+
+def image_name(name: str) -> str:
+    """Return the full name under which the node knows an image."""
+    if name == "postgresql":
+        return f"dcshift.local/postgresql:{postgres_version()}"
+    return f"dcshift.local/{name}" if ":" in name else f"dcshift.local/{name}:1"
+
+
+def postgres_version() -> str:
+    """Return PostgreSQL's own version in the operand image, such as 17.11; the operator reads it from the tag."""
+    listing = (_postgres_root() / "var/lib/dpkg/status").read_text()
+    found = re.search(r"^Package: postgresql-17\n(?:.+\n)*?Version: ([0-9.]+)", listing, re.MULTILINE)
+    assert found is not None, "the package was installed a line above"
+    return found.group(1)
+
+
+def _pause() -> Recipe:
+    # A sandbox only has to exist; nothing is ever sent to it but SIGKILL.
+    command = ("/bin/busybox", "sleep", "2147483647")
+    return Recipe(("dcshift.local/pause:1",), (_busybox_part(),), user="65535:65535", command=command)
+
+
+def _probe() -> Recipe:
+    return Recipe(("dcshift.local/probe:1",), (_busybox_part(),), command=("/bin/sh",))
+
+
+def _program(name: str, tool: str, paths: tuple[str, ...]) -> Recipe:
+    binary = tool_path(tool)
+
+    def make() -> Layer:
+        entries = [*account_entries({"app": _APPLICATION_USER}), _certificates(), Entry("tmp/", mode=0o1777)]
+        entries.append(file_entry(paths[0], binary))
+        entries += [Entry(path, link=f"/{paths[0]}") for path in paths[1:]]
+        return Layer(entries=tuple(entries))
+
+    part = Part(f"program {_FORMAT} {paths} {_file_hash(binary)}", make)
+    return Recipe((image_name(name),), (part,), entrypoint=(f"/{paths[0]}",))
+
+
+def _certificates() -> Entry:
+    # Programs that read the system's authorities start with none: nothing outside the lab is ever called.
+    return Entry("etc/ssl/certs/", mode=0o755)
+
+
+def _postgres() -> Recipe:
+    root, below = _postgres_root(), base("trixie", (), "minbase")
+    binaries = "/usr/lib/postgresql/17/bin"
+    version = postgres_version()
+
+    def make() -> Layer:
+        return Layer(trees=(Tree(root, below=below, trimmed=TRIMMED),))
+
+    return Recipe(
+        (f"dcshift.local/postgresql:{version}", "dcshift.local/postgresql:17"),
+        (_debian_part("trixie"), Part(f"postgres {_FORMAT} {root.name}", make)),
+        user=f"{_POSTGRES_USER}:{_POSTGRES_USER}",
+        environment={"PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+    )
+
+
+def _postgres_root() -> Path:
+    """Return a Debian root with PostgreSQL, its own cluster removed and its user renumbered."""
+    installed = base("trixie", _POSTGRES_PACKAGES, "postgresql-17")
+    key = hashlib.sha256(f"{_FORMAT} {installed.name} {_LOCALES} {_POSTGRES_USER}".encode()).hexdigest()[:12]
+
+    def build(folder: Path) -> None:
+        run(["cp", "-a", "--reflink=auto", f"{installed}/.", folder], timeout_seconds=300)
+        for locale in _LOCALES:
+            language, _, encoding = locale.partition(".")
+            run(["chroot", folder, "localedef", "-i", language, "-f", encoding, locale])
+        run(["chroot", folder, "usermod", "--uid", str(_POSTGRES_USER), "--home", "/var/lib/postgresql", "postgres"])
+        run(["chroot", folder, "groupmod", "--gid", str(_POSTGRES_USER), "postgres"])
+        for name in ("etc/postgresql/17", "var/lib/postgresql/17"):
+            run(["rm", "-rf", folder / name])
+        for name in ("var/lib/postgresql", "run/postgresql"):
+            run(["chroot", folder, "chown", "-R", "postgres:postgres", f"/{name}"], check=False)
+
+    return cached(cache() / "rootfs" / f"trixie-operand-{key}", build)
+
+
+def _application(name: str) -> Recipe:
+    system, _, release = name.partition(":")
+    suite = RELEASES[name]
+    environment = venv_layer(system, release, suite)
+    python = base(suite, _PYTHON_PACKAGES, "python")
+    below = base(suite, (), "minbase")
+    source = CHECKOUT / "lab" / "apps" / system
+    parts = (
+        _debian_part(suite),
+        Part(f"python {_FORMAT} {python.name}", lambda: Layer((Tree(python, below=below, trimmed=TRIMMED),))),
+        Part(f"venv {_FORMAT} {environment.name}", lambda: Layer((Tree(environment),))),
+        Part(f"app {_FORMAT} {system} {_tree_hash(source)}", lambda: _application_layer(system, source)),
+    )
+    return Recipe(
+        (image_name(name),),
+        parts,
+        user=f"{_APPLICATION_USER}:{_APPLICATION_USER}",
+        command=(f"/opt/{system}/bin/web",),
+        environment={"PATH": f"/opt/{system}/bin:/opt/{system}/venv/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+        folder=f"/opt/{system}/app",
+    )
+
+
+def _application_layer(system: str, source: Path) -> Layer:
+    requirements = tuple(path.name for path in source.glob("requirements-*"))
+    code = Tree(source, f"opt/{system}/app", trimmed=("bin", *requirements), without=("__pycache__",))
+    programs = Tree(source / "bin", f"opt/{system}/bin", without=("__pycache__",))
+    accounts = {"app": _APPLICATION_USER}
+    return Layer(trees=(code, programs), entries=account_entries(accounts))
+
+
+def _debian_part(suite: str) -> Part:
+    root = base(suite, (), "minbase")
+    return Part(f"debian {_FORMAT} {root.name}", lambda: Layer((Tree(root, trimmed=TRIMMED, skeleton=True),)))
+
+
+def _busybox_part() -> Part:
+    binary = _busybox()
+
+    def make() -> Layer:
+        names = run([binary, "--list"]).stdout.split()
+        links = [Entry(f"bin/{name}", link="/bin/busybox") for name in names if name != "busybox"]
+        folders = [Entry("tmp/", mode=0o1777), *account_entries({"app": _APPLICATION_USER})]
+        return Layer(entries=(file_entry("bin/busybox", binary), *links, *folders))
+
+    return Part(f"busybox {_FORMAT} {_file_hash(binary)}", make)
+
+
+def _busybox() -> Path:
+    """Return Debian's statically linked busybox, unpacked from its package without installing it."""
+
+    def build(folder: Path) -> None:
+        run(["apt-get", "download", "-q", "busybox-static"], cwd=folder, timeout_seconds=300)
+        package = next(folder.glob("busybox-static_*.deb"))
+        run(["dpkg-deb", "--extract", package, folder])
+
+    folder = cached(cache() / "busybox-static", build)
+    return next(path for path in (folder / "bin/busybox", folder / "usr/bin/busybox") if path.exists())
+
+
+@functools.cache
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _tree_hash(root: Path) -> str:
+    found = hashlib.sha256()
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if name != "__pycache__")
+        for name in sorted(files):
+            path = Path(folder) / name
+            found.update(f"{path.relative_to(root)}\0{path.stat().st_mode:o}\0".encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+_RECIPES: Final[dict[str, Callable[[], Recipe]]] = {
+    "pause": _pause,
+    "probe": _probe,
+    "coredns": lambda: _program("coredns", "coredns", ("coredns",)),
+    "traefik": lambda: _program("traefik", "traefik", ("traefik",)),
+    "cloudnative-pg": lambda: _program("cloudnative-pg", "cnpg-manager", ("manager", "operator/manager_amd64")),
+    "postgresql": _postgres,
+}

@@ -1,0 +1,95 @@
+"""The target's S3 server (seaweedfs) with generated credentials; a request with other keys is refused."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_PORT, S3_REGION
+from lab.target.layout import CONFIG, HOME, S3_CREDENTIALS
+from lab.target.processes import Daemon, start, wait_until
+
+# Every port is given: a second server on a taken default port would die. These inner ones know no password, so
+# `guard` closes them to everything but the node itself.
+_PORTS: Final = {
+    "master.port": 19333,
+    "master.port.grpc": 29333,
+    "volume.port": 19340,
+    "volume.port.grpc": 29340,
+    "filer.port": 18888,
+    "filer.port.grpc": 28888,
+    "admin.port": 23647,
+    "admin.port.grpc": 33647,
+    "s3.port.grpc": 28333,
+}
+INNER_PORTS: Final = tuple(sorted(_PORTS.values()))
+
+
+def start_object_store() -> None:
+    """Start the server with fresh credentials in `s3.json`; return once it refuses a request without a key."""
+    data = HOME / "s3"
+    data.mkdir(parents=True, exist_ok=True)
+    access_key, secret_key = secrets.token_hex(10), secrets.token_urlsafe(30)
+    _write(CONFIG / "s3-identities.json", identities(access_key, secret_key))
+    _write(
+        S3_CREDENTIALS,
+        {"endpoint": S3_ENDPOINT, "region": S3_REGION, "access_key": access_key, "secret_key": secret_key},
+    )
+    start(Daemon("seaweedfs", argv(data, CONFIG / "s3-identities.json"), {"HOME": str(HOME)}))
+    wait_until("the object store's readiness", _refuses_strangers, 60)
+
+
+def argv(data: Path, identities_file: Path) -> tuple[str, ...]:
+    """Return the server's command line."""
+    return (
+        str(Path(sys.prefix) / "bin" / "weed"),
+        "-logtostderr",
+        "-v=0",
+        "mini",
+        f"-dir={data}",
+        f"-ip={NODE_ADDRESS}",
+        f"-ip.bind={NODE_ADDRESS}",
+        f"-s3.port={S3_PORT}",
+        f"-s3.config={identities_file}",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-s3.autoCreateBucket=false",
+        "-s3.allowDeleteBucketNotEmpty=false",
+        "-webdav=false",
+        "-admin.ui=false",
+        "-master.telemetry=false",  # on by default, and it would call its vendor
+        *(f"-{name}={port}" for name, port in _PORTS.items()),
+    )
+
+
+def identities(access_key: str, secret_key: str) -> dict[str, object]:
+    """Return the server's list of identities: the administrator alone. Without a list any key would be accepted."""
+    keys = [{"accessKey": access_key, "secretKey": secret_key}]
+    admin = {"name": "admin", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+    return {"identities": [admin]}
+
+
+def _refuses_strangers() -> bool:
+    try:
+        return httpx.get(f"{S3_ENDPOINT}/", timeout=2.0, trust_env=False).status_code == 403
+    except httpx.HTTPError:
+        return False
+
+
+def _write(path: Path, document: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def remove_sockets() -> None:
+    """Remove the sockets that the server leaves in /tmp, a place that it does not let us choose."""
+    for port in (S3_PORT, *INNER_PORTS):
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108  its choice, see above
+            path.unlink(missing_ok=True)
