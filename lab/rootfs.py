@@ -76,12 +76,13 @@ def in_rootfs(
     *,
     binds: Mapping[Path, str] | None = None,
     env: Mapping[str, str] | None = None,
-    user: str | None = None,
+    network: bool = True,
     timeout_seconds: float = 600.0,
 ) -> Completed:
     """Run a program inside a root folder, with the machine's network, CA bundle and pip cache; services stay off.
 
-    `binds` maps host folders to guest paths, writable. `env` is seen by the program. Raises `LabError` on failure.
+    `binds` maps host folders to guest paths, writable. `env` is seen by the program. Without `network` it has a
+    loopback of its own and nothing else. Raises `LabError` on failure.
     """
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text(_POLICY)
@@ -100,7 +101,7 @@ def in_rootfs(
         words.append("--bind-ro=/etc/pip.conf")
     words += [f"--bind={host}:{guest}" for host, guest in (binds or {}).items()]
     words += [f"--setenv={key}={value}" for key, value in {**_guest_environment(), **(env or {})}.items()]
-    words += [f"--user={user}"] if user else []
+    words += [] if network else ["--private-network"]
     try:
         return run([*words, "--", *argv], timeout_seconds=timeout_seconds)
     finally:
@@ -128,7 +129,7 @@ def cached(target: Path, build: Callable[[Path], None]) -> Path:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder and all in it, unless something is still mounted in there (deleting through a mount is a loss)."""
+    """Remove a folder and all in it; refuses while something is mounted inside: deleting through a mount is a loss."""
     mounted = _mount_points()
     for point in sorted((p for p in mounted if Path(p).is_relative_to(folder)), reverse=True):
         run(["umount", "--lazy", point], check=False)

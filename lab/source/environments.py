@@ -5,12 +5,16 @@ Built by pip inside the very Debian release that will run them, from hashed requ
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Final
 
 from lab.errors import LabError
 from lab.paths import CHECKOUT, cache
 from lab.rootfs import base, cached, digest, in_rootfs
 from lab.source.overlay import only, scratch_root
+
+_BUILD_TOOLS: Final = ("packaging", "setuptools", "wheel")
 
 
 def venv_layer(system: str, release: str, suite: str) -> Path:
@@ -34,8 +38,16 @@ def venv_layer(system: str, release: str, suite: str) -> Path:
             (root / home).mkdir(parents=True)
             (root / home / "requirements.txt").write_text(pinned)
             in_rootfs(root, ["python3", "-m", "venv", f"/{home}/venv"])
-            pip = [f"/{home}/venv/bin/pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"]
-            in_rootfs(root, [*pip, "-r", f"/{home}/requirements.txt"], timeout_seconds=1800)
+            (root / home / "build-tools.txt").write_text(_build_tools(pinned))
+            pip = [f"/{home}/venv/bin/pip", "install", "--quiet", "--require-hashes", "--no-build-isolation"]
+            for part in ("build-tools.txt", "requirements.txt"):
+                in_rootfs(root, [*pip, "-r", f"/{home}/{part}"], timeout_seconds=1800)
         only(folder, f"{home}/venv")
 
     return cached(target, build)
+
+
+def _build_tools(pinned: str) -> str:
+    """Return the pins that a source distribution may need at build time: pip of Debian 11 would fetch them unpinned."""
+    blocks = re.findall(r"^[a-z0-9._-]+==.*(?:\n +.*)*", pinned, re.MULTILINE | re.IGNORECASE)
+    return "\n".join(block for block in blocks if block.partition("==")[0] in _BUILD_TOOLS) + "\n"

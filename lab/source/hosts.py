@@ -12,9 +12,10 @@ from lab.source.overlay import layer
 SUITE: Final = "bullseye"
 
 _EVERYWHERE: Final = (
-    "acl bind9-dnsutils ca-certificates cron curl dbus ifupdown iproute2 iputils-ping less locales logrotate lsof "
-    "netcat-openbsd openssh-server openssl procps python3 python3-psycopg2 rsync sudo systemd systemd-sysv"
-).split()
+    *("acl", "bind9-dnsutils", "ca-certificates", "cron", "curl", "dbus", "ifupdown", "iproute2", "iputils-ping"),
+    *("less", "locales", "logrotate", "lsof", "netcat-openbsd", "openssh-server", "openssl", "procps", "python3"),
+    *("python3-psycopg2", "rsync", "sudo", "systemd", "systemd-sysv"),
+)
 
 _PACKAGES: Final = {
     "db1": ("postgresql-13", "postgresql-client-13", "ssl-cert"),

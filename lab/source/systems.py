@@ -29,6 +29,11 @@ class System:
         """Return where files1 and app1 hold its uploads."""
         return f"/srv/{self.name}/uploads"
 
+    @property
+    def complete(self) -> bool:
+        """Tell whether the application can be filled, and so be installed."""
+        return any(self.application.glob("*/management/commands/fill.py"))
+
 
 PORTAL: Final = System(
     name="portal",

@@ -1,0 +1,170 @@
+"""The source data centre as a whole: up, down, status; it reports what it re-read, not what it asked for."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lab import addresses, network
+from lab.command import run
+from lab.errors import LabError
+from lab.paths import RUN, STATE
+from lab.rootfs import remove_tree
+from lab.source import application, configure, database, edge, hosts, machine
+from lab.source.environments import venv_layer
+from lab.source.filled import Filled, filled
+from lab.source.systems import SYSTEMS
+
+_BOOT_SECONDS_MAX: Final = 90.0
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus:
+    """What is true of one host now: processes that run, and whether its sshd answers."""
+
+    host: str
+    address: str
+    processes: int
+    answers: bool
+
+
+def up(progress: Progress, *, scale: str = "full", wal_level: str = "logical") -> None:
+    """Bring the four hosts up with `scale` of the data (`full` or `tenth`); what stood before is taken down first."""
+    if _remains():
+        progress("taking down what is left of an earlier source")
+        down()
+    progress("layers of the four hosts")
+    layers = {host: _layers(host) for host in addresses.SOURCE_HOSTS}
+    progress(f"data, {scale}")
+    data = filled(scale)
+    progress("wires, roots, keys")
+    network.up_source()
+    _uploads(data)
+    with ThreadPoolExecutor(len(layers)) as pool:
+        tasks = {host: pool.submit(_make, host, layers[host], data, wal_level) for host in layers}
+        keys = {host: task.result() for host, task in tasks.items()}
+    configure.known_hosts(keys)
+    configure.inventory()
+    progress("boot")
+    for host in layers:
+        machine.start(host)
+    _wait_for_services()
+    progress("db1 app1 files1 edge1 answer")
+
+
+def down() -> None:
+    """Stop the hosts in order and remove everything of them: processes, cgroups, mounts, wires, files."""
+    with ThreadPoolExecutor(len(addresses.SOURCE_HOSTS)) as pool:
+        for task in [pool.submit(machine.stop, host) for host in addresses.SOURCE_HOSTS]:
+            task.result()
+    _unmount_elsewhere()
+    remove_tree(STATE / "source")
+    remove_tree(STATE / "ssh")
+    (STATE / "inventory.yml").unlink(missing_ok=True)
+    network.down_source()
+    if left := _remains():
+        raise LabError(
+            "source-left-behind",
+            what="the source is not quite gone",
+            why=f"left: {', '.join(left)}",
+            state="all hosts are stopped",
+            next="remove these by hand, then dcshift lab down again",
+        )
+
+
+def status() -> list[HostStatus]:
+    """Look at each host now."""
+    return [
+        HostStatus(host, address, len(machine.processes(host)), _accepts(address, 22))
+        for host, address in addresses.SOURCE_HOSTS.items()
+    ]
+
+
+def _layers(host: str) -> tuple[Path, ...]:
+    environments: Sequence[Path] = ()
+    if host == "app1":
+        environments = [venv_layer(system.name, system.release, hosts.SUITE) for system in SYSTEMS]
+    return (*environments, *hosts.lowers(host))
+
+
+def _uploads(data: Filled) -> None:
+    for system in SYSTEMS:
+        folder = machine.uploads(system.name)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        run(["cp", "-a", "--reflink=auto", data.uploads / system.name, folder], timeout_seconds=300)
+
+
+def _make(host: str, layers: tuple[Path, ...], data: Filled, wal_level: str) -> str:
+    """Mount and configure one host; return its public SSH key."""
+    root = machine.prepare(host, layers)
+    if host == "db1":
+        # A copy, not one more layer: the first write to a table of a layer would first copy all of it, during traffic.
+        run(["cp", "-a", "--reflink=auto", f"{data.root}/.", root], timeout_seconds=600)
+        database.configure(root, wal_level=wal_level)
+    elif host == "app1":
+        for system in SYSTEMS:
+            if system.complete:
+                secrets = data.secrets[system.name]
+                application.install_system(root, system, secrets, database_host=addresses.SOURCE_HOSTS["db1"])
+    elif host == "edge1":
+        edge.configure(root)
+    return configure.identity(host, root)
+
+
+def _wait_for_services() -> None:
+    """Wait until every host answers as its users need it: SSH with the right key, the database, the sites."""
+    deadline = time.monotonic() + _BOOT_SECONDS_MAX
+    waiting = {(host, 22) for host in addresses.SOURCE_HOSTS}
+    waiting |= {("db1", 5432), ("edge1", 443), ("edge1", 53)}
+    waiting |= {("app1", s.port) for s in SYSTEMS if s.complete}
+    while waiting := {(host, port) for host, port in waiting if not _accepts(addresses.SOURCE_HOSTS[host], port)}:
+        if time.monotonic() > deadline:
+            raise _late(sorted(f"{host}:{port}" for host, port in waiting))
+        time.sleep(0.1)
+    for host in addresses.SOURCE_HOSTS:
+        run([*configure.ssh(host), "true"], timeout_seconds=30)
+
+
+def _late(waiting: list[str]) -> LabError:
+    host = waiting[0].partition(":")[0]
+    tail = (machine.folder(host) / "console.log").read_text(errors="replace")[-600:]
+    return LabError(
+        "source-does-not-answer",
+        what=f"{', '.join(waiting)} did not answer within {_BOOT_SECONDS_MAX:.0f} s",
+        why=f"the end of the console of {host}:\n{tail}",
+        state="the hosts were left running, to be looked at",
+        next=f"less {machine.folder(host) / 'console.log'}   then dcshift lab down",
+    )
+
+
+def _accepts(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def _unmount_elsewhere() -> None:
+    """Unmount host roots of another checkout, whose lab was left behind; only mounts that carry our name."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, source = line.partition(" - ")
+        point = Path(fields.split()[4])
+        if source.split()[:2] == ["overlay", "dcshift"] and point.parent.name in addresses.SOURCE_HOSTS:
+            run(["umount", point])
+            shutil.rmtree(point.parent / "work", ignore_errors=True)
+
+
+def _remains() -> list[str]:
+    found = [f"processes of {host}" for host in addresses.SOURCE_HOSTS if machine.processes(host)]
+    found += [name for name in network.leftovers() if addresses.SOURCE_NAMESPACE in name]
+    found += [str(path) for path in (STATE / "source",) if path.exists()]
+    return found + [str(path) for path in RUN.glob("source-*.pid")]

@@ -1,0 +1,119 @@
+"""The systems' data, filled once per scale and kept in the cache; a lab starts from a copy of it.
+
+Filling 300,000 dossiers takes minutes, so it happens outside any lab: in a scratch root stacked from db1's and app1's
+layers, with PostgreSQL started by hand on a loopback of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lab.command import run
+from lab.paths import cache
+from lab.rootfs import cached, digest, in_rootfs, remove_tree
+from lab.source import application, hosts
+from lab.source.database import CONFIGURATION, DATA, VERSION
+from lab.source.environments import venv_layer
+from lab.source.files import write
+from lab.source.overlay import scratch_root
+from lab.source.systems import SYSTEMS, System
+
+SCALES: Final = ("full", "tenth")
+_FILL_SECONDS_MAX: Final = 3600.0
+
+_CREATE: Final = f"""set -eu
+pg_createcluster {VERSION} main --locale=en_US.UTF-8 --encoding=UTF8 -- --data-checksums
+# Only while it is being filled: nothing is lost if this fails, it is simply built again.
+printf 'fsync = off\\nsynchronous_commit = off\\nfull_page_writes = off\\nmax_wal_size = 4GB\\n' \\
+  > {CONFIGURATION}/conf.d/filling.conf
+printf "password_encryption = 'scram-sha-256'\\n" >> {CONFIGURATION}/conf.d/filling.conf
+printf 'local all postgres peer\\nhost all all 127.0.0.1/32 scram-sha-256\\n' > {CONFIGURATION}/pg_hba.conf
+pg_ctlcluster {VERSION} main start
+trap 'pg_ctlcluster {VERSION} main stop -m fast' EXIT
+runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 -f /root/roles.sql
+for system in $SYSTEMS; do
+  runuser -u "$system" -- "/usr/local/bin/$system-manage" migrate --noinput
+  runuser -u "$system" -- "/usr/local/bin/$system-manage" fill --scale "$SCALE"
+done
+runuser -u postgres -- vacuumdb --quiet --all --analyze
+pg_ctlcluster {VERSION} main stop -m fast
+trap - EXIT
+rm {CONFIGURATION}/conf.d/filling.conf
+sync
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A filled data set in the cache: `root` overlays db1, `uploads` has a folder a system, `secrets` theirs."""
+
+    root: Path
+    uploads: Path
+    secrets: dict[str, dict[str, str]]
+
+
+def filled(scale: str) -> Filled:
+    """Return the data of `scale` (`full` or `tenth`), filled first if the cache lacks it (minutes for `full`)."""
+    ready = [system for system in SYSTEMS if system.complete]
+    key = digest("1", scale, _CREATE, *(_sources(system) for system in ready))
+    target = cache() / "filled" / f"{scale}-{key}"
+    cached(target, lambda folder: _fill(folder, scale, ready))
+    return Filled(target / "root", target / "uploads", json.loads((target / "secrets.json").read_text()))
+
+
+def _fill(folder: Path, scale: str, ready: Sequence[System]) -> None:
+    words = {s.name: {"password": secrets.token_hex(16), "secret_key": secrets.token_hex(32)} for s in SYSTEMS}
+    for system in SYSTEMS:
+        (folder / "uploads" / system.name).mkdir(parents=True)
+        (folder / "uploads" / system.name).chmod(0o750)
+        os.chown(folder / "uploads" / system.name, system.uid, system.uid)
+    write(folder, "secrets.json", json.dumps(words), 0o600)
+    environments = [venv_layer(system.name, system.release, hosts.SUITE) for system in ready]
+    layers = (*environments, *dict.fromkeys((*hosts.lowers("app1"), *hosts.lowers("db1"))))
+    binds = {folder / "uploads" / system.name: system.uploads for system in SYSTEMS}
+    with scratch_root(_ordered(layers), folder / "scratch") as root:
+        for system in ready:
+            application.install_system(root, system, words[system.name], database_host="127.0.0.1")
+        write(root, "/root/roles.sql", _roles(words), 0o600)
+        settings = {"SCALE": scale, "SYSTEMS": " ".join(system.name for system in ready)}
+        script = ["bash", "-c", _CREATE]
+        in_rootfs(root, script, binds=binds, env=settings, network=False, timeout_seconds=_FILL_SECONDS_MAX)
+        for part in (DATA, CONFIGURATION):
+            kept = folder / "root" / part.lstrip("/")
+            kept.parent.mkdir(parents=True)
+            run(["cp", "-a", root / part.lstrip("/"), kept], timeout_seconds=600)
+    remove_tree(folder / "scratch")
+
+
+def _ordered(layers: Sequence[Path]) -> list[Path]:
+    """Put what both hosts share at the bottom: a base above a host's own layer would hide its package database."""
+    shared = [path for path in hosts.lowers("files1") if path in layers]
+    return [path for path in layers if path not in shared] + shared
+
+
+def _roles(words: dict[str, dict[str, str]]) -> str:
+    lines = []
+    for system in SYSTEMS:
+        lines.append(f"CREATE ROLE {system.name} LOGIN PASSWORD '{words[system.name]['password']}';")
+        lines.append(f"CREATE DATABASE {system.name} OWNER {system.name};")
+    return "\n".join(lines) + "\n"
+
+
+def _sources(system: System) -> str:
+    """Return a digest of what decides a system's data: its code and its pinned packages, not its looks."""
+    found = hashlib.sha256()
+    for path in sorted(p for p in system.application.rglob("*") if p.is_file()):
+        name = path.relative_to(system.application)
+        if "__pycache__" in name.parts or name.parts[0] in ("static", "templates", "bin"):
+            continue
+        if name.name.startswith("requirements-") and name.name != f"requirements-{system.release}.txt":
+            continue
+        found.update(f"{name}\0".encode() + path.read_bytes())
+    return found.hexdigest()
