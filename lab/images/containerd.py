@@ -58,7 +58,7 @@ def write_archive(out: io.RawIOBase | io.BufferedIOBase, images: Iterable[Image]
     """Write an OCI archive of the images without the blobs in `present` (hashes as `sha256:…`)."""
     manifests = []
     written = {digest.removeprefix("sha256:") for digest in present}
-    with tarfile.open(fileobj=out, mode="w|", bufsize=1 << 20) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=out, mode="w|", bufsize=1 << 20) as archive:
         _add(archive, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
         for image in images:
             for name in image.names:

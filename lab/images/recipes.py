@@ -112,12 +112,13 @@ def _postgres_root() -> Path:
         for locale in _LOCALES:
             language, _, encoding = locale.partition(".")
             run(["chroot", folder, "localedef", "-i", language, "-f", encoding, locale])
-        run(["chroot", folder, "usermod", "--uid", str(_POSTGRES_USER), "--home", "/var/lib/postgresql", "postgres"])
-        run(["chroot", folder, "groupmod", "--gid", str(_POSTGRES_USER), "postgres"])
+        # Group 26 is Debian's `tape`; that the number has this name there is harmless.
+        user = str(_POSTGRES_USER)
+        run(["chroot", folder, "usermod", "--uid", user, "--gid", user, "postgres"])
         for name in ("etc/postgresql/17", "var/lib/postgresql/17"):
             run(["rm", "-rf", folder / name])
         for name in ("var/lib/postgresql", "run/postgresql"):
-            run(["chroot", folder, "chown", "-R", "postgres:postgres", f"/{name}"], check=False)
+            run(["chroot", folder, "chown", "-R", f"{user}:{user}", f"/{name}"], check=False)
 
     return cached(cache() / "rootfs" / f"trixie-operand-{key}", build)
 

@@ -1,7 +1,7 @@
 """Images as the cache keeps them: blobs by their hash, each made once; it needs no registry and no runtime.
 
-    <cache>/images/blobs/sha256/<hash>   layers, configurations and manifests, each stored once for all images
-    <cache>/images/keys/<hash of a key>  which layer was made from that key
+<cache>/images/blobs/sha256/<hash>   layers, configurations and manifests, each stored once for all images
+<cache>/images/keys/<hash of a key>  which layer was made from that key
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from lab.target.layout import API_SERVER, PKI
 
 Document = dict[str, Any]
 _FIELD_MANAGER: Final = "dcshift-lab"
+_TRIES: Final = 6
 _ES_ENDINGS: Final = ("s", "x", "ch")
 
 
@@ -34,12 +36,12 @@ class Api:
 
     def get(self, path: str) -> Document | None:
         """Return the object at `path`; None if there is none. Raises `LabError` on any other answer."""
-        answer = self._client.get(path)
+        answer = self._call("GET", path)
         return None if answer.status_code == 404 else self._parsed(answer)
 
     def text(self, path: str) -> str:
         """Return the plain answer at `path` (logs); empty when it is refused."""
-        answer = self._client.get(path)
+        answer = self._call("GET", path)
         return answer.text if answer.status_code == 200 else ""
 
     def items(self, path: str) -> list[Document]:
@@ -49,7 +51,8 @@ class Api:
 
     def apply(self, document: Document) -> Document:
         """Create the object or change it into this (server-side apply)."""
-        answer = self._client.patch(
+        answer = self._call(
+            "PATCH",
             path_of(document),
             params={"fieldManager": _FIELD_MANAGER, "force": "true"},
             headers={"content-type": "application/apply-patch+yaml"},
@@ -65,7 +68,7 @@ class Api:
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         """Delete the object or the collection at `path`; that there is none is fine."""
         params = {} if grace_seconds is None else {"gracePeriodSeconds": str(grace_seconds)}
-        answer = self._client.delete(path, params=params)
+        answer = self._call("DELETE", path, params=params)
         if answer.status_code != 404:
             self._parsed(answer)
 
@@ -74,6 +77,23 @@ class Api:
         found = self.get(path) or {}
         conditions = found.get("status", {}).get("conditions", [])
         return any(entry["type"] == kind and entry["status"] == "True" for entry in conditions)
+
+    def _call(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Send one request, again after a broken connection: each of ours has the same effect when repeated."""
+        for attempt in range(_TRIES):
+            try:
+                return self._client.request(method, path, **request)
+            except httpx.TransportError as broken:
+                if attempt == _TRIES - 1:
+                    raise LabError(
+                        "cluster-silent",
+                        what=f"the cluster did not answer {method} {path}",
+                        why=f"{type(broken).__name__}: {broken}",
+                        state="the target is half up",
+                        next="python -m lab.target down, then up again",
+                    ) from broken
+                time.sleep(0.5)
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _status(self, path: str) -> int:
         try:

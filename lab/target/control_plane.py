@@ -1,4 +1,4 @@
-"""The cluster's control plane: etcd, API server, controller manager, scheduler; it never starts before its store does."""
+"""The cluster's control plane: etcd, API server, controller manager, scheduler; it keeps nothing over a restart."""
 
 from __future__ import annotations
 

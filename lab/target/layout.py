@@ -14,8 +14,6 @@ CONFIG: Final = HOME / "config"
 VOLUMES: Final = HOME / "volumes"
 KUBECONFIG: Final = HOME / "kubeconfig"
 S3_CREDENTIALS: Final = HOME / "s3.json"
-BEFORE: Final = HOME / "before.json"
-"""What the machine's network looked like before `up`, so that `down` restores exactly that."""
 
 PROCESSES: Final = RUN / "target"
 KUBELET_ROOT: Final = RUN / "kubelet"
@@ -39,7 +37,7 @@ ETCD_PEER_PORT: Final = 12380
 GUARD_TABLE: Final = "dcshift-target"
 
 EDGE_NAMESPACE: Final = "dcshift-edge"
-EDGE_SECRET: Final = "edge-tls"
+EDGE_SECRET: Final = "edge-tls"  # noqa: S105  the name of an object, not its content
 GATEWAY_CLASS: Final = "traefik"
 STORAGE_CLASS: Final = "local-retain"
 VOLUME_COUNT: Final = 10

@@ -1,4 +1,4 @@
-"""The target's one node: containerd, kubelet, kube-proxy and the pods' network; it never changes a default file of /etc.
+"""The target's one node: containerd, kubelet, kube-proxy and the pods' network; it never changes a file of /etc.
 
 Settings that a machine without cgroup v2 and with few rights needs are commented where they stand.
 """

@@ -1,0 +1,7 @@
+"""The target data centre: a real Kubernetes node with PostgreSQL operator, gateway and object store on this machine."""
+
+from __future__ import annotations
+
+from lab.target.lifecycle import Status, down, status, up
+
+__all__ = ["Status", "down", "status", "up"]

@@ -1,0 +1,106 @@
+"""The objects that the lab itself puts into the cluster, from its manifests; what Pulumi declares is not among them."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from lab import addresses, ca
+from lab.images import image_name
+from lab.target import layout
+from lab.target.upstream import CNPG, GATEWAY_API, manifests
+
+Document = dict[str, Any]
+_FOLDER: Final = Path(__file__).parent / "manifests"
+_VALUES: Final = {
+    "cluster_domain": layout.CLUSTER_DOMAIN,
+    "dns_address": layout.DNS_ADDRESS,
+    "edge_namespace": layout.EDGE_NAMESPACE,
+    "gateway_class": layout.GATEWAY_CLASS,
+    "node_address": addresses.NODE_ADDRESS,
+    "source_network": addresses.SOURCE_NETWORK,
+}
+
+
+def load(name: str, **values: str) -> list[Document]:
+    """Return the objects of `manifests/<name>.yaml` with `$words` replaced; an unknown word is an error."""
+    text = string.Template((_FOLDER / f"{name}.yaml").read_text()).substitute(_VALUES, **values)
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def gateway_api() -> list[Document]:
+    """Return the CRDs of the Gateway API, standard channel."""
+    return [document for document in manifests(GATEWAY_API) if document["kind"] == "CustomResourceDefinition"]
+
+
+def operator() -> list[Document]:
+    """Return CloudNativePG's published manifest, its image replaced by the one that we build from its source."""
+    documents = manifests(CNPG)
+    name = image_name("cloudnative-pg")
+    for document in documents:
+        if document["kind"] != "Deployment":
+            continue
+        for container in document["spec"]["template"]["spec"]["containers"]:
+            container["image"] = name
+            container["imagePullPolicy"] = "IfNotPresent"  # no registry stands behind this node
+            # A tenth of a CPU makes the start of the operator, and with it every cluster's, three times as long.
+            container["resources"]["limits"]["cpu"] = "1"
+            for variable in container["env"]:
+                if variable["name"] == "OPERATOR_IMAGE_NAME":
+                    variable["value"] = name
+    return documents
+
+
+def edge_certificate() -> Document:
+    """Return the Secret with the certificate of the public names, from the lab's CA."""
+    names = [*addresses.SITES.values(), f"*.{addresses.DOMAIN}"]
+    certificate, key = ca.issue(names[0], names, [addresses.NODE_ADDRESS])
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/tls",
+        "metadata": {"name": layout.EDGE_SECRET, "namespace": layout.EDGE_NAMESPACE},
+        "stringData": {"tls.crt": certificate, "tls.key": key},
+    }
+
+
+def storage() -> list[Document]:
+    """Return the storage class and its volumes: folders of this machine, kept when their claim goes."""
+    storage_class = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": layout.STORAGE_CLASS,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "reclaimPolicy": "Retain",
+    }
+    return [storage_class, *(_volume(number) for number in range(1, layout.VOLUME_COUNT + 1))]
+
+
+def volume_name(number: int) -> str:
+    """Return the name of a volume and of its folder."""
+    return f"local-{number:02d}"
+
+
+def _volume(number: int) -> Document:
+    # `local`, not hostPath: only for those the kubelet applies fsGroup, which PostgreSQL's user needs.
+    expression = {"key": "kubernetes.io/hostname", "operator": "In", "values": [layout.NODE]}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": volume_name(number)},
+        "spec": {
+            "capacity": {"storage": layout.VOLUME_SIZE},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": layout.STORAGE_CLASS,
+            "local": {"path": str(layout.VOLUMES / volume_name(number))},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}},
+        },
+    }

@@ -1,0 +1,146 @@
+"""Take away what the cluster's programs leave in the kernel: processes, mounts, interfaces, cgroups, fixed folders.
+
+Every function finds its own things by names and folders that only the lab uses, does nothing when there are none, and
+so works after a killed run too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from lab.command import run
+from lab.paths import RUN
+from lab.target.layout import CGROUP, CONTAINERD_SOCKET, POD_BRIDGE
+from lab.target.node import hierarchies
+
+_FOREIGN: Final = ("/var/lib/kubelet/device-plugins", "/var/lib/cni/results", "/run/containerd/s")
+"""Fixed folders of programs that do not let us choose; removed with their parents when nothing else is in them."""
+
+
+def end_containers() -> None:
+    """Kill what still runs in the pods' cgroups, then the shims that served our containerd socket; by pid."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        left = _pids_of_pods() if number == signal.SIGKILL else _shims()
+        for pid in left:
+            _kill(pid, number)
+        _until(lambda: not _pids_of_pods() and not _shims(), 3.0 if number == signal.SIGTERM else 5.0)
+    for pid in _shims():
+        _kill(pid, signal.SIGKILL)
+    _until(lambda: not _shims(), 3.0)
+
+
+def unmount() -> None:
+    """Unmount everything below the lab's run folder: pods' volumes, containers' roots, network namespaces."""
+    for _ in range(3):  # a mount on top of a mount shows only after the upper one is gone
+        points = [point for point in _mount_points() if Path(point).is_relative_to(RUN) and _is_targets(point)]
+        if not points:
+            return
+        for point in sorted(points, key=len, reverse=True):
+            run(["umount", "--lazy", point], check=False)
+
+
+def remove_interfaces() -> None:
+    """Remove the pods' bridge and every wire that hangs on it."""
+    links: list[dict[str, Any]] = json.loads(run(["ip", "-json", "link", "show"]).stdout or "[]")
+    wires = [link["ifname"] for link in links if link.get("master") == POD_BRIDGE]
+    bridge = [POD_BRIDGE] if any(link["ifname"] == POD_BRIDGE for link in links) else []
+    for name in (*wires, *bridge):
+        run(["ip", "link", "delete", name], check=False)
+
+
+def remove_cgroups() -> None:
+    """Remove the pods' cgroups in every hierarchy, innermost first."""
+    for hierarchy in hierarchies():
+        top = hierarchy / CGROUP
+        folders = [Path(folder) for folder, _, _ in os.walk(top)] if top.is_dir() else []
+        for folder in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+            _until(partial(_rmdir, folder), 2.0)
+
+
+def remove_foreign_folders() -> None:
+    """Remove the fixed folders that our programs made outside the checkout, unless they hold something."""
+    for path in (Path(name) for name in _FOREIGN):
+        for socket in (path / "kubelet.sock", path / "DEPRECATION"):
+            socket.unlink(missing_ok=True)
+        if _rmdir(path):
+            _rmdir(path.parent)
+
+
+def leftovers() -> list[str]:
+    """Name everything of the target that is still in the kernel; empty after a clean `down`."""
+    found = [f"process {pid}" for pid in sorted({*_pids_of_pods(), *_shims()})]
+    found += [f"mount {point}" for point in _mount_points() if Path(point).is_relative_to(RUN) and _is_targets(point)]
+    found += [f"cgroup {hierarchy / CGROUP}" for hierarchy in hierarchies() if (hierarchy / CGROUP).exists()]
+    if run(["ip", "link", "show", "dev", POD_BRIDGE], check=False).returncode == 0:
+        found.append(f"interface {POD_BRIDGE}")
+    return found
+
+
+def _is_targets(point: str) -> bool:
+    return Path(point).relative_to(RUN).parts[:1] in (("kubelet",), ("containerd",), ("target",))
+
+
+def _pids_of_pods() -> set[int]:
+    found: set[int] = set()
+    for hierarchy in hierarchies():
+        for file in (hierarchy / CGROUP).rglob("cgroup.procs"):
+            found.update(int(word) for word in _read(file).split())
+    return found
+
+
+def _shims() -> set[int]:
+    """Return the pids of the shims of our containerd: they name its socket on their command line."""
+    socket = str(CONTAINERD_SOCKET).encode()
+    found: set[int] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"containerd-shim-runc-v2") and socket in words:
+            found.add(int(folder.name))
+    return found
+
+
+def _mount_points() -> Iterable[str]:
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _until(check: Callable[[], bool], limit_seconds: float) -> bool:
+    end = time.monotonic() + limit_seconds
+    while not check():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _rmdir(path: Path) -> bool:
+    try:
+        path.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
