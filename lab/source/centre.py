@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab import addresses, network
+from lab import addresses, ca, network
 from lab.command import run
 from lab.errors import LabError
 from lab.paths import RUN, STATE
@@ -47,6 +47,8 @@ def up(progress: Progress, *, scale: str = "full", wal_level: str = "logical") -
     data = filled(scale)
     progress("wires, roots, keys")
     network.up_source()
+    configure.operator_key()  # made before the hosts are made side by side: all of them need it
+    ca.ensure()
     _uploads(data)
     with ThreadPoolExecutor(len(layers)) as pool:
         tasks = {host: pool.submit(_make, host, layers[host], data, wal_level) for host in layers}

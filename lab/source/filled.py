@@ -1,7 +1,7 @@
 """The systems' data, filled once per scale and kept in the cache; a lab starts from a copy of it.
 
-Filling 300,000 dossiers takes minutes, so it happens outside any lab: in a scratch root stacked from db1's and app1's
-layers, with PostgreSQL started by hand on a loopback of its own.
+Filling 300,000 dossiers takes minutes, so it happens outside any lab: in a scratch root over db1's layers, with
+PostgreSQL started by hand on a loopback of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ printf "password_encryption = 'scram-sha-256'\\n" >> {CONFIGURATION}/conf.d/fill
 printf 'local all postgres peer\\nhost all all 127.0.0.1/32 scram-sha-256\\n' > {CONFIGURATION}/pg_hba.conf
 pg_ctlcluster {VERSION} main start
 trap 'pg_ctlcluster {VERSION} main stop -m fast' EXIT
-runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 -f /root/roles.sql
+runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 < /root/roles.sql
 for system in $SYSTEMS; do
   runuser -u "$system" -- "/usr/local/bin/$system-manage" migrate --noinput
   runuser -u "$system" -- "/usr/local/bin/$system-manage" fill --scale "$SCALE"
@@ -46,7 +46,6 @@ runuser -u postgres -- vacuumdb --quiet --all --analyze
 pg_ctlcluster {VERSION} main stop -m fast
 trap - EXIT
 rm {CONFIGURATION}/conf.d/filling.conf
-sync
 """
 
 
@@ -76,9 +75,11 @@ def _fill(folder: Path, scale: str, ready: Sequence[System]) -> None:
         os.chown(folder / "uploads" / system.name, system.uid, system.uid)
     write(folder, "secrets.json", json.dumps(words), 0o600)
     environments = [venv_layer(system.name, system.release, hosts.SUITE) for system in ready]
-    layers = (*environments, *dict.fromkeys((*hosts.lowers("app1"), *hosts.lowers("db1"))))
+    # db1 with the applications' environments above. Not app1's layer as well: a folder that a layer makes anew hides
+    # the same folder of the layers below it.
+    layers = (*environments, *hosts.lowers("db1"))
     binds = {folder / "uploads" / system.name: system.uploads for system in SYSTEMS}
-    with scratch_root(_ordered(layers), folder / "scratch") as root:
+    with scratch_root(layers, folder / "scratch") as root:
         for system in ready:
             application.install_system(root, system, words[system.name], database_host="127.0.0.1")
         write(root, "/root/roles.sql", _roles(words), 0o600)
@@ -90,12 +91,6 @@ def _fill(folder: Path, scale: str, ready: Sequence[System]) -> None:
             kept.parent.mkdir(parents=True)
             run(["cp", "-a", root / part.lstrip("/"), kept], timeout_seconds=600)
     remove_tree(folder / "scratch")
-
-
-def _ordered(layers: Sequence[Path]) -> list[Path]:
-    """Put what both hosts share at the bottom: a base above a host's own layer would hide its package database."""
-    shared = [path for path in hosts.lowers("files1") if path in layers]
-    return [path for path in layers if path not in shared] + shared
 
 
 def _roles(words: dict[str, dict[str, str]]) -> str:

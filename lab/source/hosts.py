@@ -52,6 +52,15 @@ systemctl mask apt-daily.timer apt-daily-upgrade.timer systemd-timesyncd.service
   systemd-networkd-wait-online.service getty@.service console-getty.service
 """
 
+# The cluster of a lab comes filled from the cache; an empty one beside it would only take its port. The other lines
+# are Debian's own defaults, which this file replaces.
+_CREATE_CLUSTER: Final = """\
+create_main_cluster = false
+cluster_name = '%v/%c'
+log_line_prefix = '%%m [%%p] %%q%%u@%%d '
+add_include_dir = 'conf.d'
+"""
+
 _AFTER_INSTALL: Final = {
     "db1": "",
     "app1": "",
@@ -78,12 +87,11 @@ def lowers(host: str) -> tuple[Path, ...]:
     def build(root: Path) -> None:
         created = root / "etc/postgresql-common/createcluster.conf"
         created.parent.mkdir(exist_ok=True)
-        # The cluster of a lab comes filled from the cache; an empty one beside it would only take its port.
-        created.write_text("create_main_cluster = false\n")
+        created.write_text(_CREATE_CLUSTER)
         install(root, SUITE, packages)
         _shell(root, _AFTER_INSTALL[host])
 
-    own = layer(f"{host}-packages", (users, bottom), ("1", *packages, _AFTER_INSTALL[host]), build)
+    own = layer(f"{host}-packages", (users, bottom), (_CREATE_CLUSTER, *packages, _AFTER_INSTALL[host]), build)
     return (own, users, bottom)
 
 
