@@ -42,6 +42,16 @@ CREATE TABLE IF NOT EXISTS dcshift.marker (
 ALTER TABLE dcshift.marker OWNER TO :"role";
 INSERT INTO dcshift.marker VALUES (1, 0, now()) ON CONFLICT DO NOTHING;
 
+-- What a table without a key had as its replica identity before it was published; put back at the end.
+CREATE TABLE IF NOT EXISTS dcshift.identity_before (
+    schema_name name NOT NULL,
+    table_name name NOT NULL,
+    identity "char" NOT NULL,
+    index_name name,
+    PRIMARY KEY (schema_name, table_name)
+);
+ALTER TABLE dcshift.identity_before OWNER TO :"role";
+
 CREATE OR REPLACE FUNCTION dcshift.take_turn(token bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

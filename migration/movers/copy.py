@@ -1,0 +1,142 @@
+"""Carries the rows of every table through a pipe of two psql, under one snapshot; no row passes through Python."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from migration.movers import link, programs
+from migration.movers.job import PostgresJob
+from migration.movers.link import Connection, quoted
+
+# Ordinary tables and leaves of partitioned ones, without those of extensions and our own.
+TABLES = """
+SELECT n.nspname, c.relname, pg_table_size(c.oid), c.relpersistence = 'u',
+    coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '{}'),
+    EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND a.attgenerated = '' AND NOT a.atttypid IN (SELECT oid FROM binary_safe))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence IN ('p', 'u')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') AND n.nspname !~ '^pg_(toast|temp)'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+        AND d.deptype = 'e')
+ORDER BY 3 DESC, 1, 2
+"""
+
+# A binary value carries type numbers where it is an array, a composite or a reg* value: numbers of built-in types are
+# the same everywhere, those of other types are not. Types of extensions may change their form between versions.
+BINARY_SAFE = """
+WITH RECURSIVE binary_safe(oid) AS (
+    SELECT t.oid FROM pg_type t
+    WHERE t.typsend <> 0 AND t.typreceive <> 0 AND (t.typtype = 'e'
+        OR (t.oid < 16384 AND t.typtype IN ('b', 'r', 'm') AND t.typname !~ '^_?(reg|pg_|acl)'))
+    UNION
+    SELECT t.oid FROM pg_type t JOIN binary_safe b ON t.typtype = 'd' AND t.typbasetype = b.oid
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table whose rows are carried."""
+
+    schema: str
+    name: str
+    size_bytes: int
+    unlogged: bool
+    columns: tuple[str, ...]
+    binary: bool
+
+    @property
+    def quoted(self) -> str:
+        return quoted(self.schema, self.name)
+
+
+def tables(source: Connection) -> list[Table]:
+    """Return the tables of the source, largest first."""
+    found = link.rows(source, BINARY_SAFE + TABLES)
+    return [Table(n, t, size, unlogged, tuple(columns), not odd) for n, t, size, unlogged, columns, odd in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """What every worker needs to carry a table: both environments and the snapshot it reads in."""
+
+    job: PostgresJob
+    pass_file: Path
+    snapshot: str | None
+
+    def carry(self, table: Table) -> int:
+        """Carry one table and return its rows; the table is emptied first, in the same transaction."""
+        format = "binary" if table.binary else "text"
+        columns = f" ({', '.join(quoted(column) for column in table.columns)})"
+        if not table.columns:
+            columns = ""  # a table may have none; COPY then carries empty rows, in text only
+            format = "text"
+        read = [f"COPY {table.quoted}{columns} TO STDOUT (FORMAT {format})"]
+        write = [
+            self.job.as_owner,
+            "BEGIN",
+            f"TRUNCATE ONLY {table.quoted}",
+            f"COPY {table.quoted}{columns} FROM STDIN (FORMAT {format}, FREEZE)",
+            "COMMIT",
+        ]
+        return self.move(read, write, doing=f"copy of {table.schema}.{table.name}")
+
+    def move(self, read: list[str], write: list[str], *, doing: str) -> int:
+        """Run the reading statements at the source into the writing ones at the target; return rows written."""
+        begin = ["BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"]
+        if self.snapshot is not None:
+            begin.append(f"SET TRANSACTION SNAPSHOT {link.literal(self.snapshot)}")
+        reader = programs.begin(_psql([*begin, *read], quiet=True), self._environment(self.job.source))
+        writer = programs.begin(_psql(write, quiet=False), self._environment(self.job.target), stdin=reader.stdout)
+        assert reader.stdout is not None  # our end must close, or the reader would not notice a dead writer
+        reader.stdout.close()
+        reader.stdout = None
+        watched = threading.Timer(self.job.copy_seconds_max, writer.kill)
+        watched.start()
+        out, write_error = writer.communicate()
+        _, read_error = reader.communicate()
+        watched.cancel()
+        # A reader that failed ends its output early, and a text COPY would look complete: both must have succeeded.
+        for program, process, said in (("psql (source)", reader, read_error), ("psql (target)", writer, write_error)):
+            if process.returncode != 0:
+                other = write_error if process is reader else read_error
+                raise programs.failed(program, process.returncode, (said + other).decode(errors="replace"), doing=doing)
+        return sum(int(rows) for rows in re.findall(rb"^COPY (\d+)$", out, re.MULTILINE))
+
+    def _environment(self, endpoint: link.Endpoint) -> dict[str, str]:
+        options = "-c statement_timeout=0 -c lock_timeout=60000 -c extra_float_digits=3 -c DateStyle=ISO"
+        options += " -c IntervalStyle=postgres -c client_min_messages=warning -c synchronous_commit=off"
+        # Row-level security must never thin out a copy silently; with this it is an error.
+        options += " -c row_security=off"
+        return {
+            **endpoint.environment(self.pass_file),
+            "PGAPPNAME": self.job.program,
+            "PGOPTIONS": options,
+        }
+
+
+def _psql(statements: list[str], *, quiet: bool) -> list[str]:
+    argv = ["psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", *(["-q"] if quiet else [])]
+    for statement in statements:
+        argv += ["-c", statement]
+    return argv
+
+
+def carry_all(pipe: Pipe, all_tables: list[Table], on_table: Callable[[Table, int], None]) -> None:
+    """Carry every table with the job's workers; the first failure ends it all."""
+    with ThreadPoolExecutor(pipe.job.workers) as pool:
+        tasks = {pool.submit(pipe.carry, table): table for table in all_tables}
+        waiting = set(tasks)
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_EXCEPTION, timeout=0.2)
+            for task in done:
+                if task.exception() is not None:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                on_table(tasks[task], task.result())

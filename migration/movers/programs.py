@@ -1,0 +1,58 @@
+"""Runs PostgreSQL's and rsync's programs for the movers; they die with us, and no secret is on a command line."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from migration.errors import StepFailed
+
+_STDERR_TAIL_CHARACTERS = 2_000
+# A mover that is killed must not leave a program behind that goes on writing.
+_DIE_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+def failed(program: str, returncode: int, stderr: str, *, doing: str) -> StepFailed:
+    """Return the error of a program that did not succeed."""
+    return StepFailed(
+        "mover-program-failed",
+        what=f"{doing} failed: {program} exited with {returncode}",
+        why=stderr.strip()[-_STDERR_TAIL_CHARACTERS:] or "it said nothing",
+        state="the source was only read; the copy is incomplete and begins again on the next run",
+        next="mend the cause, then dcshift run",
+    )
+
+
+def begin(
+    argv: Sequence[str], environment: Mapping[str, str], *, stdin: IO[bytes] | int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a program with both outputs piped."""
+    return subprocess.Popen(
+        [*_DIE_WITH_US, *argv],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def run(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    doing: str,
+    timeout_seconds: float,
+    input: bytes | None = None,
+) -> str:
+    """Run a program to its end and return its stdout; raises `StepFailed` with its stderr."""
+    process = begin(argv, environment, stdin=subprocess.PIPE if input is not None else None)
+    try:
+        out, err = process.communicate(input, timeout=timeout_seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise failed(argv[0], -9, f"it did not finish in {timeout_seconds:.0f} s", doing=doing) from None
+    if process.returncode != 0:
+        raise failed(argv[0], process.returncode, err.decode(errors="replace"), doing=doing)
+    return out.decode(errors="replace")

@@ -1,0 +1,140 @@
+"""Carries the schema with pg_dump and pg_restore as the ordinary owner; it never restores what needs a superuser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psycopg
+
+from migration.movers import link, programs
+from migration.movers.job import PostgresJob
+from migration.movers.link import Connection, literal, quoted
+
+_SECONDS_MAX = 4 * 3600.0
+
+EXTENSIONS = """
+SELECT e.extname, n.nspname, e.extversion FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname <> 'plpgsql' ORDER BY e.oid
+"""
+
+# Entries of an archive's table of contents by the catalogue they come from and their description. Extensions are made
+# beforehand; rights on system catalogues and on the schema `public` belong to the target's own platform.
+_LEFT_OUT = re.compile(
+    r"^\d+; \d+ \d+ (EXTENSION |COMMENT - EXTENSION |SCHEMA - public |COMMENT - SCHEMA public |ACL - SCHEMA public "
+    r"|ACL pg_catalog |ACL information_schema |EVENT TRIGGER |COMMENT - EVENT TRIGGER |PROCEDURAL LANGUAGE |DATABASE )"
+)
+
+
+class Archive:
+    """The schema of the source as it was in one snapshot, in pg_dump's custom format."""
+
+    def __init__(self, job: PostgresJob, folder: Path, pass_file: Path) -> None:
+        self._job, self._folder, self._pass_file = job, folder, pass_file
+        self._file = folder / "schema.dump"
+        self._contents = folder / "schema.list"
+        self.left_out: list[str] = []
+
+    def dump(self, snapshot: str) -> None:
+        """Read the schema of both sections, without large objects, rows and what belongs to the stream."""
+        argv = ["pg_dump", "--format=custom", "--schema-only", "--no-blobs", "--no-publications", "--no-subscriptions"]
+        argv += ["--no-tablespaces", "--no-security-labels", "--exclude-schema=dcshift", f"--snapshot={snapshot}"]
+        argv += ["--lock-wait-timeout=60000", f"--file={self._file}"]
+        self._run(argv, self._job.source, "reading the schema")
+        listed = self._run(["pg_restore", "--list", str(self._file)], self._job.target, "listing the schema")
+        kept = []
+        for line in listed.splitlines():
+            if _LEFT_OUT.match(line):
+                self.left_out.append(line.split(" ", 3)[3])
+            else:
+                kept.append(line)
+        self._contents.write_text("\n".join(kept) + "\n")
+
+    def restore_before_rows(self) -> None:
+        """Create types, functions, tables, views and sequences."""
+        self._restore("pre-data", jobs=1)
+
+    def restore_after_rows(self) -> None:
+        """Create indexes, constraints and triggers."""
+        self._restore("post-data", jobs=self._job.workers)
+
+    def _restore(self, section: str, *, jobs: int) -> None:
+        argv = ["pg_restore", f"--section={section}", "--no-owner", f"--role={self._job.owner}", "--exit-on-error"]
+        argv += ["--no-tablespaces", f"--use-list={self._contents}", f"--jobs={jobs}"]
+        argv += [f"--dbname={self._job.target.database}", str(self._file)]
+        self._run(argv, self._job.target, f"restoring the schema ({section})")
+
+    def _run(self, argv: list[str], endpoint: link.Endpoint, doing: str) -> str:
+        environment = {
+            **endpoint.environment(self._pass_file),
+            "PGAPPNAME": self._job.program,
+            "PGOPTIONS": "-c statement_timeout=0 -c lock_timeout=60000 -c maintenance_work_mem=256MB",
+        }
+        return programs.run(argv, environment, doing=doing, timeout_seconds=_SECONDS_MAX)
+
+
+def create_extensions(source: Connection, target: Connection, owner: str) -> list[str]:
+    """Create the source's extensions as the owner, who may create trusted ones; return their names."""
+    made = []
+    for name, schema, _version in link.rows(source, EXTENSIONS):
+        if link.rows(target, "SELECT 1 FROM pg_extension WHERE extname = %s", (name,)):
+            continue
+        link.run(target, f"SET ROLE {quoted(owner)}")
+        if schema not in ("public", "pg_catalog"):
+            link.run(target, f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        link.run(target, f"CREATE EXTENSION {quoted(name)} SCHEMA {quoted(schema)}", "RESET ROLE")
+        made.append(str(name))
+    return made
+
+
+MATERIALISED_VIEWS = """
+SELECT n.nspname, c.relname, c.relispopulated FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'm' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') ORDER BY c.oid
+"""
+
+
+def refresh_materialised_views(source: Connection, target: Connection, owner: str) -> int:
+    """Refresh on the target those views that are populated at the source; return how many."""
+    wanted = [(schema, name) for schema, name, populated in link.rows(source, MATERIALISED_VIEWS) if populated]
+    link.run(target, f"SET ROLE {quoted(owner)}", "SET statement_timeout = 0")
+    waiting = list(wanted)
+    while waiting:
+        # One view may stand on another: go round until a whole round brings nothing further.
+        later = []
+        for view in waiting:
+            try:
+                link.run(target, f"REFRESH MATERIALIZED VIEW {quoted(*view)}")
+            except psycopg.errors.ObjectNotInPrerequisiteState:
+                later.append(view)
+        if len(later) == len(waiting):
+            names = ", ".join(".".join(view) for view in later)
+            raise programs.failed("refresh", 1, f"each waits for another: {names}", doing="refreshing views")
+        waiting = later
+    link.run(target, "RESET ROLE")
+    return len(wanted)
+
+
+SEQUENCES = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+        AND d.deptype = 'e')
+ORDER BY 1, 2
+"""
+
+
+def carry_sequences(source: Connection, target: Connection, owner: str) -> int:
+    """Set every sequence of the target to exactly what the source says, called or not; return how many."""
+    found = link.rows(source, SEQUENCES)
+    if not found:
+        return 0
+    read = " UNION ALL ".join(
+        f"SELECT {literal(quoted(*name))} AS sequence, last_value, is_called FROM {quoted(*name)}" for name in found
+    )
+    values = link.rows(source, read)
+    link.run(target, f"SET ROLE {quoted(owner)}")
+    write = "SELECT setval(name::regclass, value, called) FROM unnest(%s::text[], %s::bigint[], %s::bool[])"
+    write += " AS s(name, value, called)"
+    link.rows(target, write, tuple(map(list, zip(*values, strict=True))))
+    link.run(target, "RESET ROLE")
+    return len(values)

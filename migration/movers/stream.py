@@ -1,0 +1,226 @@
+"""Follows the source's changes by native logical replication; it never enables a subscription that misses a table."""
+
+from __future__ import annotations
+
+import select
+import time
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import pq
+
+from migration.errors import StepFailed
+from migration.movers import link
+from migration.movers.job import PostgresJob
+from migration.movers.link import Connection, literal, quoted
+
+_PUBLISHED = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence = 'p'
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') AND n.nspname !~ '^pg_(toast|temp)'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+        AND d.deptype = 'e')
+UNION ALL SELECT 'dcshift', 'marker' ORDER BY 1, 2
+"""
+
+
+def publish(source: Connection, publication: str) -> int:
+    """Create the publication of every table and the marker; return how many tables it names."""
+    names = [quoted(schema, name) for schema, name in link.rows(source, _PUBLISHED)]
+    link.run(source, f"DROP PUBLICATION IF EXISTS {quoted(publication)}")
+    link.run(source, f"CREATE PUBLICATION {quoted(publication)} FOR TABLE {', '.join(f'ONLY {n}' for n in names)}")
+    return len(names)
+
+
+@dataclass(slots=True)
+class Slot:
+    """A fresh slot with its snapshot, which lives as long as this connection stays untouched."""
+
+    connection: Connection
+    snapshot: str
+    lsn: str
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def create_slot(job: PostgresJob, *, seconds_max: float) -> Slot:
+    """Create the slot over the replication protocol, which alone exports the snapshot of its very beginning.
+
+    It waits for transactions that are open now to end, `seconds_max` at most.
+    """
+    conninfo = job.source.conninfo(replication="database", application_name=job.program)
+    connection = psycopg.connect(conninfo, autocommit=True)
+    command = f'CREATE_REPLICATION_SLOT "{job.name}" LOGICAL pgoutput EXPORT_SNAPSHOT'
+    try:
+        result = _simple_query(connection, command, seconds_max)
+    except BaseException:
+        connection.close()
+        raise
+    name, lsn, snapshot, _plugin = (result.get_value(0, column) for column in range(4))
+    assert name is not None and lsn is not None and snapshot is not None
+    return Slot(connection, snapshot.decode(), lsn.decode())
+
+
+def _simple_query(connection: Connection, command: str, seconds_max: float) -> pq.abc.PGresult:
+    # Replication connections know the simple protocol only, and no statement_timeout.
+    raw = connection.pgconn
+    raw.send_query(command.encode())
+    deadline = time.monotonic() + seconds_max
+    while raw.is_busy():
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raw.get_cancel().cancel()
+            raise StepFailed(
+                "slot-not-created",
+                what=f"the replication slot was not ready within {seconds_max:.0f} s",
+                why="it waits until every transaction that was open at its beginning has ended",
+                state="the slot was given up; nothing was copied",
+                next="dcshift check names the long transaction; let it end, then dcshift run",
+            )
+        select.select([raw.socket], [], [], min(remaining, 1.0))
+        raw.consume_input()
+    result = raw.get_result()
+    if result is None or result.status != pq.ExecStatus.TUPLES_OK:
+        why = result.error_message.decode(errors="replace").strip() if result is not None else "no answer"
+        raise StepFailed(
+            "slot-not-created",
+            what="the replication slot could not be created",
+            why=why,
+            state="nothing was copied",
+            next="dcshift check names what the source lacks",
+        )
+    return result
+
+
+def drop_slot(source: Connection, name: str, *, seconds_max: float = 30.0) -> bool:
+    """Drop our slot, ending a sender that still uses it; return whether there was one."""
+    deadline = time.monotonic() + seconds_max
+    there = False
+    while found := link.rows(source, "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s", (name,)):
+        there = True
+        if found[0][0] is not None:
+            link.rows(source, "SELECT pg_terminate_backend(%s)", (found[0][0],))
+        try:
+            link.rows(source, "SELECT pg_drop_replication_slot(%s)", (name,))
+        except (psycopg.errors.ObjectInUse, psycopg.errors.UndefinedObject):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    return there
+
+
+def subscribe(job: PostgresJob, source: Connection, target: Connection) -> None:
+    """Create the subscription disabled, prove that it knows every published table, then enable it.
+
+    A table that the subscription does not know would lose its changes without any error (movers.md §4, the trap).
+    """
+    options = "connect = true, enabled = false, create_slot = false, copy_data = false"
+    options += f", slot_name = {literal(job.name)}"
+    if target.info.server_version >= 160000 and not _is_superuser(target):
+        options += ", password_required = true"
+    # The password is seen by the target's server only: no statement of ours is logged by default, and the catalogue
+    # column that keeps it is readable by superusers alone.
+    command = (
+        f"CREATE SUBSCRIPTION {quoted(job.name)} CONNECTION {literal(job.feed.conninfo(application_name=job.name))}"
+    )
+    command += f" PUBLICATION {quoted(job.publication)} WITH ({options})"
+    try:
+        link.run(target, command)
+    except psycopg.Error as refused:
+        raise StepFailed(
+            "subscription-refused",
+            what=f"the subscription {job.name} could not be created",
+            why=str(refused).replace(job.feed.password.get_secret_value(), "***").strip(),
+            state="rows are copied; changes are kept by the slot and not yet followed",
+            next="mend the cause (can the target's server reach the source?), then dcshift run",
+        ) from None
+    enable(job.name, job.publication, source, target)
+
+
+def enable(name: str, publication: str, source: Connection, target: Connection) -> None:
+    """Enable the subscription after proving that its tables are exactly the published ones, all ready."""
+    published, known = tables_of(publication, name, source, target)
+    if published != known:
+        odd = ", ".join(sorted(published ^ known)[:10])
+        raise StepFailed(
+            "subscription-misses-tables",
+            what=f"the subscription {name} does not know exactly the published tables",
+            why=f"they differ in: {odd}",
+            state="the subscription is disabled; the slot keeps the changes",
+            next="dcshift run copies anew",
+        )
+    link.run(target, f"ALTER SUBSCRIPTION {quoted(name)} ENABLE")
+
+
+def tables_of(publication: str, name: str, source: Connection, target: Connection) -> tuple[set[str], set[str]]:
+    """Return the published tables, and those that the subscription knows as ready."""
+    query = (
+        "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_publication_tables WHERE pubname = %s"
+    )
+    published = {table for (table,) in link.rows(source, query, (publication,))}
+    query = """SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_subscription_rel r
+        JOIN pg_subscription s ON s.oid = r.srsubid JOIN pg_class c ON c.oid = r.srrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE s.subname = %s AND r.srsubstate = 'r'"""
+    return published, {table for (table,) in link.rows(target, query, (name,))}
+
+
+def drop_subscription(target: Connection, name: str) -> bool:
+    """Drop the subscription without touching the slot, which may be out of reach; return whether there was one."""
+    if not link.rows(target, "SELECT 1 FROM pg_subscription WHERE subname = %s", (name,)):
+        return False
+    subscription = quoted(name)
+    link.run(target, f"ALTER SUBSCRIPTION {subscription} DISABLE")
+    link.run(target, f"ALTER SUBSCRIPTION {subscription} SET (slot_name = NONE)", f"DROP SUBSCRIPTION {subscription}")
+    return True
+
+
+_LAG = """
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, active, wal_status
+FROM pg_replication_slots WHERE slot_name = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the target is behind."""
+
+    bytes: int
+    active: bool
+    lost: bool
+
+
+def lag(source: Connection, name: str) -> Lag | None:
+    """Return how far the slot's reader is behind, or None when there is no such slot."""
+    found = link.rows(source, _LAG, (name,))
+    return Lag(int(found[0][0]), bool(found[0][1]), found[0][2] == "lost") if found else None
+
+
+def mark(source: Connection) -> int:
+    """Write a new value into the marker and return it; its arrival proves that every earlier commit arrived."""
+    query = "UPDATE dcshift.marker SET value = value + 1, at = clock_timestamp() WHERE id = 1 RETURNING value"
+    return int(link.rows(source, query)[0][0])
+
+
+def wait_for_mark(target: Connection, value: int, *, seconds_max: float, every_seconds: float = 0.005) -> bool:
+    """Wait until the marker has arrived on the target."""
+    deadline = time.monotonic() + seconds_max
+    while True:
+        found = link.rows(target, "SELECT value FROM dcshift.marker WHERE id = 1")
+        if found and found[0][0] >= value:
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_seconds)
+
+
+def apply_errors(target: Connection, name: str) -> int:
+    """Return how often applying a change has failed (0 where the server does not count, before 15)."""
+    if target.info.server_version < 150000:
+        return 0
+    found = link.rows(target, "SELECT apply_error_count FROM pg_stat_subscription_stats WHERE subname = %s", (name,))
+    return int(found[0][0]) if found else 0
+
+
+def _is_superuser(connection: Connection) -> bool:
+    return bool(link.rows(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")[0][0])
