@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-# What a container never reads. Kept: package lists of dpkg, licences and locale definitions.
+# What a container never reads. Kept: package lists of dpkg, compiled locales.
 TRIMMED: Final = (
     "dev", "proc", "run", "sys", "tmp", "boot", "media", "mnt",
-    "usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/lintian", "usr/share/bug",
+    "usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/lintian", "usr/share/bug", "usr/share/locale",
     "var/cache", "var/lib/apt/lists", "var/log", "var/tmp", "usr/sbin/policy-rc.d",
     "etc/apt/sources.list", "etc/resolv.conf", "etc/hostname", "etc/hosts", "etc/machine-id",
 )  # fmt: skip

@@ -126,8 +126,12 @@ def _put_json(document: object) -> tuple[str, int]:
 def _put(write: Callable[[IO[bytes]], None]) -> tuple[str, int]:
     """Store what `write` writes under its hash; a kill in between leaves only a temporary name."""
     with tempfile.NamedTemporaryFile(dir=_blobs(), prefix=".new-", delete=False) as file:
-        write(file)
-    path = Path(file.name)
+        path = Path(file.name)
+        try:
+            write(file)
+        except BaseException:
+            path.unlink()
+            raise
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     path.rename(blob(digest))
