@@ -40,7 +40,7 @@ EDGE_NAMESPACE: Final = "dcshift-edge"
 EDGE_SECRET: Final = "edge-tls"  # noqa: S105  the name of an object, not its content
 GATEWAY_CLASS: Final = "traefik"
 STORAGE_CLASS: Final = "local-retain"
-VOLUME_COUNT: Final = 10
+VOLUME_COUNT: Final = 16
 VOLUME_SIZE: Final = "20Gi"
 
 

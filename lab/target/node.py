@@ -15,11 +15,12 @@ from lab.addresses import NODE_ADDRESS, POD_NETWORK
 from lab.command import run
 from lab.target import layout
 from lab.target.layout import CONFIG, CONTAINERD_SOCKET, CONTAINERD_STATE, HOME, KUBELET_ROOT, NODE, PKI
-from lab.target.processes import Daemon, start, wait_until
+from lab.target.processes import Daemon, start, stop, wait_until
 from lab.toolchain import tool_path
 
 CGROUPS: Final = Path("/sys/fs/cgroup")
 PAUSE_IMAGE: Final = "dcshift.local/pause:1"
+_CTR: Final = ("ctr", "-a", str(CONTAINERD_SOCKET), "-n", "k8s.io")
 _RUNTIME: Final = 'plugins."io.containerd.grpc.v1.cri"'
 
 _CONTAINERD: Final = f"""
@@ -58,8 +59,15 @@ def start_containerd() -> None:
     (CONFIG / "cni").mkdir(parents=True, exist_ok=True)
     (CONFIG / "containerd.toml").write_text(_CONTAINERD.format(root=layout.containerd_root()))
     _write_json(CONFIG / "cni" / "10-dcshift.conflist", pod_network())
-    start(Daemon("containerd", ("containerd", "--config", str(CONFIG / "containerd.toml"), "--log-level=warn")))
+    containerd = Daemon("containerd", ("containerd", "--config", str(CONFIG / "containerd.toml"), "--log-level=warn"))
+    start(containerd)
     wait_until("containerd's readiness", _containerd_ready, 30)
+    left = run([*_CTR, "containers", "ls", "-q"]).stdout.split()
+    if left:  # of a run that was killed; the runtime has loaded them by now, so it begins anew without them
+        run([*_CTR, "containers", "rm", *left], check=False)
+        stop("containerd")
+        start(containerd)
+        wait_until("containerd's readiness", _containerd_ready, 30)
 
 
 def start_kubelet() -> None:
@@ -171,7 +179,7 @@ def hierarchies() -> list[Path]:
 
 
 def _containerd_ready() -> bool:
-    return run(["ctr", "-a", CONTAINERD_SOCKET, "version"], check=False, timeout_seconds=10).returncode == 0
+    return run([*_CTR, "version"], check=False, timeout_seconds=10).returncode == 0
 
 
 def _write_json(path: Path, document: object) -> None:

@@ -1,0 +1,207 @@
+"""The target for real: pods, PostgreSQL, policies, the gateway and the object store do what others rely on."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from lab import ca, target
+from lab.addresses import DOMAIN, NODE_ADDRESS
+from lab.errors import LabError
+from lab.images import image_name
+from lab.target import layout
+from lab.target.api import Api, Document
+from lab.target.processes import wait_until
+from lab.toolchain import tool_path
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+CONFINED = {"runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+CONFINED_POD = {"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 10001}
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: namespaces, mounts and a kubelet")
+    try:
+        for name in ("etcd", "kube-apiserver", "kube-router", "coredns", "traefik", "cnpg-manager"):
+            tool_path(name)
+    except LabError as missing:
+        pytest.skip(f"lacks a tool: {missing.what}")
+    ours = not target.status().ready
+    if ours:
+        target.up(print)
+    client = Api()
+    yield client
+    client.close()
+    if ours:
+        target.down(print)
+
+
+@pytest.fixture(scope="module")
+def namespace(api: Api) -> Iterator[str]:
+    name = f"live-{secrets.token_hex(3)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    wait_until("its account", lambda: api.get(f"/api/v1/namespaces/{name}/serviceaccounts/default") is not None, 30)
+    yield name
+    api.delete(f"/api/v1/namespaces/{name}")
+    wait_until("its end", lambda: api.get(f"/api/v1/namespaces/{name}") is None, 120)
+
+
+def pod(namespace: str, name: str, script: str, **container: Any) -> Document:
+    command = ["/bin/sh", "-c", script]
+    image = {"name": "main", "image": image_name("probe"), "command": command, "securityContext": CONFINED, **container}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
+        "spec": {"containers": [image], "securityContext": CONFINED_POD, "terminationGracePeriodSeconds": 0},
+    }
+
+
+def log(api: Api, namespace: str, name: str, lines: int = 5) -> list[str]:
+    return api.text(f"/api/v1/namespaces/{namespace}/pods/{name}/log?tailLines={lines}").splitlines()
+
+
+@pytest.fixture(scope="module")
+def server(api: Api, namespace: str) -> str:
+    script = "echo answered > /tmp/index.html; exec busybox httpd -f -p 8080 -h /tmp"
+    api.apply(pod(namespace, "server", script))
+    path = f"/api/v1/namespaces/{namespace}/pods/server"
+    wait_until("the server", lambda: api.condition(path, "Ready"), 60)
+    return str((api.get(path) or {})["status"]["podIP"])
+
+
+def test_the_tools_in_the_cluster_are_all_well(api: Api) -> None:
+    assert target.status().ready
+
+
+def test_a_pod_finds_services_by_name(api: Api, namespace: str) -> None:
+    script = f"nslookup kubernetes.default.svc.{layout.CLUSTER_DOMAIN}; sleep 60"
+    api.apply(pod(namespace, "resolver", script))
+    wait_until(
+        "the address", lambda: any(layout.CLUSTER_ADDRESS in line for line in log(api, namespace, "resolver")), 60
+    )
+
+
+def test_a_pod_with_more_rights_than_allowed_is_refused(api: Api, namespace: str) -> None:
+    privileged = pod(namespace, "privileged", "true", securityContext={"privileged": True})
+    with pytest.raises(LabError, match="refused"):
+        api.apply(privileged)
+
+
+def test_a_policy_denies_all_and_allows_what_it_names(api: Api, namespace: str, server: str) -> None:
+    ask = f"while :; do wget -q -T 1 -O - http://{server}:8080/ 2>/dev/null || echo refused; usleep 200000; done"
+    for name in ("friend", "stranger"):
+        api.apply(pod(namespace, name, ask))
+    for name in ("friend", "stranger"):
+        wait_until(f"an answer to {name}", lambda name=name: "answered" in log(api, namespace, name), 60)
+    policy: Document = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "server", "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": "server"}}, "policyTypes": ["Ingress"]},
+    }
+    api.apply(policy)
+    for name in ("friend", "stranger"):
+        wait_until(f"refusal of {name}", lambda name=name: log(api, namespace, name, 3) == ["refused"] * 3, 30)
+    policy["spec"]["ingress"] = [{"from": [{"podSelector": {"matchLabels": {"app": "friend"}}}]}]
+    api.apply(policy)
+    wait_until("the friend's answer", lambda: log(api, namespace, "friend", 3) == ["answered"] * 3, 30)
+    assert log(api, namespace, "stranger", 3) == ["refused"] * 3
+    api.delete(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies/server")
+
+
+def test_a_route_serves_over_tls_with_the_labs_certificate(api: Api, namespace: str, server: str) -> None:
+    host = f"live.{DOMAIN}"
+    certificate = {"certificateRefs": [{"name": layout.EDGE_SECRET}]}
+    everyone = {"namespaces": {"from": "All"}}
+    listener = {"name": "https", "port": 443, "protocol": "HTTPS", "hostname": host, "allowedRoutes": everyone}
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "live", "namespace": layout.EDGE_NAMESPACE},
+        "spec": {"gatewayClassName": layout.GATEWAY_CLASS, "listeners": [{**listener, "tls": certificate}]},
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "server", "namespace": namespace},
+        "spec": {"selector": {"app": "server"}, "ports": [{"port": 8080}]},
+    }
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "live", "namespace": namespace},
+        "spec": {
+            "parentRefs": [{"name": "live", "namespace": layout.EDGE_NAMESPACE}],
+            "hostnames": [host],
+            "rules": [{"backendRefs": [{"name": "server", "port": 8080}]}],
+        },
+    }
+    path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{layout.EDGE_NAMESPACE}/gateways/live"
+    try:
+        api.apply_all([gateway, service, route])
+        wait_until("the gateway: programmed", lambda: api.condition(path, "Programmed"), 30)
+        context = ssl.create_default_context(cafile=str(ca.ensure()))
+        with httpx.Client(verify=context, trust_env=False, timeout=3.0) as client:
+
+            def served() -> bool:
+                request = {"headers": {"host": host}, "extensions": {"sni_hostname": host}}
+                answer = client.get(f"https://{NODE_ADDRESS}/", **request)  # type: ignore[arg-type]
+                return answer.status_code == 200 and answer.text.strip() == "answered"
+
+            wait_until("an answer through the gateway", served, 30)
+    finally:
+        api.delete(path)
+
+
+def test_a_postgres_cluster_gets_ready_with_our_operand_image(api: Api, namespace: str) -> None:
+    cluster = {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Cluster",
+        "metadata": {"name": "db", "namespace": namespace},
+        "spec": {
+            "instances": 1,
+            "imageName": image_name("postgresql"),
+            "storage": {"size": "1Gi", "storageClass": layout.STORAGE_CLASS},
+            "bootstrap": {"initdb": {"database": "app", "owner": "app", "localeCollate": "vi_VN.UTF-8"}},
+        },
+    }
+    api.apply(cluster)
+    path = f"/apis/postgresql.cnpg.io/v1/namespaces/{namespace}/clusters/db"
+    wait_until("the cluster: ready", lambda: api.condition(path, "Ready"), 180, 0.5)
+    found = api.get(path) or {}
+    assert found["status"]["readyInstances"] == 1
+    api.delete(path)
+
+
+def test_the_object_store_answers_its_own_key_and_refuses_others(api: Api) -> None:
+    credentials = json.loads(layout.S3_CREDENTIALS.read_text())
+    assert layout.S3_CREDENTIALS.stat().st_mode & 0o777 == 0o600
+
+    def store(secret_key: str) -> S3Store:
+        return S3Store(
+            "no-such-bucket",
+            endpoint=credentials["endpoint"],
+            region=credentials["region"],
+            access_key_id=credentials["access_key"],
+            secret_access_key=secret_key,
+            client_options={"allow_http": True},
+            virtual_hosted_style_request=False,
+        )
+
+    with pytest.raises(FileNotFoundError):  # the key is right: only the bucket is missing
+        obstore.get(store(credentials["secret_key"]), "a")
+    with pytest.raises(obstore.exceptions.PermissionDeniedError):
+        obstore.get(store("wrong"), "a")
