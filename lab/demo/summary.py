@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,7 +32,7 @@ class SystemSummary:
 
     @property
     def verified(self) -> bool:
-        """Say whether nothing is missing: at least one proof passed, none failed, no acknowledged write lost or doubled."""
+        """Say whether proofs passed, none failed, and no acknowledged write was lost or doubled."""
         return self.proofs_passed > 0 and self.proofs_failed == 0 and self.lost == 0 and self.duplicated == 0
 
 
@@ -57,7 +56,7 @@ class Summary:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".tmp")
         fresh.write_text(json.dumps(asdict(self) | {"verified": self.verified}, indent=2, ensure_ascii=False) + "\n")
-        os.replace(fresh, path)
+        fresh.replace(path)
 
     def sentences(self, report: Path) -> list[str]:
         """Return the ending that answers: is it moved, is anything lost, what now."""
