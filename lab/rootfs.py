@@ -87,12 +87,13 @@ def in_rootfs(
     policy = root / "usr/sbin/policy-rc.d"
     policy.write_text(_POLICY)
     policy.chmod(0o755)
+    machine = f"build-{digest(str(root))}"
     bundle, pip = _ca_bundle(), cache() / "pip"
     pip.mkdir(exist_ok=True)
     words = ["nice", "-n", "10", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--as-pid2"]
     words += ["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe", f"--directory={root}"]
     words += [
-        f"--machine=build-{digest(str(root))}",
+        f"--machine={machine}",
         "--bind-ro=/etc/resolv.conf",
         f"--bind-ro={bundle}:{_GUEST_CA}",
         f"--bind={pip}:{_GUEST_PIP_CACHE}",
@@ -106,6 +107,8 @@ def in_rootfs(
         return run([*words, "--", *argv], timeout_seconds=timeout_seconds)
     finally:
         policy.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # nspawn's own, left behind where no systemd runs
+            Path("/run/systemd/nspawn/propagate", machine).rmdir()
         for leftover in ("etc/resolv.conf", "etc/pip.conf"):  # empty mount points that nspawn made
             path = root / leftover
             if path.is_file() and not path.is_symlink() and path.stat().st_size == 0:

@@ -1,9 +1,11 @@
-"""The source data centre as a whole: up, down, status; it reports what it re-read, not what it asked for."""
+"""The source data centre as a whole: prepare, up, down, status; it reports what it re-read, not what it asked for."""
 
 from __future__ import annotations
 
+import functools
 import shutil
 import socket
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +19,12 @@ from lab.errors import LabError
 from lab.paths import RUN, STATE
 from lab.rootfs import remove_tree
 from lab.source import application, configure, database, edge, hosts, machine
+from lab.source.during import Progress, during
 from lab.source.environments import venv_layer
 from lab.source.filled import Filled, filled
 from lab.source.systems import SYSTEMS
 
 _BOOT_SECONDS_MAX: Final = 90.0
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +37,41 @@ class HostStatus:
     answers: bool
 
 
+def prepare(progress: Progress, *, scale: str = "full") -> Filled:
+    """Build what the cache lacks, so that `up` is quick: bases, packages, environments, data. Starts nothing."""
+    with during(progress, "Debian 11 base of the hosts"):
+        hosts.common()
+    for system in SYSTEMS:
+        with during(progress, f"environment of {system.name} {system.release}"):
+            venv_layer(system.name, system.release, hosts.SUITE)
+    for host in addresses.SOURCE_HOSTS:
+        with during(progress, f"packages of {host}"):
+            hosts.lowers(host)
+    with during(progress, f"filling the systems with their data ({scale})"):
+        return filled(scale)
+
+
 def up(progress: Progress, *, scale: str = "full", wal_level: str = "logical") -> None:
     """Bring the four hosts up with `scale` of the data (`full` or `tenth`); what stood before is taken down first."""
     if _remains():
-        progress("taking down what is left of an earlier source")
-        down()
-    progress("layers of the four hosts")
+        with during(progress, "taking down what is left of an earlier source"):
+            down()
+    data = prepare(progress, scale=scale)
     layers = {host: _layers(host) for host in addresses.SOURCE_HOSTS}
-    progress(f"data, {scale}")
-    data = filled(scale)
-    progress("wires, roots, keys")
-    network.up_source()
-    configure.operator_key()  # made before the hosts are made side by side: all of them need it
-    ca.ensure()
-    _uploads(data)
-    with ThreadPoolExecutor(len(layers)) as pool:
-        tasks = {host: pool.submit(_make, host, layers[host], data, wal_level) for host in layers}
-        keys = {host: task.result() for host, task in tasks.items()}
-    configure.known_hosts(keys)
-    configure.inventory()
-    progress("boot")
-    for host in layers:
-        machine.start(host)
-    _wait_for_services()
-    progress("db1 app1 files1 edge1 answer")
+    with during(progress, "making the hosts: roots, data, keys, wires"):
+        network.up_source()
+        configure.operator_key()  # made before the hosts are made side by side: all of them need it
+        ca.ensure()
+        _uploads(data)
+        with ThreadPoolExecutor(len(layers)) as pool:
+            tasks = {host: pool.submit(_make, host, layers[host], data, wal_level) for host in layers}
+            keys = {host: task.result() for host, task in tasks.items()}
+        configure.known_hosts(keys)
+        configure.inventory()
+    with during(progress, "booting db1 app1 files1 edge1"):
+        for host in layers:
+            machine.start(host)
+        _wait_for_services()
 
 
 def down() -> None:
@@ -122,21 +134,39 @@ def _make(host: str, layers: tuple[Path, ...], data: Filled, wal_level: str) -> 
 
 
 def _wait_for_services() -> None:
-    """Wait until every host answers as its users need it: SSH with the right key, the database, the sites."""
+    """Wait until every host answers as its users need it: SSH with the right key, and each site through the edge."""
     deadline = time.monotonic() + _BOOT_SECONDS_MAX
-    waiting = {(host, 22) for host in addresses.SOURCE_HOSTS}
-    waiting |= {("db1", 5432), ("edge1", 443), ("edge1", 53)}
-    waiting |= {("app1", s.port) for s in SYSTEMS if s.complete}
-    while waiting := {(host, port) for host, port in waiting if not _accepts(addresses.SOURCE_HOSTS[host], port)}:
+    checks: dict[str, Callable[[], bool]] = {
+        f"{host}:{port}": functools.partial(_accepts, addresses.SOURCE_HOSTS[host], port)
+        for host, port in [*((host, 22) for host in addresses.SOURCE_HOSTS), ("db1", 5432), ("edge1", 53)]
+    }
+    checks |= {f"edge1 {s.name}": functools.partial(serves, s.name) for s in SYSTEMS if s.complete}
+    while checks := {name: check for name, check in checks.items() if not check()}:
         if time.monotonic() > deadline:
-            raise _late(sorted(f"{host}:{port}" for host, port in waiting))
+            raise _late(sorted(checks))
         time.sleep(0.1)
     for host in addresses.SOURCE_HOSTS:
         run([*configure.ssh(host), "true"], timeout_seconds=30)
 
 
+def serves(system: str) -> bool:
+    """Tell whether a system answers that it is ready, over TLS, by its public name, at the edge."""
+    name = addresses.SITES[system]
+    trust = ssl.create_default_context(cafile=str(ca.ensure()))
+    request = f"GET /readyz HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
+    try:
+        with (
+            socket.create_connection((addresses.SOURCE_HOSTS["edge1"], 443), timeout=5) as plain,
+            trust.wrap_socket(plain, server_hostname=name) as secure,
+        ):
+            secure.sendall(request.encode())
+            return secure.recv(64).split(b" ")[1:2] == [b"200"]
+    except OSError:
+        return False
+
+
 def _late(waiting: list[str]) -> LabError:
-    host = waiting[0].partition(":")[0]
+    host = waiting[0].replace(":", " ").split()[0]
     tail = (machine.folder(host) / "console.log").read_text(errors="replace")[-600:]
     return LabError(
         "source-does-not-answer",

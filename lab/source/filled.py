@@ -63,7 +63,11 @@ def filled(scale: str) -> Filled:
     ready = [system for system in SYSTEMS if system.complete]
     key = digest("1", scale, _CREATE, *(_sources(system) for system in ready))
     target = cache() / "filled" / f"{scale}-{key}"
-    cached(target, lambda folder: _fill(folder, scale, ready))
+    if not target.is_dir():
+        cached(target, lambda folder: _fill(folder, scale, ready))
+        for stale in target.parent.glob(f"{scale}-*"):  # of earlier code: half a gigabyte each, never used again
+            if stale != target:
+                remove_tree(stale)
     return Filled(target / "root", target / "uploads", json.loads((target / "secrets.json").read_text()))
 
 

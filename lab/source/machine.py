@@ -65,12 +65,10 @@ def stop(host: str) -> None:
         _wait_until_gone(host, _STOP_SECONDS_MAX)
     _kill_rest(host)
     _pid_file(host).unlink(missing_ok=True)
-    for tree in _trees(host):
-        for path in sorted((p for p in tree.rglob("*") if p.is_dir()), reverse=True):
-            with contextlib.suppress(OSError):
-                path.rmdir()
+    # The propagation folder is nspawn's; with no systemd on the machine nobody else would remove it.
+    for path in (*reversed(_cgroups(host)), Path("/run/systemd/nspawn/propagate", host)):
         with contextlib.suppress(OSError):
-            tree.rmdir()
+            path.rmdir()
 
 
 def crash(host: str) -> None:
@@ -82,10 +80,9 @@ def crash(host: str) -> None:
 def processes(host: str) -> list[int]:
     """Return every process of a host, its supervisor included, as its cgroups know them."""
     found: set[int] = set()
-    for tree in _trees(host):
-        for path in (tree / "cgroup.procs", *tree.rglob("cgroup.procs")):
-            with contextlib.suppress(OSError):  # a cgroup may go while it is read
-                found.update(int(line) for line in path.read_text().split())
+    for folder_path in _cgroups(host):
+        with contextlib.suppress(OSError):  # a cgroup may go while it is read
+            found.update(int(line) for line in (folder_path / "cgroup.procs").read_text().split())
     return sorted(found)
 
 
@@ -132,9 +129,10 @@ def _init(host: str) -> int | None:
     return None
 
 
-def _trees(host: str) -> list[Path]:
+def _cgroups(host: str) -> list[Path]:
+    """Return a host's cgroups, parents first; os.walk, because they come and go while a host starts or stops."""
     roots = (_CGROUPS / "systemd", _CGROUPS / "unified", _CGROUPS)
-    return [path for root in roots if (path := root / f"dcshift-{host}").is_dir()]
+    return [Path(found) for root in roots for found, _, _ in os.walk(root / f"dcshift-{host}")]
 
 
 def _pid_file(host: str) -> Path:
