@@ -1,0 +1,30 @@
+"""What the lab installs at its source is what the example province's catalogue says."""
+
+from pathlib import Path
+
+import pytest
+
+from catalogue.load import load
+from lab import addresses
+from lab.apps.systems import SYSTEMS, AppSystem
+
+CATALOGUE = load(Path(__file__).parents[2] / "catalogue" / "khanh-hoa")
+
+
+@pytest.mark.parametrize("lab_system", SYSTEMS, ids=lambda system: system.name)
+def test_release_port_pages_and_jobs_are_the_same(lab_system: AppSystem) -> None:
+    system = CATALOGUE.system(lab_system.name)
+    assert system.web.release == lab_system.release
+    assert system.web.port == lab_system.port
+    assert tuple(system.web.pages) == lab_system.pages
+    assert [(job.name, job.schedule, job.command) for job in system.jobs] == [
+        (job.name, job.schedule, ["manage", job.command]) for job in lab_system.jobs
+    ]
+
+
+def test_hosts_names_and_addresses_are_the_same() -> None:
+    assert set(CATALOGUE.province.source.hosts) == set(addresses.SOURCE_HOSTS)
+    assert CATALOGUE.province.target.gateway_address == addresses.NODE_ADDRESS
+    assert CATALOGUE.province.target.object_store == addresses.S3_ENDPOINT
+    sites = {system.id: f"{system.web.host}.{CATALOGUE.province.domain}" for system in CATALOGUE.systems}
+    assert sites == addresses.SITES
