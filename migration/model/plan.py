@@ -39,6 +39,8 @@ class Plan:
     inventory_hash: str
     contracts: tuple[tuple[str, str], ...]
     """(system, contract hash) for each system that moves."""
+    hold_max_seconds: tuple[tuple[str, float], ...]
+    """(system, seconds) that citizens may be kept waiting; at three times that the freeze is given up."""
     steps: tuple[Step, ...]
 
     @property
@@ -53,6 +55,14 @@ class Plan:
             if step.id == step_id:
                 return step
         raise KeyError(step_id)
+
+    def of(self, system: str) -> tuple[Step, ...]:
+        """Return the steps of one system, in order."""
+        return tuple(step for step in self.steps if step.system == system)
+
+    def systems(self) -> tuple[str, ...]:
+        """Return the systems in the order in which they move."""
+        return tuple(dict.fromkeys(step.system for step in self.steps))
 
     def waves(self) -> tuple[int, ...]:
         """Return the wave numbers in order."""
