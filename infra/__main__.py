@@ -1,0 +1,26 @@
+"""Pulumi's entry: reads which stack this is and builds that layer; decides nothing else."""
+
+from __future__ import annotations
+
+import sys
+
+import pulumi
+
+from catalogue.load import CatalogueError
+from infra import config
+from infra.stacks import data, platform, system
+
+_LAYERS = {"platform": platform.build, "data": data.build, "system": system.build}
+
+
+def main() -> None:
+    """Build the stack's layer; a fault of the user's own files is told without a traceback."""
+    try:
+        settings = config.read(pulumi.get_stack())
+        _LAYERS[settings.layer](settings)
+    except (config.ConfigError, CatalogueError) as fault:
+        pulumi.log.error(str(fault))
+        sys.exit(1)
+
+
+main()

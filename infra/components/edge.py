@@ -1,0 +1,84 @@
+"""The one door from outside: a Gateway with TLS for the province's domain; which host goes where is said elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra import labels, naming
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeArgs:
+    """Where the door stands and which domain it serves.
+
+    The namespace and its Secret `edge-tls` exist already: certificates come from the site's certificate tool.
+    """
+
+    namespace: str
+    gateway_class: str
+    domain: str
+
+
+class Edge(pulumi.ComponentResource):
+    """A Gateway that takes routes from `app` namespaces only, and sends plain HTTP to TLS."""
+
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dcshift:platform:Edge", name, None, opts)
+        own = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
+        from_app_namespaces = {"from": "Selector", "selector": {"matchLabels": {labels.TIER: "app"}}}
+        gateway = k8s.apiextensions.CustomResource(
+            naming.logical("platform", "gateway", naming.EDGE),
+            api_version="gateway.networking.k8s.io/v1",
+            kind="Gateway",
+            metadata={
+                "name": naming.EDGE,
+                "namespace": args.namespace,
+                "labels": own,
+                "annotations": {"pulumi.com/waitFor": "condition=Programmed"},
+            },
+            spec={
+                "gatewayClassName": args.gateway_class,
+                "listeners": [
+                    {
+                        "name": "https",
+                        "port": 443,
+                        "protocol": "HTTPS",
+                        "hostname": f"*.{args.domain}",
+                        "tls": {"mode": "Terminate", "certificateRefs": [{"name": naming.EDGE_SECRET}]},
+                        "allowedRoutes": {"namespaces": from_app_namespaces},
+                    },
+                    {
+                        "name": "http",
+                        "port": 80,
+                        "protocol": "HTTP",
+                        "hostname": f"*.{args.domain}",
+                        "allowedRoutes": {"namespaces": {"from": "Same"}},
+                    },
+                ],
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        k8s.apiextensions.CustomResource(
+            naming.logical("platform", "route", "to-tls"),
+            api_version="gateway.networking.k8s.io/v1",
+            kind="HTTPRoute",
+            metadata={"name": "to-tls", "namespace": args.namespace, "labels": own},
+            spec={
+                "parentRefs": [{"name": naming.EDGE, "sectionName": "http"}],
+                "rules": [
+                    {
+                        "filters": [
+                            {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
+                        ]
+                    }
+                ],
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),
+        )
+        self.name = gateway.metadata["name"]
+        self.register_outputs({"name": self.name})

@@ -1,0 +1,145 @@
+"""The ground that one information system stands on: namespaces, quotas, network and rights; none of its workloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from catalogue.system import System
+from infra import labels, naming, sizes
+from infra.components.network_policies import Policy, policies
+from infra.components.roles import Grant, grants
+from infra.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class InformationSystemArgs:
+    """Which system, under which settings."""
+
+    settings: Settings
+    system: System
+
+
+class InformationSystem(pulumi.ComponentResource):
+    """Two namespaces: `app` may be thrown away at any time, `data` never without saying so."""
+
+    app_namespace: pulumi.Output[str]
+    data_namespace: pulumi.Output[str]
+
+    def __init__(self, name: str, args: InformationSystemArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dcshift:tenancy:InformationSystem", name, None, opts)
+        self._args, self._id = args, args.system.id
+        locked = not args.settings.data_may_be_destroyed
+        app = self._namespace("app", naming.app_namespace(self._id), pulumi.ResourceOptions(parent=self))
+        # Deleting a namespace deletes the database in it: the lock is here, not only on the database.
+        data = self._namespace(
+            "data",
+            naming.data_namespace(self._id),
+            pulumi.ResourceOptions(parent=self, protect=locked, retain_on_delete=locked),
+        )
+        self._limits(app, "app", sizes.app(args.system), self._app_counts(), sizes.WEB)
+        self._limits(data, "data", sizes.data(args.settings.database_instances), self._data_counts(), sizes.DATABASE)
+        for policy in policies(args.settings, args.system):
+            self._policy(policy, app if policy.tier == "app" else data)
+        for grant in grants(args.system):
+            self._grant(grant, app if grant.tier == "app" else data)
+        self._migrator(app)
+        self.app_namespace, self.data_namespace = app.metadata["name"], data.metadata["name"]
+        self.register_outputs({"app_namespace": self.app_namespace, "data_namespace": self.data_namespace})
+
+    def _metadata(self, name: str, namespace: str | None = None) -> dict[str, Any]:
+        found = labels.of_system(self._args.settings.catalogue.province, self._args.system)
+        return {"name": name, "labels": found, **({"namespace": namespace} if namespace else {})}
+
+    def _in(self, namespace: k8s.core.v1.Namespace) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, depends_on=[namespace])
+
+    def _namespace(self, tier: labels.Tier, name: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Namespace:
+        found = labels.of_namespace(self._args.settings.catalogue.province, self._args.system, tier)
+        return k8s.core.v1.Namespace(
+            naming.logical(self._id, "namespace", tier), metadata={"name": name, "labels": found}, opts=opts
+        )
+
+    def _app_counts(self) -> dict[str, str]:
+        return {"pods": str(sizes.app_pods_max(self._args.system)), "persistentvolumeclaims": "0"}
+
+    def _data_counts(self) -> dict[str, str]:
+        instances = self._args.settings.database_instances
+        storage = sizes.mebibytes(self._args.system.database.storage) * (instances + 1)
+        return {
+            "pods": str(instances + 3),
+            "persistentvolumeclaims": str(instances + 1),
+            "requests.storage": f"{storage}Mi",
+        }
+
+    def _limits(
+        self,
+        namespace: k8s.core.v1.Namespace,
+        tier: labels.Tier,
+        size: sizes.Size,
+        counts: dict[str, str],
+        largest: sizes.Size,
+    ) -> None:
+        name = naming.app_namespace(self._id) if tier == "app" else naming.data_namespace(self._id)
+        hard = {**size.quota(), **counts, "services.loadbalancers": "0", "services.nodeports": "0"}
+        k8s.core.v1.ResourceQuota(
+            naming.logical(self._id, "quota", tier),
+            metadata=self._metadata("quota", name),
+            spec={"hard": hard},
+            opts=self._in(namespace),
+        )
+        # A container that says nothing gets little; none gets more than the largest that we know.
+        limit = {
+            "type": "Container",
+            "default": {"cpu": "500m", "memory": "256Mi"},
+            "defaultRequest": {"cpu": "20m", "memory": "64Mi"},
+            "max": largest.resources()["limits"],
+        }
+        k8s.core.v1.LimitRange(
+            naming.logical(self._id, "limits", tier),
+            metadata=self._metadata("limits", name),
+            spec={"limits": [limit]},
+            opts=self._in(namespace),
+        )
+        # The account that pods get when they name none: it must not carry a token. It is not ours to delete.
+        k8s.core.v1.ServiceAccountPatch(
+            naming.logical(self._id, "default-account", tier),
+            metadata={"name": "default", "namespace": name},
+            automount_service_account_token=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace], retain_on_delete=True),
+        )
+
+    def _policy(self, policy: Policy, namespace: k8s.core.v1.Namespace) -> None:
+        k8s.networking.v1.NetworkPolicy(
+            naming.logical(self._id, "policy", f"{policy.tier}-{policy.name}"),
+            metadata=self._metadata(policy.name, policy.namespace),
+            spec=policy.spec,
+            opts=self._in(namespace),
+        )
+
+    def _grant(self, grant: Grant, namespace: k8s.core.v1.Namespace) -> None:
+        opts = self._in(namespace)
+        k8s.rbac.v1.Role(
+            naming.logical(self._id, "role", f"{grant.tier}-{grant.name}"),
+            metadata=self._metadata(grant.name, grant.namespace),
+            rules=grant.rules,
+            opts=opts,
+        )
+        k8s.rbac.v1.RoleBinding(
+            naming.logical(self._id, "binding", f"{grant.tier}-{grant.name}"),
+            metadata=self._metadata(grant.name, grant.namespace),
+            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": grant.name},
+            subjects=[grant.subject],
+            opts=opts,
+        )
+
+    def _migrator(self, namespace: k8s.core.v1.Namespace) -> None:
+        k8s.core.v1.ServiceAccount(
+            naming.logical(self._id, "account", "migrator"),
+            metadata=self._metadata(naming.MIGRATOR, naming.app_namespace(self._id)),
+            automount_service_account_token=False,
+            opts=self._in(namespace),
+        )

@@ -1,0 +1,127 @@
+"""Which packets a system's pods may send and receive: nothing, and then exactly these openings; pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from catalogue.system import System
+from infra import labels, naming
+from infra.config import ConfigError, Settings
+
+Document = dict[str, Any]
+_NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
+_PEERS: Final = ("web", "job", "schema")
+_POSTGRES: Final = 5432
+_INSTANCE_MANAGER: Final = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One NetworkPolicy of one of a system's namespaces."""
+
+    tier: labels.Tier
+    namespace: str
+    name: str
+    spec: Document
+
+
+def policies(settings: Settings, system: System) -> list[Policy]:
+    """Return every network policy of a system. Raises `ConfigError` if an address is not one."""
+    app, data = naming.app_namespace(system.id), naming.data_namespace(system.id)
+    database = {"cnpg.io/cluster": naming.cluster(system.id)}
+    made = [Policy("app", app, name, spec) for name, spec in _app(settings, system, database).items()]
+    return made + [Policy("data", data, name, spec) for name, spec in _data(settings, system, database).items()]
+
+
+def _app(settings: Settings, system: System, database: dict[str, str]) -> dict[str, Document]:
+    callers = {
+        "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": list(_PEERS)}],
+    }
+    host, port = settings.object_store
+    return {
+        "deny-all": _DENY_ALL,
+        "allow-dns": _DNS,
+        "allow-gateway": _ingress(
+            {"matchLabels": labels.selector(system, "web")},
+            [_namespace(settings.edge_namespace)],
+            [_tcp(system.web.port)],
+        ),
+        "allow-database": _egress(callers, [_namespace(naming.data_namespace(system.id), database)], [_tcp(_POSTGRES)]),
+        "allow-object-store": _egress(callers, [_address("target.object_store", host)], [_tcp(port)]),
+    }
+
+
+def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[str, Document]:
+    instances = {"matchLabels": database}
+    callers = {
+        "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: naming.app_namespace(system.id)}},
+        "podSelector": {
+            "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": list(_PEERS)}]
+        },
+    }
+    api_host, _, api_port = settings.api_server.rpartition(":")
+    source = {"ipBlock": {"cidr": settings.catalogue.province.source.cidr}}
+    both = [_tcp(_INSTANCE_MANAGER), _tcp(_POSTGRES)]
+    return {
+        "deny-all": _DENY_ALL,
+        "allow-dns": _DNS,
+        "allow-application": _ingress(instances, [callers], [_tcp(_POSTGRES)]),
+        "allow-operator": _ingress(instances, [_namespace(settings.operator_namespace)], both),
+        "allow-instances": {
+            "podSelector": instances,
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [{"podSelector": instances}], "ports": both}],
+            "egress": [{"to": [{"podSelector": instances}], "ports": both}],
+        },
+        # An instance asks the API server what it should be. The address is the server's own: policies are judged
+        # after the service's address was translated.
+        "allow-api-server": _egress(instances, [_address("dcshift:apiServer", api_host)], [_tcp(int(api_port))]),
+        # The subscription of the migration reads the source's changes.
+        "allow-source-database": _egress(instances, [source], [_tcp(_POSTGRES)]),
+    }
+
+
+_DENY_ALL: Final[Document] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+_DNS: Final[Document] = {
+    "podSelector": {},
+    "policyTypes": ["Egress"],
+    "egress": [
+        {
+            "to": [
+                {
+                    "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: "kube-system"}},
+                    "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+                }
+            ],
+            "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+        }
+    ],
+}
+
+
+def _ingress(pods: Document, peers: list[Document], ports: list[Document]) -> Document:
+    return {"podSelector": pods, "policyTypes": ["Ingress"], "ingress": [{"from": peers, "ports": ports}]}
+
+
+def _egress(pods: Document, peers: list[Document], ports: list[Document]) -> Document:
+    return {"podSelector": pods, "policyTypes": ["Egress"], "egress": [{"to": peers, "ports": ports}]}
+
+
+def _namespace(name: str, pods: dict[str, str] | None = None) -> Document:
+    peer: Document = {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: name}}}
+    return {**peer, "podSelector": {"matchLabels": pods}} if pods else peer
+
+
+def _tcp(port: int) -> Document:
+    return {"protocol": "TCP", "port": port}
+
+
+def _address(where: str, host: str) -> Document:
+    try:
+        return {"ipBlock": {"cidr": f"{ipaddress.IPv4Address(host)}/32"}}
+    except ValueError as bad:
+        raise ConfigError(
+            f"{where} names the host {host!r}; a network policy knows addresses only, so give its IPv4 address"
+        ) from bad

@@ -1,0 +1,136 @@
+"""One system's PostgreSQL, run by CloudNativePG; it never replaces a cluster that holds data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra import naming
+from infra.sizes import Size
+
+_API: Final = "postgresql.cnpg.io/v1"
+_SUBSCRIBER_SINCE: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresClusterArgs:
+    """What the database must be; its passwords lie in Secrets that exist already."""
+
+    system: str
+    labels: dict[str, str]
+    image: str
+    major: int
+    instances: int
+    storage: str
+    storage_class: str
+    locale: str
+    size: Size
+    may_be_destroyed: bool = False
+
+
+class PostgresCluster(pulumi.ComponentResource):
+    """A cluster with the owner of the application, a role for the migration, and a backup schedule (suspended)."""
+
+    name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: PostgresClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dcshift:data:PostgresCluster", name, None, opts)
+        if args.major < _SUBSCRIBER_SINCE:
+            raise ValueError(
+                f"{args.system} asks for PostgreSQL {args.major}; the migration's role needs pg_create_subscription, "
+                f"which PostgreSQL has since {_SUBSCRIBER_SINCE}"
+            )
+        locked = not args.may_be_destroyed
+        cluster = k8s.apiextensions.CustomResource(
+            naming.logical(args.system, "cluster", "db"),
+            api_version=_API,
+            kind="Cluster",
+            metadata={**_metadata(args, naming.cluster(args.system)), "annotations": _WAIT},
+            spec=_cluster(args),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # Four locks against an empty database: deleting is refused; what is dropped from here stays in the
+                # cluster; a replacement under the same name would remove the new one; and how a cluster was born is
+                # read once, so a later change of it must not count as one.
+                protect=locked,
+                retain_on_delete=locked,
+                delete_before_replace=True,
+                ignore_changes=["spec.bootstrap"],
+            ),
+        )
+        k8s.apiextensions.CustomResource(
+            naming.logical(args.system, "backup", "nightly"),
+            api_version=_API,
+            kind="ScheduledBackup",
+            metadata=_metadata(args, naming.cluster(args.system)),
+            spec={
+                # Six fields: seconds first. Suspended, because the place for backups is not part of this version.
+                "schedule": "0 0 1 * * *",
+                "suspend": True,
+                "method": "plugin",
+                "pluginConfiguration": {"name": "barman-cloud.cloudnative-pg.io"},
+                "backupOwnerReference": "self",
+                "cluster": {"name": naming.cluster(args.system)},
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster], retain_on_delete=locked),
+        )
+        self.name = cluster.metadata["name"]
+        self.register_outputs({"name": self.name})
+
+
+_WAIT: Final = {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/timeoutSeconds": "600"}
+
+
+def _metadata(args: PostgresClusterArgs, name: str) -> dict[str, Any]:
+    return {"name": name, "namespace": naming.data_namespace(args.system), "labels": args.labels}
+
+
+def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
+    return {
+        "instances": args.instances,
+        "imageName": args.image,
+        "imagePullPolicy": "IfNotPresent",
+        "storage": {"size": args.storage, "storageClass": args.storage_class},
+        "resources": args.size.resources(),
+        "enablePDB": args.instances > 1,
+        "enableSuperuserAccess": False,
+        "bootstrap": {
+            "initdb": {
+                "database": args.system,
+                "owner": args.system,
+                "secret": {"name": naming.owner_secret(args.system)},
+                "encoding": "UTF8",
+                # The source's: with another order of letters, indexes and ORDER BY would not say the same.
+                "localeCollate": args.locale,
+                "localeCType": args.locale,
+            }
+        },
+        "managed": {
+            "roles": [
+                {
+                    "name": naming.MIGRATION_ROLE,
+                    "ensure": "present",
+                    "login": True,
+                    "replication": True,
+                    "inRoles": ["pg_create_subscription", args.system],
+                    "passwordSecret": {"name": naming.migration_secret(args.system)},
+                }
+            ]
+        },
+        "postgresql": {
+            "parameters": {
+                "max_connections": "100",
+                "shared_buffers": "256MB",
+                # One subscription copies tables in parallel beside its own applying worker.
+                "max_logical_replication_workers": "8",
+                "max_sync_workers_per_subscription": "4",
+                "max_replication_slots": "16",
+                "max_wal_senders": "16",
+                # The operator's default, said here because the way back needs it.
+                "wal_level": "logical",
+            }
+        },
+    }

@@ -1,0 +1,127 @@
+"""What a stack is told, read once and checked here; components never read configuration themselves."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pulumi
+
+from catalogue.load import Catalogue, load
+from catalogue.system import System
+from infra import sizes
+
+Layer = Literal["platform", "data", "system"]
+Serves = Literal["source", "target"]
+CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
+
+
+class ConfigError(Exception):
+    """The stack's configuration cannot be used; the message names the key and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One stack's configuration with the catalogue that it is derived from."""
+
+    catalogue: Catalogue
+    stack: str
+    layer: Layer
+    registry: str
+    api_server: str
+    edge_namespace: str
+    operator_namespace: str
+    database_instances: int
+    postgres_tag: str | None
+    data_may_be_destroyed: bool
+    system_id: str | None = None
+    release: str | None = None
+    serves: Serves = "source"
+    migrate: bool = False
+
+    @property
+    def system(self) -> System:
+        """The one system of a system stack."""
+        assert self.system_id is not None
+        return self.catalogue.system(self.system_id)
+
+    @property
+    def deployed_release(self) -> str:
+        """The release that runs: the stack's own, else the catalogue's."""
+        return self.release or self.system.web.release
+
+    @property
+    def object_store(self) -> tuple[str, int]:
+        """Host and port of the S3 endpoint."""
+        parts = urlsplit(self.catalogue.province.target.object_store)
+        return str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def catalogue_folder() -> Path:
+    """Return the province's folder: the one named by the environment, else the example."""
+    given = os.environ.get(CATALOGUE_VARIABLE)
+    return Path(given) if given else Path(__file__).resolve().parents[1] / "catalogue" / "khanh-hoa"
+
+
+def read(stack: str) -> Settings:
+    """Read the configuration of a stack. Raises `ConfigError`, `CatalogueError`."""
+    config, catalogue = pulumi.Config("dcshift"), load(catalogue_folder())
+    layer = config.get("layer") or (stack if stack in ("platform", "data") else "system")
+    if layer not in ("platform", "data", "system"):
+        raise ConfigError(f"dcshift:layer is {layer!r}; allowed are platform, data and system")
+    system_id = None
+    if layer == "system":
+        system_id = config.get("system") or stack
+        known = [system.id for system in catalogue.systems]
+        if system_id not in known:
+            raise ConfigError(
+                f"stack {stack} is neither platform nor data, and the catalogue has no system {system_id!r}; "
+                f"it has {', '.join(known)}. Set dcshift:system, or choose another stack"
+            )
+    serves = config.get("serves") or "source"
+    if serves not in ("source", "target"):
+        raise ConfigError(f"dcshift:serves is {serves!r}; allowed are source and target")
+    instances = config.get_int("databaseInstances") or 1
+    _check_capacity(catalogue, instances)
+    return Settings(
+        catalogue=catalogue,
+        stack=stack,
+        layer=layer,
+        registry=config.get("registry") or "dcshift.local",
+        api_server=config.get("apiServer") or "192.0.2.10:6443",
+        edge_namespace=config.get("edgeNamespace") or "dcshift-edge",
+        operator_namespace=config.get("operatorNamespace") or "cnpg-system",
+        database_instances=instances,
+        postgres_tag=config.get("postgresTag"),
+        data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
+        system_id=system_id,
+        release=config.get("release"),
+        serves=serves,
+        migrate=bool(config.get_bool("migrate")),
+    )
+
+
+def _check_capacity(catalogue: Catalogue, instances: int) -> None:
+    """Refuse a catalogue whose systems together ask for more than the target has.
+
+    Requests are counted, not limits: those are what the scheduler reserves.
+    """
+    capacity = catalogue.province.capacity
+    wanted = sizes.Size(0, 0, 0, 0)
+    storage = 0
+    for system in catalogue.systems:
+        wanted = wanted + sizes.app(system) + sizes.data(instances)
+        storage += sizes.mebibytes(system.database.storage) * instances
+    for what, asked, has, unit in (
+        ("CPU", wanted.cpu_request, capacity.cpu * 1000, "m"),
+        ("memory", wanted.memory_request, sizes.mebibytes(capacity.memory), "Mi"),
+        ("storage", storage, sizes.mebibytes(capacity.storage), "Mi"),
+    ):
+        if asked > has:
+            raise ConfigError(
+                f"the systems of the catalogue may reserve {asked}{unit} of {what} and the province's capacity is "
+                f"{has}{unit}; lower replicas or storage, or raise capacity in province.yaml"
+            )

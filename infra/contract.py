@@ -1,0 +1,122 @@
+"""Builds the target contract of a system and checks it before anyone reads it; it holds references, never secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+
+from catalogue.schemas import path as schema_path
+from catalogue.target import (
+    Namespaces,
+    Readiness,
+    SecretRef,
+    TargetBucket,
+    TargetContract,
+    TargetDatabase,
+    TargetJob,
+    TargetWeb,
+    contract_hash,
+)
+from infra import naming, sizes, workload
+from infra.config import Settings
+
+_PLACEHOLDER: Final = "0" * 64
+_ROOT: Final = Path(__file__).resolve().parent
+
+
+def build(settings: Settings) -> dict[str, Any]:
+    """Return the contract of the stack's system. Raises `jsonschema.ValidationError` if it does not fit its schema."""
+    province, system = settings.catalogue.province, settings.system
+    app, data = naming.app_namespace(system.id), naming.data_namespace(system.id)
+    contract = TargetContract(
+        schema_version=1,
+        environment=province.environment,
+        system=system.id,
+        stack=settings.stack,
+        catalogue_hash=settings.catalogue.hash,
+        code_hash=code_hash(),
+        namespaces=Namespaces(app=app, data=data),
+        database=_database(settings),
+        buckets=[
+            TargetBucket(
+                name=files.name,
+                bucket=workload.bucket(settings, files.name),
+                endpoint=province.target.object_store,
+                region=province.target.region,
+                secret=SecretRef(
+                    namespace=app,
+                    name=naming.bucket_secret(system.id, files.name),
+                    keys=["access_key", "secret_key"],
+                ),
+            )
+            for files in system.files
+        ],
+        web=TargetWeb(
+            namespace=app,
+            deployment=naming.web(system.id),
+            service=naming.web(system.id),
+            route=naming.web(system.id),
+            host=workload.public_host(settings),
+            gateway_address=province.target.gateway_address,
+            gateway_port=443,
+            image=workload.image(settings),
+            release=settings.deployed_release,
+            health=system.web.health,
+            ready=system.web.ready,
+            replicas=system.web.replicas,
+        ),
+        jobs=[
+            TargetJob(name=job.name, namespace=app, cronjob=naming.job(system.id, job.name), schedule=job.schedule)
+            for job in system.jobs
+        ],
+        limits={**sizes.app(system).quota(), "database.storage": system.database.storage},
+        readiness=_readiness(settings),
+        hash=_PLACEHOLDER,
+    )
+    content: dict[str, Any] = contract.model_dump(mode="json", by_alias=True)
+    content["hash"] = contract_hash(content)
+    jsonschema.validate(content, json.loads(schema_path("target").read_text(encoding="utf-8")))
+    return content
+
+
+def _database(settings: Settings) -> TargetDatabase:
+    system = settings.system
+    data = naming.data_namespace(system.id)
+    login = ["username", "password"]
+    return TargetDatabase(
+        cluster=naming.cluster(system.id),
+        namespace=data,
+        host=naming.database_host(system.id),
+        port=5432,
+        name=system.id,
+        owner=system.id,
+        owner_secret=SecretRef(namespace=data, name=naming.owner_secret(system.id), keys=login),
+        migration_role=naming.MIGRATION_ROLE,
+        migration_secret=SecretRef(namespace=data, name=naming.migration_secret(system.id), keys=login),
+        ca_secret=SecretRef(namespace=data, name=naming.ca_secret(system.id), keys=["ca.crt"]),
+        major=system.database.major,
+        extensions=list(system.database.extensions),
+    )
+
+
+def _readiness(settings: Settings) -> list[Readiness]:
+    system = settings.system
+    cluster = f"clusters.postgresql.cnpg.io/{naming.data_namespace(system.id)}/{naming.cluster(system.id)}"
+    route = f"httproutes.gateway.networking.k8s.io/{naming.app_namespace(system.id)}/{naming.web(system.id)}"
+    return [
+        Readiness(name="database", probe=f"condition Ready of {cluster}", expect="True"),
+        Readiness(name="route", probe=f"condition Accepted of {route}", expect="True"),
+        Readiness(name="web", probe=f"GET https://{workload.public_host(settings)}{system.web.health}", expect="200"),
+    ]
+
+
+def code_hash() -> str:
+    """Return the SHA-256 over the source of this package, by path: what else the contract came from."""
+    total = hashlib.sha256()
+    for file in sorted(_ROOT.rglob("*.py")):
+        total.update(f"{file.relative_to(_ROOT)}\0".encode() + file.read_bytes() + b"\0")
+    return total.hexdigest()

@@ -1,0 +1,47 @@
+"""Labels of everything on the target, so that each object says whose it is; pure, and never a secret."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from catalogue.province import Province
+from catalogue.system import System
+
+Tier = Literal["app", "data"]
+SYSTEM: Final = "dcshift.gov.vn/he-thong"
+TIER: Final = "dcshift.gov.vn/tang"
+_POD_SECURITY_VERSION: Final = "v1.34"
+
+
+def of_system(province: Province, system: System) -> dict[str, str]:
+    """Return the labels of any object of a system."""
+    return {
+        "app.kubernetes.io/managed-by": "pulumi",
+        "app.kubernetes.io/part-of": "dcshift",
+        "app.kubernetes.io/name": system.id,
+        SYSTEM: system.id,
+        "dcshift.gov.vn/cap-do": str(system.level),
+        "dcshift.gov.vn/chu-quan": system.owner.agency,
+        "dcshift.gov.vn/du-lieu": "-".join(sorted(system.data.classes)),
+        "dcshift.gov.vn/moi-truong": province.environment,
+    }
+
+
+def of_component(province: Province, system: System, component: str) -> dict[str, str]:
+    """Return the labels of one component's objects."""
+    return {**of_system(province, system), "app.kubernetes.io/component": component}
+
+
+def selector(system: System, component: str) -> dict[str, str]:
+    """Return the labels that select a component's pods; they can never change."""
+    return {SYSTEM: system.id, "app.kubernetes.io/component": component}
+
+
+def of_namespace(province: Province, system: System, tier: Tier) -> dict[str, str]:
+    """Return a namespace's labels: whose it is, and pod security at its strictest, of one pinned version."""
+    security = {
+        f"pod-security.kubernetes.io/{mode}{suffix}": value
+        for mode in ("enforce", "audit", "warn")
+        for suffix, value in (("", "restricted"), ("-version", _POD_SECURITY_VERSION))
+    }
+    return {**of_system(province, system), TIER: tier, **security}

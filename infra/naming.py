@@ -1,0 +1,88 @@
+"""Names of everything on the target, from ids alone; pure, and the same on every run: a changed name is a new thing."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+EDGE: Final = "edge"
+EDGE_SECRET: Final = "edge-tls"  # noqa: S105  a Secret's name
+CONTRACT: Final = "dcshift-contract"
+MIGRATOR: Final = "dcshift-migrator"
+MIGRATION_ROLE: Final = "dcshift_migration"
+_LENGTH_MAX: Final = 63
+
+
+def app_namespace(system: str) -> str:
+    return f"httt-{system}-app"
+
+
+def data_namespace(system: str) -> str:
+    return f"httt-{system}-data"
+
+
+def cluster(system: str) -> str:
+    return f"{system}-db"
+
+
+def database_host(system: str) -> str:
+    """Return the name of the read-write service inside the cluster."""
+    return f"{cluster(system)}-rw.{data_namespace(system)}.svc.cluster.local"
+
+
+def owner_secret(system: str) -> str:
+    """Return the Secret with the database owner's name and password; the same in both namespaces."""
+    return f"{cluster(system)}-app"
+
+
+def migration_secret(system: str) -> str:
+    return f"{cluster(system)}-migration"
+
+
+def ca_secret(system: str) -> str:
+    """Return the Secret in which CloudNativePG keeps the cluster's authority."""
+    return f"{cluster(system)}-ca"
+
+
+def web(system: str) -> str:
+    return f"{system}-web"
+
+
+def web_secret(system: str) -> str:
+    """Return the Secret with what only the web application knows: its signing key."""
+    return f"{system}-web"
+
+
+def job(system: str, name: str) -> str:
+    """Return a CronJob's name; the controller appends 11 characters to it and 63 is the limit."""
+    return bounded(f"{system}-{name}", 52)
+
+
+def schema_migration(system: str, release: str) -> str:
+    return bounded(f"{system}-migrate-{_folded(release)}")
+
+
+def bucket(province: str, environment: str, system: str, name: str) -> str:
+    return bounded(f"{province}-{environment}-{system}-{name}")
+
+
+def bucket_secret(system: str, name: str) -> str:
+    """Return the Secret with the keys that open this one bucket."""
+    return bounded(f"{system}-s3-{name}")
+
+
+def logical(system: str, kind: str, name: str) -> str:
+    """Return the name by which Pulumi knows a resource, for ever; to change one needs an alias."""
+    return f"{system}/{kind}/{name}"
+
+
+def bounded(name: str, length_max: int = _LENGTH_MAX) -> str:
+    """Return a name no longer than allowed: a longer one ends in eight characters of its own hash."""
+    if len(name) <= length_max:
+        return name
+    return f"{name[: length_max - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _folded(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

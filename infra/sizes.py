@@ -1,0 +1,80 @@
+"""How much of the target each part may use; quotas are sums of it, so they fit what they limit by construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from catalogue.system import System
+
+_UNITS: Final = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Requests and limits of one pod: thousandths of a CPU, and MiB."""
+
+    cpu_request: int
+    cpu_limit: int
+    memory_request: int
+    memory_limit: int
+
+    def __add__(self, other: Size) -> Size:
+        return Size(
+            self.cpu_request + other.cpu_request,
+            self.cpu_limit + other.cpu_limit,
+            self.memory_request + other.memory_request,
+            self.memory_limit + other.memory_limit,
+        )
+
+    def __mul__(self, count: int) -> Size:
+        return Size(
+            self.cpu_request * count, self.cpu_limit * count, self.memory_request * count, self.memory_limit * count
+        )
+
+    def resources(self) -> dict[str, dict[str, str]]:
+        """Return it as a container's `resources`."""
+        return {
+            "requests": {"cpu": f"{self.cpu_request}m", "memory": f"{self.memory_request}Mi"},
+            "limits": {"cpu": f"{self.cpu_limit}m", "memory": f"{self.memory_limit}Mi"},
+        }
+
+    def quota(self) -> dict[str, str]:
+        """Return it as a quota's `hard`."""
+        return {
+            "requests.cpu": f"{self.cpu_request}m",
+            "requests.memory": f"{self.memory_request}Mi",
+            "limits.cpu": f"{self.cpu_limit}m",
+            "limits.memory": f"{self.memory_limit}Mi",
+        }
+
+
+WEB: Final = Size(cpu_request=50, cpu_limit=2000, memory_request=256, memory_limit=1024)
+JOB: Final = Size(cpu_request=20, cpu_limit=1000, memory_request=128, memory_limit=512)
+SCHEMA: Final = Size(cpu_request=50, cpu_limit=2000, memory_request=256, memory_limit=1024)
+DATABASE: Final = Size(cpu_request=100, cpu_limit=2000, memory_request=384, memory_limit=1536)
+
+
+def web_replicas_max(system: System) -> int:
+    """Return the upper bound of automatic scaling."""
+    return system.web.replicas * 2 + 1
+
+
+def app_pods_max(system: System) -> int:
+    """Return how many pods the app namespace may hold: scaled web, one roll-out, jobs with one run just ended."""
+    return web_replicas_max(system) + 1 + 2 * len(system.jobs) + 1
+
+
+def app(system: System) -> Size:
+    """Return the most that a system's app namespace may use."""
+    return WEB * (web_replicas_max(system) + 1) + JOB * (2 * len(system.jobs)) + SCHEMA
+
+
+def data(instances: int) -> Size:
+    """Return the most that a system's data namespace may use; one more for the pod that makes or joins an instance."""
+    return DATABASE * (instances + 1)
+
+
+def mebibytes(quantity: str) -> int:
+    """Return a quantity such as `10Gi` in MiB."""
+    return int(quantity[:-2]) * _UNITS[quantity[-2:]]

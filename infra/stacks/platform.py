@@ -1,0 +1,22 @@
+"""Layer `platform`: the door from outside, and the ground for every system of the catalogue; no workloads."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra.components.edge import Edge, EdgeArgs
+from infra.components.information_system import InformationSystem, InformationSystemArgs
+from infra.config import Settings
+from infra.stacks.cluster import provider
+
+
+def build(settings: Settings) -> None:
+    """Declare the layer."""
+    opts, province = pulumi.ResourceOptions(providers=[provider(settings)]), settings.catalogue.province
+    edge = Edge("edge", EdgeArgs(settings.edge_namespace, province.target.gateway_class, province.domain), opts)
+    namespaces = {}
+    for system in settings.catalogue.systems:
+        ground = InformationSystem(system.id, InformationSystemArgs(settings, system), opts)
+        namespaces[system.id] = {"app": ground.app_namespace, "data": ground.data_namespace}
+    pulumi.export("gateway", edge.name)
+    pulumi.export("namespaces", namespaces)

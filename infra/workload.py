@@ -1,0 +1,105 @@
+"""What every container of a system has in common: its image, environment and locks; pure, secrets only by reference."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from catalogue.system import System
+from infra import naming
+from infra.config import Settings
+from infra.sizes import Size
+
+Document = dict[str, Any]
+USER: Final = 10001
+_TMP: Final = {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}}
+
+
+def image(settings: Settings) -> str:
+    return f"{settings.registry}/{settings.system.web.image}:{settings.deployed_release}"
+
+
+def environment(settings: Settings, extra: dict[str, str]) -> list[Document]:
+    """Return a container's environment: values as they are, secrets as references."""
+    system, target = settings.system, settings.catalogue.province.target
+    plain = {
+        "SIDE": "target",
+        "ALLOWED_HOSTS": public_host(settings),
+        "PORT": str(system.web.port),
+        "PGHOST": naming.database_host(system.id),
+        "PGPORT": "5432",
+        "PGDATABASE": system.id,
+        "PGSSLMODE": "require",
+        **_bucket_values(settings),
+        "S3_ENDPOINT": target.object_store,
+        "S3_REGION": target.region,
+        **extra,
+    }
+    owner = naming.owner_secret(system.id)
+    secrets = {
+        "PGUSER": (owner, "username"),
+        "PGPASSWORD": (owner, "password"),
+        "SECRET_KEY": (naming.web_secret(system.id), "secret_key"),
+    }
+    for files in system.files[:1]:
+        keys = naming.bucket_secret(system.id, files.name)
+        secrets |= {"S3_ACCESS_KEY": (keys, "access_key"), "S3_SECRET_KEY": (keys, "secret_key")}
+    return [{"name": name, "value": value} for name, value in plain.items()] + [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        for name, (secret, key) in secrets.items()
+    ]
+
+
+def _bucket_values(settings: Settings) -> dict[str, str]:
+    # The applications of this version know one set of files each; the catalogue may name more for later ones.
+    return {"S3_BUCKET": bucket(settings, settings.system.files[0].name)} if settings.system.files else {}
+
+
+def bucket(settings: Settings, name: str) -> str:
+    province = settings.catalogue.province
+    return naming.bucket(province.id, province.environment, settings.system.id, name)
+
+
+def public_host(settings: Settings) -> str:
+    return f"{settings.system.web.host}.{settings.catalogue.province.domain}"
+
+
+def command(system: System, words: list[str]) -> list[str]:
+    """Return a catalogue command such as `[manage, migrate]` as the image has it."""
+    return [f"/opt/{system.id}/bin/{words[0]}", *words[1:]]
+
+
+def container(settings: Settings, name: str, words: list[str], size: Size, extra: dict[str, str]) -> Document:
+    """Return a container that may write to /tmp and nowhere else."""
+    return {
+        "name": name,
+        "image": image(settings),
+        "imagePullPolicy": "IfNotPresent",
+        "command": command(settings.system, words),
+        "env": environment(settings, extra),
+        "resources": size.resources(),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own
+    }
+
+
+def pod(account: str, containers: list[Document], **more: Any) -> Document:
+    """Return a pod's spec as `restricted` pod security demands it, without a token of the cluster."""
+    return {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": containers,
+        "volumes": [_TMP],
+        **more,
+    }
