@@ -1,0 +1,177 @@
+"""Proves that every row of every table is the same on both sides; a difference is named by key hash, never by value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from migration.model.words import Json, Proof
+from migration.verification.hashing import CANARIES, Column, row_hash
+from migration.verification.session import DIFFERENCES_MAX, Moment, Side
+
+_TABLES = """
+SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, c.relpersistence::text, c.relispopulated,
+    pg_relation_size(c.oid),
+    coalesce((SELECT json_agg(json_build_array(quote_ident(a.attname), format_type(a.atttypid, NULL),
+            a.attnotnull, coalesce(a.attnum = ANY (i.indkey), false)) ORDER BY a.attnum)
+        FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'),
+    CASE WHEN c.relkind = 'm' THEN pg_get_viewdef(c.oid) END
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+WHERE c.relkind IN ('r', 'm') AND c.relpersistence IN ('p', 'u')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') AND n.nspname !~ '^pg_(toast|temp)'
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+        AND d.deptype = 'e')
+ORDER BY 5 DESC, 1
+"""
+_BUCKETS = 1024
+_ROWS_NAMED_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table, or one materialised view, as the source's catalogue describes it."""
+
+    name: str
+    view: bool
+    unlogged: bool
+    populated: bool
+    columns: tuple[Column, ...]
+    key: tuple[Column, ...]
+    definition: str | None
+
+    def total(self, side: str, *, digest: bool) -> str:
+        """Return the query of (rows, sum of hashes)."""
+        if not self.columns:
+            return f"SELECT count(*), 0 FROM {self.origin(side)}"
+        return f"SELECT count(*), coalesce(sum({row_hash(self.columns, digest=digest)}), 0) FROM {self.origin(side)}"
+
+    def origin(self, side: str) -> str:
+        """Return what to read from. A view of the source may be stale: its query there is what the target must hold."""
+        if self.definition is not None and side == "source":
+            return f"({self.definition.strip().rstrip(';')}) AS now"
+        return f"ONLY {self.name}"
+
+
+def tables(side: Side) -> list[Table]:
+    """Return the tables and materialised views of one side, largest first."""
+    found = []
+    for name, kind, persistence, populated, _size, columns, definition in side.rows(_TABLES):
+        every = tuple(Column(column, type, not_null) for column, type, not_null, _ in columns)
+        key = tuple(Column(column, type, not_null) for column, type, not_null, in_key in columns if in_key)
+        found.append(Table(name, kind == "m", persistence == "u", populated, every, key, definition))
+    return found
+
+
+def prove_rows(moment: Moment) -> Proof:
+    """Compare the rows of all tables."""
+    found = [table for table in tables(moment.source) if not table.view and (moment.frozen or not table.unlogged)]
+    return _prove(moment, found, "rows", "tables")
+
+
+def prove_materialised_views(moment: Moment) -> Proof:
+    """Compare what each view of the target holds with what its query gives at the source."""
+    every = [table for table in tables(moment.source) if table.view]
+    kept = [table for table in every if table.populated] if moment.frozen else []
+    proof = _prove(moment, kept, "materialised-views", "views")
+    empty = {t.name for t in tables(moment.target) if t.view and not t.populated} & {t.name for t in kept}
+    if empty:
+        missing = tuple(f"view {name}: not populated on the target" for name in sorted(empty))
+        return Proof(proof.name, False, f"{len(empty)} views are empty", proof.figures, missing)
+    if not moment.frozen and every:
+        sentence = f"{len(every)} materialised views are refreshed and compared when the source is frozen"
+        return Proof(proof.name, True, sentence, {"views": len(every), "compared": 0})
+    return proof
+
+
+def _prove(moment: Moment, found: list[Table], name: str, noun: str) -> Proof:
+    # Not agreeing on the canaries is no difference of the data: both servers then hash a portable digest instead.
+    source_canary, target_canary = moment.both(CANARIES)
+    digest = source_canary[0][:9] != target_canary[0][:9]
+    if source_canary[0][9:] != target_canary[0][9:]:
+        odd = [
+            str(i) for i, (a, b) in enumerate(zip(source_canary[0], target_canary[0], strict=True)) if a != b and i > 8
+        ]
+        difference = f"text forms {', '.join(odd)} of the canary query differ between the servers"
+        return Proof(name, False, "the servers write the same value differently", {}, (difference,))
+    there = {table.name: table for table in tables(moment.target)}
+    differences = [f"table {t.name}: missing on the target" for t in found if t.name not in there]
+    if noun == "tables":
+        known = {table.name for table in tables(moment.source)}
+        differences += [f"table {n}: only on the target" for n in sorted(there.keys() - known)]
+    compared = [table for table in found if table.name in there]
+    narrower = [t for t in compared if {c.name for c in t.columns} - {c.name for c in there[t.name].columns}]
+    differences += [f"table {t.name}: columns are missing on the target" for t in narrower]
+    compared = [t for t in compared if t not in narrower and there[t.name].populated]
+    source, target = _totals(moment, compared, digest=digest)
+    for table in compared:
+        if source[table.name] != target[table.name]:
+            differences += _narrow(moment, table, source[table.name], target[table.name], digest=digest)
+    rows = sum(count for count, _ in source.values())
+    figures: dict[str, Json] = {noun: len(compared), "rows": rows, "digest": "md5" if digest else "typed-64-bit"}
+    sentence = f"{rows:,} rows in {len(compared)} {noun} are equal on both sides"
+    if differences:
+        sentence = f"{len(differences)} differences in {noun}"
+    return Proof(name, not differences, sentence, figures, tuple(differences[:DIFFERENCES_MAX]))
+
+
+Totals = dict[str, tuple[int, int]]
+
+
+def _totals(moment: Moment, compared: list[Table], *, digest: bool) -> tuple[Totals, Totals]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def of(side: Side, word: str) -> Totals:
+        answers = side.many([table.total(word, digest=digest) for table in compared])
+        return {t.name: (int(a[0][0]), int(a[0][1])) for t, a in zip(compared, answers, strict=True)}
+
+    with ThreadPoolExecutor(2) as pool:
+        source, target = pool.submit(of, moment.source, "source"), pool.submit(of, moment.target, "target")
+        return source.result(), target.result()
+
+
+def _narrow(
+    moment: Moment, table: Table, source: tuple[int, int], target: tuple[int, int], *, digest: bool
+) -> list[str]:
+    """Find the rows behind two different totals, by the hash of their key."""
+    key = row_hash(table.key or table.columns, digest=digest) if table.columns else "0::bigint"
+    whole = row_hash(table.columns, digest=digest) if table.columns else "0::bigint"
+    said = [f"table {table.name}: {source[0]:,} rows at the source, {target[0]:,} on the target"] * (
+        source[0] != target[0]
+    )
+
+    def ask(select: str, tail: str) -> tuple[set[tuple[int, ...]], set[tuple[int, ...]]]:
+        queries = [f"SELECT {select} FROM {table.origin(side)} {tail}" for side in ("source", "target")]
+        here, there = moment.source.rows(queries[0]), moment.target.rows(queries[1])
+        return {tuple(map(int, row)) for row in here}, {tuple(map(int, row)) for row in there}
+
+    bucket = f"(({key}) & {_BUCKETS - 1})"
+    here, there = ask(f"{bucket}, count(*), sum({whole})", "GROUP BY 1")
+    odd = sorted({row[0] for row in here ^ there})[:8]
+    if not odd:
+        return said or [f"table {table.name}: totals differed once and agree now"]
+    within = ", ".join(map(str, odd))
+    # As (key hash, row hash, how often): equal rows of a table without a key are told apart by their number.
+    here, there = ask(f"{key}, {whole}, count(*)", f"WHERE {bucket} IN ({within}) GROUP BY 1, 2")
+    keys_here, keys_there = Counter(r[0] for r in here - there), Counter(r[0] for r in there - here)
+    for one in sorted(keys_here.keys() | keys_there.keys())[:_ROWS_NAMED_MAX]:
+        what = "differs" if one in keys_here and one in keys_there else "missing on the target"
+        what = "only on the target" if one not in keys_here else what
+        columns = _columns(moment, table, key, one, digest=digest) if what == "differs" else ""
+        said.append(f"table {table.name}: row with key hash {one & (2**64 - 1):016x} {what}{columns}")
+    more = len(keys_here.keys() | keys_there.keys()) - _ROWS_NAMED_MAX
+    return [*said, f"table {table.name}: and {more} more rows"] if more > 0 else said
+
+
+def _columns(moment: Moment, table: Table, key: str, one: int, *, digest: bool) -> str:
+    if not table.key:
+        return ""
+    hashes = ", ".join(row_hash((column,), digest=digest) for column in table.columns)
+    answers = [
+        side.rows(f"SELECT {hashes} FROM {table.origin(word)} WHERE {key} = {one}")
+        for side, word in ((moment.source, "source"), (moment.target, "target"))
+    ]
+    if len(answers[0]) != 1 or len(answers[1]) != 1:
+        return ""
+    odd = [c.name for c, a, b in zip(table.columns, answers[0][0], answers[1][0], strict=True) if a != b]
+    return f" in {', '.join(odd)}"

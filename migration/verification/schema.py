@@ -1,0 +1,111 @@
+"""Proves that both databases are built alike: tables, constraints, indexes, triggers, views, functions, types.
+
+Each question returns lines `object | description`. The servers write one definition in slightly different words
+(13 qualifies columns of views, 17 does not), so descriptions are compared without qualifiers, spaces and brackets.
+"""
+
+from __future__ import annotations
+
+import re
+
+from migration.model.words import Proof
+from migration.verification.session import DIFFERENCES_MAX, Moment, between
+
+OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') AND n.nspname !~ '^pg_(toast|temp)'"
+
+
+def not_of_extension(catalogue: str, oid: str) -> str:
+    """Return the condition that an object does not belong to an extension."""
+    return (
+        f"NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '{catalogue}'::regclass AND d.objid = {oid}"
+        " AND d.deptype = 'e')"
+    )
+
+
+_IN_CLASS = f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OURS} AND {not_of_extension('pg_class', 'c.oid')}"
+_NAME = "format('%I.%I', n.nspname, c.relname)"
+
+QUESTIONS = {
+    "relation": f"""
+        SELECT {_NAME} || ' | ' || concat_ws(' ', c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity,
+            c.relispopulated, array_to_string(c.reloptions, ','), pg_get_expr(c.relpartbound, c.oid),
+            CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
+            (SELECT string_agg(inhparent::regclass::text, ',' ORDER BY inhseqno) FROM pg_inherits
+                WHERE inhrelid = c.oid), obj_description(c.oid, 'pg_class'))
+        FROM pg_class c {_IN_CLASS} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c', 'S')""",
+    "column": f"""
+        SELECT {_NAME} || '.' || quote_ident(a.attname) || ' | ' || concat_ws(' ',
+            row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod),
+            CASE WHEN a.attnotnull THEN 'not null' END, 'default ' || pg_get_expr(ad.adbin, ad.adrelid),
+            a.attgenerated, a.attidentity, CASE WHEN a.attcollation <> t.typcollation THEN co.collname END,
+            col_description(c.oid, a.attnum))
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
+        LEFT JOIN pg_collation co ON co.oid = a.attcollation
+        {_IN_CLASS} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')""",
+    "constraint": f"""
+        SELECT coalesce({_NAME}, format('domain %I.%I', n.nspname, t.typname)) || '.' || quote_ident(k.conname) || ' | '
+            || pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
+        FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_type t ON t.oid = k.contypid
+        JOIN pg_namespace n ON n.oid = k.connamespace
+        WHERE {OURS} AND k.contype IN ('c', 'f', 'p', 'u', 'x', 't')
+            AND {not_of_extension("pg_class", "c.oid")} AND {not_of_extension("pg_type", "t.oid")}""",
+    "index": f"""
+        SELECT {_NAME} || ' | ' || pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' (invalid)' END
+            || CASE WHEN i.indisready AND i.indislive THEN '' ELSE ' (not ready)' END
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid {_IN_CLASS}""",
+    "trigger": f"""
+        SELECT {_NAME} || '.' || quote_ident(t.tgname) || ' | ' || pg_get_triggerdef(t.oid) || ' ' || t.tgenabled
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid {_IN_CLASS} AND NOT t.tgisinternal""",
+    "view": f"""
+        SELECT {_NAME} || ' | ' || pg_get_viewdef(c.oid) FROM pg_class c {_IN_CLASS} AND c.relkind IN ('v', 'm')""",
+    "rule": f"""
+        SELECT {_NAME} || '.' || quote_ident(r.rulename) || ' | ' || pg_get_ruledef(r.oid) || ' ' || r.ev_enabled
+        FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class {_IN_CLASS} AND r.rulename <> '_RETURN'""",
+    "policy": f"""
+        SELECT {_NAME} || '.' || quote_ident(p.polname) || ' | ' || concat_ws(' ', p.polcmd, p.polpermissive,
+            pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid))
+        FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid {_IN_CLASS}""",
+    "function": f"""
+        SELECT format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) || ' | '
+            || concat_ws(' ', p.prokind, l.lanname, p.provolatile, p.proisstrict, p.prosecdef, p.proparallel,
+                p.proleakproof, array_to_string(p.proconfig, ','), pg_get_function_arguments(p.oid),
+                pg_get_function_result(p.oid), md5(p.prosrc))
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+        WHERE {OURS} AND {not_of_extension("pg_proc", "p.oid")}""",
+    "type": f"""
+        SELECT format('%I.%I', n.nspname, t.typname) || ' | ' || concat_ws(' ', t.typtype, t.typnotnull, t.typdefault,
+            CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
+            (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid))
+        FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+        WHERE {OURS} AND t.typtype IN ('e', 'd', 'r') AND {not_of_extension("pg_type", "t.oid")}""",
+    "statistics": f"""
+        SELECT format('%I.%I', n.nspname, s.stxname) || ' | ' || pg_get_statisticsobjdef(s.oid)
+        FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {OURS}""",
+    "extension": "SELECT e.extname || ' | installed' FROM pg_extension e",
+    "schema": f"SELECT quote_ident(n.nspname) || ' | there' FROM pg_namespace n WHERE {OURS}",
+}
+
+_QUALIFIER = re.compile(r'(?:"(?:[^"]|"")*"|\w+)\.(?=[\w"])')
+_NOISE = re.compile(r"[\s()]+")
+
+
+def normalised(line: str) -> str:
+    """Return a line whose description has no qualifiers, spaces and brackets, in which servers differ."""
+    name, bar, description = line.partition(" | ")
+    return name + bar + _NOISE.sub(" ", _QUALIFIER.sub("", description)).strip()
+
+
+def prove_schema(moment: Moment) -> Proof:
+    """Compare all definitions."""
+    answers = moment.both_many(list(QUESTIONS.values()))
+    differences: list[str] = []
+    objects = 0
+    for what, source, target in zip(QUESTIONS, *answers, strict=True):
+        sides = [{normalised(line) for (line,) in side if line is not None} for side in (source, target)]
+        objects += len(sides[0])
+        differences += between(sides[0], sides[1], what)
+    sentence = f"{objects} definitions of {len(QUESTIONS)} kinds are equal"
+    if differences:
+        sentence = f"{len(differences)} definitions differ"
+    return Proof("schema", not differences, sentence, {"definitions": objects}, tuple(differences[:DIFFERENCES_MAX]))
