@@ -100,7 +100,7 @@ def scheduler() -> Daemon:
 def _client(name: str) -> tuple[str, ...]:
     path = PKI / f"{name}.kubeconfig"
     files = tuple(f"--{purpose}kubeconfig={path}" for purpose in ("", "authentication-", "authorization-"))
-    return (*files, "--bind-address=127.0.0.1", "--leader-elect=false")
+    return (*files, "--authentication-skip-lookup", "--bind-address=127.0.0.1", "--leader-elect=false")
 
 
 def _etcd_ready() -> bool:

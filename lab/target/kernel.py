@@ -17,23 +17,26 @@ from typing import Any, Final
 
 from lab.command import run
 from lab.paths import RUN
-from lab.target.layout import CGROUP, CONTAINERD_SOCKET, POD_BRIDGE
+from lab.rootfs import remove_tree
+from lab.target.layout import CGROUP, CONTAINERD_SOCKET, CONTAINERD_STATE, POD_BRIDGE
 from lab.target.node import hierarchies
 
-_FOREIGN: Final = ("/var/lib/kubelet/device-plugins", "/var/lib/cni/results", "/run/containerd/s")
+_FOREIGN: Final = (
+    "/var/lib/kubelet/device-plugins",
+    "/var/lib/cni/results",
+    "/run/containerd/s",
+    "/run/containerd/runc/k8s.io",
+    "/run/containerd/runc",
+)
 """Fixed folders of programs that do not let us choose; removed with their parents when nothing else is in them."""
 
 
 def end_containers() -> None:
     """Kill what still runs in the pods' cgroups, then the shims that served our containerd socket; by pid."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        left = _pids_of_pods() if number == signal.SIGKILL else _shims()
-        for pid in left:
-            _kill(pid, number)
-        _until(lambda: not _pids_of_pods() and not _shims(), 3.0 if number == signal.SIGTERM else 5.0)
-    for pid in _shims():
-        _kill(pid, signal.SIGKILL)
-    _until(lambda: not _shims(), 3.0)
+    for find in (_pids_of_pods, _shims):
+        for pid in find():
+            _kill(pid, signal.SIGKILL)
+        _until(partial(_none, find), 5.0)
 
 
 def unmount() -> None:
@@ -65,7 +68,17 @@ def remove_cgroups() -> None:
 
 
 def remove_foreign_folders() -> None:
-    """Remove the fixed folders that our programs made outside the checkout, unless they hold something."""
+    """Remove the fixed folders that our programs made outside the checkout, unless they hold something of others."""
+    for state in Path("/run/containerd/runc/k8s.io").glob("*/state.json"):  # a killed run leaves the runtime's notes
+        if str(CONTAINERD_STATE) in _read(state):
+            remove_tree(state.parent)
+    served = _read(Path("/proc/net/unix"))
+    for socket in Path("/run/containerd/s").glob("*"):
+        if str(socket) not in served:
+            socket.unlink(missing_ok=True)
+    for result in Path("/var/lib/cni/results").glob("*"):
+        if str(CONTAINERD_STATE) in _read(result):
+            result.unlink(missing_ok=True)
     for path in (Path(name) for name in _FOREIGN):
         for socket in (path / "kubelet.sock", path / "DEPRECATION"):
             socket.unlink(missing_ok=True)
@@ -137,6 +150,10 @@ def _rmdir(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _none(find: Callable[[], set[int]]) -> bool:
+    return not find()
 
 
 def _read(path: Path) -> str:
