@@ -13,6 +13,7 @@ import functools
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,10 @@ from lab.paths import cache
 _RECIPE: Final = "1"  # raise it when a base must be built anew although its packages did not change
 _GUEST_CA: Final = "/run/dcshift-ca.pem"
 _GUEST_PIP_CACHE: Final = "/run/dcshift-pip"
+# Programs that write for long end with the command that started them, also when that is killed.
+BOUND: Final = ("setpriv", "--pdeathsig", "TERM")
+COPY: Final = (*BOUND, "cp", "-a", "--reflink=auto")
+_ORPHANS_SECONDS_MAX: Final = 20.0
 _POLICY: Final = "#!/bin/sh\n# Nothing starts while a root file system is being built.\nexit 101\n"
 _APT: Final = (
     "apt-get",
@@ -45,7 +50,7 @@ def base(suite: str, packages: Sequence[str] = (), name: str = "base") -> Path:
         return cached(target, lambda folder: _bootstrap(suite, folder))
 
     def build(folder: Path) -> None:
-        run(["cp", "-a", "--reflink=auto", f"{base(suite, (), 'minbase')}/.", folder], timeout_seconds=300)
+        run([*COPY, f"{base(suite, (), 'minbase')}/.", folder], timeout_seconds=300)
         install(folder, suite, wanted)
 
     return cached(target, build)
@@ -90,7 +95,7 @@ def in_rootfs(
     machine = f"build-{digest(str(root))}"
     bundle, pip = _ca_bundle(), cache() / "pip"
     pip.mkdir(exist_ok=True)
-    words = ["nice", "-n", "10", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--as-pid2"]
+    words = [*BOUND, "nice", "-n", "10", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--as-pid2"]
     words += ["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe", f"--directory={root}"]
     words += [
         f"--machine={machine}",
@@ -144,8 +149,14 @@ def remove_tree(folder: Path) -> None:
             state="nothing was deleted",
             next=f"findmnt -R {folder}   shows it; umount it, then run the same command again",
         )
-    if folder.exists():
-        shutil.rmtree(folder)
+    deadline = time.monotonic() + _ORPHANS_SECONDS_MAX
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError:  # what a killed command left running is still writing; it ends soon, see BOUND
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def digest(*parts: str) -> str:
@@ -156,7 +167,7 @@ def digest(*parts: str) -> str:
 def _bootstrap(suite: str, folder: Path) -> None:
     archives = cache() / "apt" / suite / "debootstrap"
     archives.mkdir(parents=True, exist_ok=True)
-    words = ["nice", "-n", "10", "debootstrap", "--variant=minbase", f"--cache-dir={archives}"]
+    words = [*BOUND, "nice", "-n", "10", "debootstrap", "--variant=minbase", f"--cache-dir={archives}"]
     run([*words, "--include=ca-certificates", suite, folder, _mirrors()[0]], timeout_seconds=1800)
     install(folder, suite, ())
     for path in (folder / "var/lib/apt/lists").iterdir():

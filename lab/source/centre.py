@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import shutil
 import socket
 import ssl
 import time
@@ -17,7 +16,7 @@ from lab import addresses, ca, network
 from lab.command import run
 from lab.errors import LabError
 from lab.paths import RUN, STATE
-from lab.rootfs import remove_tree
+from lab.rootfs import COPY, remove_tree
 from lab.source import application, configure, database, edge, hosts, machine
 from lab.source.during import Progress, during
 from lab.source.environments import venv_layer
@@ -25,6 +24,7 @@ from lab.source.filled import Filled, filled
 from lab.source.systems import SYSTEMS
 
 _BOOT_SECONDS_MAX: Final = 90.0
+_COPY_SECONDS_MAX: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def down() -> None:
     with ThreadPoolExecutor(len(addresses.SOURCE_HOSTS)) as pool:
         for task in [pool.submit(machine.stop, host) for host in addresses.SOURCE_HOSTS]:
             task.result()
-    _unmount_elsewhere()
+    _unmount()
     remove_tree(STATE / "source")
     remove_tree(STATE / "ssh")
     (STATE / "inventory.yml").unlink(missing_ok=True)
@@ -113,7 +113,7 @@ def _uploads(data: Filled) -> None:
     for system in SYSTEMS:
         folder = machine.uploads(system.name)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        run(["cp", "-a", "--reflink=auto", data.uploads / system.name, folder], timeout_seconds=300)
+        run([*COPY, data.uploads / system.name, folder], timeout_seconds=300)
 
 
 def _make(host: str, layers: tuple[Path, ...], data: Filled, wal_level: str) -> str:
@@ -121,7 +121,7 @@ def _make(host: str, layers: tuple[Path, ...], data: Filled, wal_level: str) -> 
     root = machine.prepare(host, layers)
     if host == "db1":
         # A copy, not one more layer: the first write to a table of a layer would first copy all of it, during traffic.
-        run(["cp", "-a", "--reflink=auto", f"{data.root}/.", root], timeout_seconds=600)
+        run([*COPY, f"{data.root}/.", root], timeout_seconds=600)
         database.configure(root, wal_level=wal_level)
     elif host == "app1":
         for system in SYSTEMS:
@@ -185,14 +185,16 @@ def _accepts(address: str, port: int) -> bool:
         return False
 
 
-def _unmount_elsewhere() -> None:
-    """Unmount host roots of another checkout, whose lab was left behind; only mounts that carry our name."""
+def _unmount() -> None:
+    """Unmount every host root, also of another checkout whose lab was left behind; only mounts that carry our name."""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields, _, source = line.partition(" - ")
         point = Path(fields.split()[4])
         if source.split()[:2] == ["overlay", "dcshift"] and point.parent.name in addresses.SOURCE_HOSTS:
-            run(["umount", point])
-            shutil.rmtree(point.parent / "work", ignore_errors=True)
+            # A killed `up` may have left a copy running into the root; it ends by itself, within the copy's time.
+            deadline = time.monotonic() + _COPY_SECONDS_MAX
+            while run(["umount", point], check=time.monotonic() > deadline).returncode != 0:
+                time.sleep(0.2)
 
 
 def _remains() -> list[str]:

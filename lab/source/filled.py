@@ -17,7 +17,7 @@ from typing import Final
 
 from lab.command import run
 from lab.paths import cache
-from lab.rootfs import cached, digest, in_rootfs, remove_tree
+from lab.rootfs import COPY, cached, digest, in_rootfs, remove_tree
 from lab.source import application, hosts
 from lab.source.database import CONFIGURATION, DATA, VERSION
 from lab.source.environments import venv_layer
@@ -93,7 +93,7 @@ def _fill(folder: Path, scale: str, ready: Sequence[System]) -> None:
         for part in (DATA, CONFIGURATION):
             kept = folder / "root" / part.lstrip("/")
             kept.parent.mkdir(parents=True)
-            run(["cp", "-a", root / part.lstrip("/"), kept], timeout_seconds=600)
+            run([*COPY, root / part.lstrip("/"), kept], timeout_seconds=600)
     remove_tree(folder / "scratch")
 
 
