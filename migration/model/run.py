@@ -93,6 +93,8 @@ class StepState:
     error: Mapping[str, Json] | None = None
     effect_seen: bool = False
     """A probe after a crash found the effect; only the proofs are still owed."""
+    unsure: bool = False
+    """The effect may be there: a probe could not tell, or it failed past the point of no return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +223,12 @@ def _stepped(before: StepState, status: Status, event: Event, verb: Verb | None)
     match event.kind:
         case Kind.STARTED if verb is Verb.DO:
             return StepState(status, attempts=before.attempts + 1, began_at=event.at)
-        case Kind.PROBED if content["state"] == ProbeState.DONE:
-            return dataclasses.replace(before, status=Status.DOING, effect_seen=True)
+        case Kind.PROBED:
+            answer = ProbeState(str(content["state"]))
+            seen, unsure = answer is ProbeState.DONE, answer is ProbeState.UNKNOWN
+            return dataclasses.replace(
+                before, status=before.status if seen else status, effect_seen=seen, unsure=unsure
+            )
         case Kind.DONE:
             facts = content.get("facts")
             assert isinstance(facts, dict)
@@ -233,7 +239,12 @@ def _stepped(before: StepState, status: Status, event: Event, verb: Verb | None)
             error = content["error"]
             assert isinstance(error, dict)
             return dataclasses.replace(
-                before, status=status, ended_at=event.at, proofs=proofs_from(content), error=error
+                before,
+                status=status,
+                ended_at=event.at,
+                proofs=proofs_from(content),
+                error=error,
+                unsure=bool(content["past"]),
             )
         case Kind.UNDONE:
             return StepState(status, attempts=before.attempts)
