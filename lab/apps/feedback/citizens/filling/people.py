@@ -3,6 +3,7 @@
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from helpdesk.models import Queue
 
 QUEUES = (
@@ -17,7 +18,9 @@ STAFF = 40
 
 
 def fill():
-    """Make queues and staff; return the ids of both."""
+    """Make letters, queues and staff; return the ids of queues and staff."""
+    # Helpdesk's own letters, which its installation loads too; without them each job complains once a ticket.
+    call_command("loaddata", "emailtemplate.json", verbosity=0)
     queues = [
         Queue.objects.create(
             title=title,
