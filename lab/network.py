@@ -21,14 +21,14 @@ _TARGET_NETWORKS: Final = "198.18.0.0/15"  # pods and services
 _TABLE: Final = "dcshift"
 _FORWARDING: Final = Path("/proc/sys/net/ipv4/ip_forward")
 
+_LAB: Final = f"{addresses.SOURCE_NETWORK}, {_TARGET_NETWORKS}"
 _RULES: Final = f"""
 table inet {_TABLE}
 delete table inet {_TABLE}
 table inet {_TABLE} {{
   chain forward {{
     type filter hook forward priority filter - 5; policy accept;
-    ip saddr {{ {addresses.SOURCE_NETWORK}, {_TARGET_NETWORKS} }} ip daddr != {{ {addresses.SOURCE_NETWORK}, {
-        _TARGET_NETWORKS}, {addresses.NODE_ADDRESS} }} reject
+    ip saddr {{ {_LAB} }} ip daddr != {{ {_LAB}, {addresses.NODE_ADDRESS} }} reject
     iifname "{addresses.UPLINK_ROOT_DEVICE}" ip saddr != {addresses.SOURCE_NETWORK} drop
   }}
 }}

@@ -47,6 +47,6 @@ FEEDBACK: Final = System(
     port=8001,
     uid=2002,
     release="1.0.0",
-    crontab=(("*/2 * * * *", "escalate_tickets"),),
+    crontab=(("*/5 * * * *", "escalate_tickets"),),
 )
 SYSTEMS: Final = (PORTAL, FEEDBACK)
