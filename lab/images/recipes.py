@@ -19,7 +19,7 @@ from lab.images.store import Part, Recipe
 from lab.paths import CHECKOUT, cache
 from lab.rootfs import base, cached
 from lab.source.environments import venv_layer
-from lab.toolchain import tool_path
+from lab.toolchain import TOOLS, tool_path
 
 _FORMAT: Final = "2"  # raise it when layers must be made anew although what they are made of is the same
 _APPLICATION_USER: Final = 10001
@@ -33,6 +33,7 @@ RELEASES: Final = {
     "feedback:1.0.0": "bullseye",
     "feedback:2.6.1": "trixie",
 }
+_TOOLS: Final = {"coredns": "coredns", "traefik": "traefik", "cloudnative-pg": "cnpg-manager"}
 INFRASTRUCTURE: Final = ("pause", "probe", "coredns", "traefik", "cloudnative-pg")
 
 
@@ -47,7 +48,10 @@ def image_name(name: str) -> str:
     """Return the full name under which the node knows an image."""
     if name == "postgresql":
         return f"dcshift.local/postgresql:{postgres_version()}"
-    return f"dcshift.local/{name}" if ":" in name else f"dcshift.local/{name}:1"
+    if ":" in name:
+        return f"dcshift.local/{name}"
+    version = next((tool.version for tool in TOOLS if tool.name == _TOOLS.get(name)), "1")
+    return f"dcshift.local/{name}:{version.removeprefix('v')}"
 
 
 def postgres_version() -> str:
@@ -68,8 +72,8 @@ def _probe() -> Recipe:
     return Recipe(("dcshift.local/probe:1",), (_busybox_part(),), command=("/bin/sh",))
 
 
-def _program(name: str, tool: str, paths: tuple[str, ...]) -> Recipe:
-    binary = tool_path(tool)
+def _program(name: str, paths: tuple[str, ...]) -> Recipe:
+    binary = tool_path(_TOOLS[name])
 
     def make() -> Layer:
         entries = [*account_entries({"app": _APPLICATION_USER}), _certificates(), Entry("tmp/", mode=0o1777)]
@@ -206,8 +210,8 @@ def _tree_hash(root: Path) -> str:
 _RECIPES: Final[dict[str, Callable[[], Recipe]]] = {
     "pause": _pause,
     "probe": _probe,
-    "coredns": lambda: _program("coredns", "coredns", ("coredns",)),
-    "traefik": lambda: _program("traefik", "traefik", ("traefik",)),
-    "cloudnative-pg": lambda: _program("cloudnative-pg", "cnpg-manager", ("manager", "operator/manager_amd64")),
+    "coredns": lambda: _program("coredns", ("coredns",)),
+    "traefik": lambda: _program("traefik", ("traefik",)),
+    "cloudnative-pg": lambda: _program("cloudnative-pg", ("manager", "operator/manager_amd64")),
     "postgresql": _postgres,
 }

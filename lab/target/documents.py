@@ -22,6 +22,9 @@ _VALUES: Final = {
     "gateway_class": layout.GATEWAY_CLASS,
     "node_address": addresses.NODE_ADDRESS,
     "source_network": addresses.SOURCE_NETWORK,
+    "coredns_image": image_name("coredns"),
+    "probe_image": image_name("probe"),
+    "traefik_image": image_name("traefik"),
 }
 
 

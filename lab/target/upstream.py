@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from lab.command import run
 from lab.paths import cache
 from lab.rootfs import cached
+from lab.toolchain.golang import module_folder
+from lab.toolchain.tools import TOOLS
 
-CNPG: Final = ("github.com/cloudnative-pg/cloudnative-pg", "v1.30.0", "releases/cnpg-1.30.0.yaml")
-GATEWAY_API: Final = ("sigs.k8s.io/gateway-api", "v1.4.0", "config/crd/standard")
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A file or a folder of YAML in a module that one of our tools depends on; its go.sum vouches for the content."""
+
+    tool: str
+    module: str
+    path: str
 
 
-def manifests(source: tuple[str, str, str]) -> list[dict[str, Any]]:
-    """Return the objects in a module's file or folder of YAML, fetched by the Go client if the cache lacks it."""
-    folder = _cached(*source)
-    texts = [path.read_text() for path in sorted(folder.glob("*.yaml"))]
+CNPG: Final = Published("cnpg-manager", "github.com/cloudnative-pg/cloudnative-pg", "releases/cnpg-{version}.yaml")
+GATEWAY_API: Final = Published("traefik", "sigs.k8s.io/gateway-api", "config/crd/standard")
+
+
+def manifests(source: Published) -> list[dict[str, Any]]:
+    """Return the objects of a source, fetched by the Go client if the cache lacks it."""
+    texts = [path.read_text() for path in sorted(_cached(source).glob("*.yaml"))]
     loaded = [document for text in texts for document in yaml.load_all(text, Loader=yaml.CSafeLoader)]
     return [document for document in loaded if document]
 
@@ -28,15 +38,16 @@ def manifests(source: tuple[str, str, str]) -> list[dict[str, Any]]:
 def fetch() -> None:
     """Bring all manifests into the cache, so that the lab needs no network later."""
     for source in (CNPG, GATEWAY_API):
-        _cached(*source)
+        _cached(source)
 
 
-def _cached(module: str, version: str, path: str) -> Path:
+def _cached(source: Published) -> Path:
+    tool = next(tool for tool in TOOLS if tool.name == source.tool)
+
     def build(folder: Path) -> None:
-        found = json.loads(run(["go", "mod", "download", "-json", f"{module}@{version}"], timeout_seconds=300).stdout)
-        source = Path(found["Dir"]) / path
-        for file in [source] if source.is_file() else sorted(source.glob("*.yaml")):
+        found = module_folder(tool, source.module) / source.path.format(version=tool.version.removeprefix("v"))
+        for file in [found] if found.is_file() else sorted(found.glob("*.yaml")):
             shutil.copyfile(file, folder / file.name)
 
-    name = f"{module.rpartition('/')[2]}-{version}"
+    name = f"{source.module.rpartition('/')[2]}-of-{tool.name}-{tool.version}"
     return cached(cache() / "manifests" / name, build)
