@@ -71,6 +71,7 @@ SELECT hashint2extended(-7::smallint, 1), hashint4extended(123456789, 2), hashin
     {_TEXT.format(c="'Khánh Hòa, đường Trần Phú'::text", seed="8")}, {_TEXT.format(c="''::text", seed="-9")},
     1.50::numeric::text, (1 / 3.0::float8)::text, '{{"b": 1.00, "a": [1, null]}}'::jsonb::text,
     interval '1 mon -2 days 03:04:05.6'::text, ARRAY['a', NULL, 'b"c']::text, point(1, -2.5)::text,
-    md5('\\x00ff'::bytea), '[1,5)'::int4range::text, '2026-11-24'::date::text, 12.34::money::text, B'1010'::text, '10.0.0.1/8'::inet::text
+    md5('\\x00ff'::bytea), '[1,5)'::int4range::text, '2026-11-24'::date::text, 12.34::money::text,
+    B'1010'::text, '10.0.0.1/8'::inet::text
 """
 """Values of every family that is hashed. The functions are not promised to agree across versions: ask both sides."""

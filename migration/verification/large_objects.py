@@ -14,11 +14,12 @@ SELECT m.oid::bigint, coalesce(lo.size, 0), md5(coalesce((
         FROM generate_series(0, (lo.size - 1) / 1048576) piece), '')),
     CASE WHEN m.lomowner = (SELECT datdba FROM pg_database WHERE datname = current_database()) THEN 'the owner'
         ELSE pg_get_userbyid(m.lomowner) END,
-    coalesce((SELECT string_agg(concat_ws(' ', coalesce(nullif(a.grantee::bigint, 0)::oid::regrole::text, 'PUBLIC'),
-            a.privilege_type, a.is_grantable), ', ' ORDER BY 1)
-        FROM aclexplode(m.lomacl) a WHERE a.grantee <> m.lomowner), 'nobody else')
+    coalesce((SELECT string_agg(one.holder, ', ' ORDER BY one.holder) FROM (
+        SELECT concat_ws(' ', CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee)::text END,
+            a.privilege_type, CASE WHEN a.is_grantable THEN 'and grant it' END) AS holder
+        FROM aclexplode(m.lomacl) a WHERE a.grantee <> m.lomowner) one), 'nobody else')
 FROM pg_largeobject_metadata m, LATERAL (SELECT lo_lseek64(lo_open(m.oid, 262144), 0, 2) AS size) lo
-WHERE m.oid % {parts} = {part}
+WHERE m.oid::bigint % {parts} = {part}
 """
 
 

@@ -44,8 +44,8 @@ QUESTIONS = {
         LEFT JOIN pg_collation co ON co.oid = a.attcollation
         {_IN_CLASS} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')""",
     "constraint": f"""
-        SELECT coalesce({_NAME}, format('domain %I.%I', n.nspname, t.typname)) || '.' || quote_ident(k.conname) || ' | '
-            || pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
+        SELECT CASE WHEN c.oid IS NULL THEN format('domain %I.%I', n.nspname, t.typname) ELSE {_NAME} END || '.'
+            || quote_ident(k.conname) || ' | ' || pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
         FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_type t ON t.oid = k.contypid
         JOIN pg_namespace n ON n.oid = k.connamespace
         WHERE {OURS} AND k.contype IN ('c', 'f', 'p', 'u', 'x', 't')
@@ -55,12 +55,12 @@ QUESTIONS = {
             || CASE WHEN i.indisready AND i.indislive THEN '' ELSE ' (not ready)' END
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid {_IN_CLASS}""",
     "trigger": f"""
-        SELECT {_NAME} || '.' || quote_ident(t.tgname) || ' | ' || pg_get_triggerdef(t.oid) || ' ' || t.tgenabled
+        SELECT {_NAME} || '.' || quote_ident(t.tgname) || ' | ' || pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid {_IN_CLASS} AND NOT t.tgisinternal""",
     "view": f"""
         SELECT {_NAME} || ' | ' || pg_get_viewdef(c.oid) FROM pg_class c {_IN_CLASS} AND c.relkind IN ('v', 'm')""",
     "rule": f"""
-        SELECT {_NAME} || '.' || quote_ident(r.rulename) || ' | ' || pg_get_ruledef(r.oid) || ' ' || r.ev_enabled
+        SELECT {_NAME} || '.' || quote_ident(r.rulename) || ' | ' || pg_get_ruledef(r.oid) || ' ' || r.ev_enabled::text
         FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class {_IN_CLASS} AND r.rulename <> '_RETURN'""",
     "policy": f"""
         SELECT {_NAME} || '.' || quote_ident(p.polname) || ' | ' || concat_ws(' ', p.polcmd, p.polpermissive,

@@ -143,7 +143,7 @@ def new_databases(source: Server, target: Server, database: str, sample: str) ->
     """Make the database on both sides, filled by `sample` at the source, as the playbook and the cluster make them."""
     for server in (source, target):
         with server.admin() as admin:
-            admin.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+            _drop(server, admin, database)
             for role in (database, "reader"):
                 if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
                     admin.execute(f'CREATE ROLE "{role}" LOGIN PASSWORD {quoted_password()}')
@@ -162,6 +162,25 @@ def new_databases(source: Server, target: Server, database: str, sample: str) ->
     with source.admin(database) as admin:
         admin.execute(sample.encode())
     source.psql(database, INSTALL, role=f"dcshift_{database}", owner=database)
+
+
+def _drop(server: Server, admin: psycopg.Connection, database: str) -> None:
+    """Drop a database with whatever an earlier test left: a subscription, a slot."""
+    if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
+        return
+    with server.admin(database) as inside:
+        query = "SELECT s.subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid AND d.datname = %s"
+        for (name,) in inside.execute(query, (database,)).fetchall():
+            inside.execute(f'ALTER SUBSCRIPTION "{name}" DISABLE')
+            inside.execute(f'ALTER SUBSCRIPTION "{name}" SET (slot_name = NONE)')
+            inside.execute(f'DROP SUBSCRIPTION "{name}"')
+    query = "SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = %s"
+    for name, pid in admin.execute(query, (database,)).fetchall():
+        if pid is not None:
+            admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            time.sleep(0.3)
+        admin.execute("SELECT pg_drop_replication_slot(%s)", (name,))
+    admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
 
 
 def target_major(server: Server) -> int:
