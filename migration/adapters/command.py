@@ -1,4 +1,4 @@
-"""The adapters' only way to start a program; it never uses a shell, hides a failure, or puts a secret on a command line."""
+"""The adapters' only way to start a program: no shell, no hidden failure, no secret on a command line."""
 
 from __future__ import annotations
 
