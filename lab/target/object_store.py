@@ -58,6 +58,7 @@ def argv(data: Path, identities_file: Path) -> tuple[str, ...]:
         f"-s3.config={identities_file}",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
+        "-s3.iam.readOnly=false",  # each bucket gets a user of its own, made with the administrator's keys
         "-s3.autoCreateBucket=false",
         "-s3.allowDeleteBucketNotEmpty=false",
         "-webdav=false",
