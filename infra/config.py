@@ -69,9 +69,7 @@ def catalogue_folder() -> Path:
 def read(stack: str) -> Settings:
     """Read the configuration of a stack. Raises `ConfigError`, `CatalogueError`."""
     config, catalogue = pulumi.Config("dcshift"), load(catalogue_folder())
-    layer = config.get("layer") or (stack if stack in ("platform", "data") else "system")
-    if layer not in ("platform", "data", "system"):
-        raise ConfigError(f"dcshift:layer is {layer!r}; allowed are platform, data and system")
+    layer = _layer(config.get("layer") or (stack if stack in ("platform", "data") else "system"))
     system_id = None
     if layer == "system":
         system_id = config.get("system") or stack
@@ -81,9 +79,6 @@ def read(stack: str) -> Settings:
                 f"stack {stack} is neither platform nor data, and the catalogue has no system {system_id!r}; "
                 f"it has {', '.join(known)}. Set dcshift:system, or choose another stack"
             )
-    serves = config.get("serves") or "source"
-    if serves not in ("source", "target"):
-        raise ConfigError(f"dcshift:serves is {serves!r}; allowed are source and target")
     instances = config.get_int("databaseInstances") or 1
     _check_capacity(catalogue, instances)
     return Settings(
@@ -99,9 +94,25 @@ def read(stack: str) -> Settings:
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
         system_id=system_id,
         release=config.get("release"),
-        serves=serves,
+        serves=_serves(config.get("serves") or "source"),
         migrate=bool(config.get_bool("migrate")),
     )
+
+
+def _layer(given: str) -> Layer:
+    match given:
+        case "platform" | "data" | "system":
+            return given
+        case _:
+            raise ConfigError(f"dcshift:layer is {given!r}; allowed are platform, data and system")
+
+
+def _serves(given: str) -> Serves:
+    match given:
+        case "source" | "target":
+            return given
+        case _:
+            raise ConfigError(f"dcshift:serves is {given!r}; allowed are source and target")
 
 
 def _check_capacity(catalogue: Catalogue, instances: int) -> None:

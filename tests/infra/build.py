@@ -79,7 +79,7 @@ class _Monitor(pulumi_mocks.MockMonitor):
         super().__init__(_Mocks())
         self._built = built
 
-    def RegisterResource(self, request: Any) -> Any:
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the protocol's name
         pulumi_mocks._ensure_event_loop()
         inputs = pulumi_mocks.rpc.deserialize_properties(request.object) if request.HasField("object") else {}
         self._built.resources.append(

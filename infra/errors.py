@@ -1,0 +1,14 @@
+"""The one error of the providing step: what, why, in what state it leaves things, what next. It prints nothing."""
+
+from __future__ import annotations
+
+
+class InfraError(Exception):
+    """A fault in four thoughts; `code` is kebab-case and stable."""
+
+    def __init__(self, code: str, *, what: str, why: str, state: str, next: str) -> None:
+        super().__init__(what)
+        self.code, self.what, self.why, self.state, self.next = code, what, why, state, next
+
+    def __str__(self) -> str:
+        return f"error[{self.code}]: {self.what}\n  why:   {self.why}\n  state: {self.state}\n  next:  {self.next}"
