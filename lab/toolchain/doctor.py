@@ -1,0 +1,118 @@
+"""Says what this machine lacks, and the command that mends it; it changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lab.command import run
+from lab.errors import LabError
+from lab.paths import CHECKOUT, cache
+from lab.toolchain.build import missing
+from lab.toolchain.plugin import OFFICIAL, plugin_in_use
+from lab.toolchain.tools import TOOLS
+
+_SETUP: Final = "make setup"
+_DISK_FREE_BYTES_MIN: Final = 30 * 2**30
+_MEMORY_BYTES_MIN: Final = 8 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing that was looked at: whether it is right, what was seen, the command that mends it."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def diagnose() -> list[Checked]:
+    """Look at everything that set-up and the lab need; a thing that cannot be looked at is not right."""
+    return [_packages(), *_tools(), _plugin(), _root(), *_kernel(), _disk(), _memory()]
+
+
+def _packages() -> Checked:
+    lines = (CHECKOUT / "tools" / "debian-packages.txt").read_text().splitlines()
+    wanted = [name for line in lines if (name := line.partition("#")[0].strip())]
+    if not shutil.which("dpkg-query"):
+        return Checked("Debian packages", False, "this is not a Debian system", "use Debian 12")
+    said = run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n", *wanted], check=False).stdout
+    here = {line.split()[0] for line in said.splitlines() if line.endswith(" installed")}
+    lacking = sorted(set(wanted) - here)
+    return Checked(
+        "Debian packages",
+        not lacking,
+        f"missing: {', '.join(lacking)}" if lacking else f"{len(wanted)} installed",
+        f"apt-get install {' '.join(lacking)}" if lacking else "",
+    )
+
+
+def _tools() -> list[Checked]:
+    lacking = {tool.name: tool for tool in missing()}
+    return [
+        Checked(
+            f"{tool.name} {tool.version}",
+            tool.name not in lacking,
+            f"not built, about {tool.build_seconds} s" if tool.name in lacking else "ready",
+            _SETUP if tool.name in lacking else "",
+        )
+        for tool in TOOLS
+    ]
+
+
+def _plugin() -> Checked:
+    try:
+        used = plugin_in_use()
+    except LabError as error:
+        return Checked("Pulumi Kubernetes plugin", False, error.why, _SETUP)
+    note = "" if used == OFFICIAL else " (our own, over server-side apply; docs/decisions/0002)"
+    return Checked("Pulumi Kubernetes plugin", True, used + note)
+
+
+def _root() -> Checked:
+    return Checked(
+        "root",
+        os.geteuid() == 0,
+        "yes"
+        if os.geteuid() == 0
+        else "no: the lab makes namespaces, mounts and hosts; the migration itself needs none",
+        "" if os.geteuid() == 0 else "run the lab as root",
+    )
+
+
+def _kernel() -> list[Checked]:
+    filesystems = Path("/proc/filesystems").read_text()
+    cgroups = Path("/sys/fs/cgroup")
+    hybrid = (cgroups / "unified").is_dir() or (cgroups / "cgroup.controllers").exists()
+    return [
+        Checked("overlayfs", "overlay" in filesystems, "source hosts are layers", "modprobe overlay"),
+        Checked("cgroups", hybrid, "each host has its own", "mount cgroup2"),
+        _try("nftables", ["nft", "list", "tables"], "the gate and kube-proxy redirect packets"),
+        _try("network namespaces", ["ip", "netns", "list"], "the source has one of its own"),
+    ]
+
+
+def _try(name: str, argv: list[str], why: str) -> Checked:
+    try:
+        tried = run(argv, timeout_seconds=10, check=False)
+    except LabError as error:
+        return Checked(name, False, error.why, _SETUP)
+    return Checked(name, tried.returncode == 0, tried.stderr.strip() or why, "" if tried.returncode == 0 else _SETUP)
+
+
+def _disk() -> Checked:
+    free = shutil.disk_usage(cache()).free
+    return Checked(
+        "disk", free >= _DISK_FREE_BYTES_MIN, f"{free / 2**30:.0f} GiB free, 30 GiB wanted", "free some space"
+    )
+
+
+def _memory() -> Checked:
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return Checked(
+        "memory", total >= _MEMORY_BYTES_MIN, f"{total / 2**30:.0f} GiB, 8 GiB wanted", "use a larger machine"
+    )
