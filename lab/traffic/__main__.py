@@ -7,15 +7,18 @@ import asyncio
 import contextlib
 import random
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Protocol
 
 from lab.addresses import SITES
+from lab.errors import LabError
 from lab.traffic.feedback import FeedbackCitizens
 from lab.traffic.ledger import Ledger
 from lab.traffic.portal import PortalCitizens
+from lab.traffic.reach import local_address
 from lab.traffic.site import Door, Site, Visit, VisitFailed
 from lab.traffic.statistics import Statistics
 
@@ -47,7 +50,11 @@ def main() -> None:
         parser.error(f"unknown system {unknown[0]}; known: {', '.join(_KINDS)}")
     if given.rate <= 0:
         parser.error("--rate must be above 0")
-    asyncio.run(_run(given))
+    try:
+        given.local_address = local_address(given.resolve)
+        asyncio.run(_run(given))
+    except LabError as error:
+        sys.exit(str(error))
 
 
 async def _run(given: argparse.Namespace) -> None:
@@ -57,7 +64,10 @@ async def _run(given: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Ledger(given.ledger) as ledger:
-        sites = [Site(name, Door(SITES[name], given.resolve, given.ca), statistics, ledger) for name in systems]
+        sites = [
+            Site(name, Door(SITES[name], given.resolve, given.local_address, given.ca), statistics, ledger)
+            for name in systems
+        ]
         visits = [visit for site in sites for visit in _visits(site)]
         shown = asyncio.create_task(_show(statistics))
         try:

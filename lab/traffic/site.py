@@ -56,10 +56,11 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The way in: the public name, the address (or address:port) it stands for, and the authority's PEM file."""
+    """The way in: the public name, the address (or address:port) it stands for, whence to call, the authority's PEM."""
 
     host: str
     address: str
+    local_address: str
     ca: str
 
 
@@ -77,9 +78,12 @@ class Site:
         self._client = httpx.AsyncClient(
             base_url=f"https://{address}",
             headers={"Host": host + (f":{port}" if port else ""), "User-Agent": "Mozilla/5.0 (citizen)"},
-            verify=ssl.create_default_context(cafile=door.ca),
+            transport=httpx.AsyncHTTPTransport(
+                verify=ssl.create_default_context(cafile=door.ca),
+                limits=httpx.Limits(max_connections=600, max_keepalive_connections=60, keepalive_expiry=5),
+                local_address=door.local_address,
+            ),
             timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=600, max_keepalive_connections=60, keepalive_expiry=5),
             trust_env=False,
             # Each visit is a browser of its own: a jar shared by all would mix up their tokens.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
