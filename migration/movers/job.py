@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -50,6 +51,15 @@ class PostgresJob(BaseModel):
 
 
 def read(where: str) -> PostgresJob:
-    """Read a job from a file, or from stdin for `-`."""
+    """Read a job from a file, or from stdin for `-`; a unit gets it as the secret named `job`."""
+    return PostgresJob.model_validate_json(text_of(where))
+
+
+def text_of(where: str) -> str:
+    """Return the text of a job, out of the unit's secrets if it lies there."""
     text = sys.stdin.read() if where == "-" else Path(where).read_text()
-    return PostgresJob.model_validate_json(text)
+    with contextlib.suppress(ValueError):
+        secrets = json.loads(text)
+        if isinstance(secrets, dict) and set(secrets) == {"job"}:
+            return str(secrets["job"])
+    return text

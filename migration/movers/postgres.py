@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
 from migration.movers import claim, copy, identity, large_objects, lines, link, schema, stream
 from migration.movers import job as jobs
+from migration.movers.copy_watch import CopyWatch
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection
 
@@ -75,20 +75,21 @@ def move(job: PostgresJob) -> dict[str, Json]:
     with (
         link.session(job.source, program=job.program) as source,
         link.session(job.target, program=job.program) as target,
-        _pass_file(job) as (folder, pass_file),
+        pass_file(job) as (folder, file),
     ):
         claim.end_sessions(source, job.program)
         claim.end_sessions(target, job.program)
         link.rows(source, "SELECT dcshift.take_turn(%s)", (job.token,))
         facts: dict[str, Json] = {}
         if not _follows(job, source, target):
-            facts = _copy(job, source, target, folder, pass_file)
+            facts = _copy(job, source, target, folder, file)
         facts |= _catch_up(job, source, target)
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 
 
 @contextlib.contextmanager
-def _pass_file(job: PostgresJob) -> Iterator[tuple[Path, Path]]:
+def pass_file(job: PostgresJob) -> Iterator[tuple[Path, Path]]:
+    """Give the programs a private folder and a password file in it, removed at the end."""
     # In memory where there is such a file system: the passwords must not stay on a disk after a power cut.
     memory = Path("/dev/shm")  # noqa: S108
     with tempfile.TemporaryDirectory(prefix="dcshift-", dir=memory if os.access(memory, os.W_OK) else None) as name:
@@ -117,7 +118,7 @@ def _follows(job: PostgresJob, source: Connection, target: Connection) -> bool:
     return slot is not None and not slot.lost and bool(known) and published == known
 
 
-def _copy(job: PostgresJob, source: Connection, target: Connection, folder: Path, pass_file: Path) -> dict[str, Json]:
+def _copy(job: PostgresJob, source: Connection, target: Connection, folder: Path, file: Path) -> dict[str, Json]:
     lines.progress("cleaning", 0, None, "steps")
     claim.clean(target, job.system, job.owner, job.name)
     claim.take(target, job.system)
@@ -127,7 +128,7 @@ def _copy(job: PostgresJob, source: Connection, target: Connection, folder: Path
     schema.create_extensions(source, target, job.owner)
     lines.progress("waiting for open transactions", 0, None, "steps")
     slot = stream.create_slot(job, seconds_max=_SLOT_SECONDS_MAX)
-    pipe = copy.Pipe(job, pass_file, slot.snapshot)
+    pipe = copy.Pipe(job, file, slot.snapshot)
     try:
         return _copy_snapshot(job, source, target, slot=slot, pipe=pipe, folder=folder) | {
             "keyless_tables": list(keyless)
@@ -145,7 +146,7 @@ def _copy_snapshot(
     archive.restore_before_rows()
     found = copy.tables(source)
     rows = 0
-    with Watch(job, found) as watch:
+    with CopyWatch(job, found) as watch:
         finished = []
 
         def on_table(table: copy.Table, carried: int) -> None:
@@ -237,40 +238,6 @@ def _stream_lost(job: PostgresJob) -> StepFailed:
         state="the source serves; the copy can no longer be followed",
         next="dcshift run copies anew",
     )
-
-
-class Watch:
-    """Says every second how much the workers carried, as the target's server counts it."""
-
-    _QUERY = "SELECT coalesce(sum(bytes_processed), 0)::bigint FROM pg_stat_progress_copy"
-
-    def __init__(self, job: PostgresJob, tables: list[copy.Table]) -> None:
-        self._job = job
-        self._total = sum(table.size_bytes for table in tables)
-        self._done = 0
-        self._rate = lines.Rate()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(5)
-        lines.progress("rows", self._total, self._total, "bytes", self._rate.of(self._total))
-
-    def finished(self, table: copy.Table) -> None:
-        self._done += table.size_bytes
-
-    def _run(self) -> None:
-        with link.session(self._job.target, program=self._job.program) as target:
-            counts = target.info.server_version >= 140000
-            while not self._stop.wait(1.0):
-                under_way = int(link.rows(target, self._QUERY)[0][0]) if counts else 0
-                done = min(self._done + under_way, self._total)
-                lines.progress("rows", done, self._total, "bytes", self._rate.of(done))
 
 
 if __name__ == "__main__":

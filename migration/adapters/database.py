@@ -1,0 +1,302 @@
+"""Moves the database of one system: every verb re-reads its effect from the side it changed.
+
+The source is only ever read, fenced and marked; its rows are never written.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import psycopg
+
+from migration.adapters import database_findings as findings
+from migration.adapters import database_freeze as freeze
+from migration.adapters import database_target, postgres
+from migration.adapters.database_access import Access
+from migration.errors import BlockedError, MigrationError, StepFailed
+from migration.model.context import SystemContext
+from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
+from migration.movers import claim, identity, large_objects, link, stream
+from migration.movers.job import PostgresJob
+from migration.movers.link import Connection
+from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
+from migration.verification.grants import prove_grants
+from migration.verification.large_objects import prove_large_objects
+from migration.verification.rows import prove_materialised_views, prove_rows
+from migration.verification.schema import prove_schema
+from migration.verification.sequences import prove_sequences
+
+_LAG_BYTES_MAX: Final = 1_048_576
+_CATCH_UP_SECONDS_MAX: Final = 1_800.0
+_COPY_SECONDS_MAX: Final = 24 * 3_600.0
+
+
+class PostgresMove:
+    """The port `DatabaseMove` for PostgreSQL by logical replication."""
+
+    def __init__(
+        self,
+        context: SystemContext,
+        *,
+        playbooks: Playbooks,
+        cluster: Cluster,
+        units: Units,
+        clock: Clock,
+        remote: Remote | None = None,
+    ) -> None:
+        self._context, self._playbooks, self._units, self._clock = context, playbooks, units, clock
+        self._access = Access(context, cluster)
+        self._system = context.system.id
+        self._unit = f"{self._system}-database"
+        self._owner = context.contract.database.owner
+        self._name = self._access.name
+
+    # Checks
+
+    def check(self) -> Sequence[Finding]:
+        facts, contract = self._context.facts.database, self._context.contract.database
+        found = list(findings.from_inventory(facts))
+        try:
+            with self._target() as target:
+                found += findings.from_target(target, facts, contract)
+                if self._access.source_password() is not None:
+                    with self._source() as source:
+                        found += findings.from_source(source, target, facts)
+        except (psycopg.Error, MigrationError) as failure:
+            why = failure.why if isinstance(failure, MigrationError) else str(failure).strip()
+            where, next = f"{contract.cluster}/{contract.name}", "mend the cause, then dcshift check"
+            found.append(Finding(Severity.BLOCKER, "database-not-read", where, f"a side did not answer: {why}", next))
+        return found
+
+    # Prepare
+
+    def prepare(self) -> Facts:
+        password = self._access.make_source_password()
+        self._play("prepare", {"postgres_source_migration_password": password})
+        with self._source() as source, self._target() as target:
+            turn = self._take_turn(source)
+            ended = database_target.set_read_only(target, self._owner, True)
+        return {"role": self._name, "turn": turn, "target_sessions_ended": ended}
+
+    def prepared(self) -> Probe:
+        if self._access.source_password() is None:
+            return Probe(ProbeState.NOT_DONE, "the migration has no role at the source")
+        return self._probe(self._is_prepared)
+
+    def _is_prepared(self, source: Connection, target: Connection) -> Probe:
+        if link.rows(source, "SELECT to_regprocedure('dcshift.fence(bigint)')")[0][0] is None:
+            return Probe(ProbeState.NOT_DONE, "the source has no fence")
+        if not database_target.is_read_only(target, self._owner):
+            return Probe(ProbeState.NOT_DONE, "the target lets the application write")
+        return Probe(ProbeState.DONE, f"{self._name} logs in, the fence is there, the target is read-only")
+
+    def unprepare(self) -> None:
+        with self._target() as target:
+            database_target.set_read_only(target, self._owner, False)
+        self._play("rollback", {})
+        self._access.forget_source_password()
+
+    def _play(self, playbook: str, secrets: dict[str, str]) -> None:
+        facts = self._context.facts.database
+        self._playbooks.run(
+            playbook,
+            limit=[facts.host],
+            variables={
+                "system": self._system,
+                "component": "database",
+                "database": facts.name,
+                "owner": facts.owner,
+                "role": self._name,
+                "token": self._context.token(),
+            },
+            secrets=secrets,
+        )
+
+    # Replicate
+
+    def replicate(self, on_progress: OnProgress) -> Facts:
+        with self._source() as source, self._target() as target:
+            found = list(findings.from_source(source, target, self._context.facts.database))
+        if blockers := [finding for finding in found if finding.severity is Severity.BLOCKER]:
+            raise BlockedError(
+                "database-not-movable",
+                what=f"the database of {self._system} cannot be copied as it is",
+                why="; ".join(f"{finding.code}: {finding.what}" for finding in blockers),
+                state="nothing was copied; the source serves",
+                next=blockers[0].next,
+            )
+        job = self._job()
+        argv = [sys.executable, "-m", "migration.movers.postgres", "--job", "-"]
+        self._units.start(self._unit, argv, secrets={"job": job.as_json()}, token=job.token)
+        return freeze.wait_for_unit(self._units, self._unit, self._clock, on_progress, seconds_max=_COPY_SECONDS_MAX)
+
+    def _job(self) -> PostgresJob:
+        return PostgresJob(
+            system=self._system,
+            token=self._context.token(),
+            source=self._access.source(),
+            target=self._access.target(),
+            feed=self._access.feed(),
+            owner=self._owner,
+            name=self._name,
+            lag_bytes_max=_LAG_BYTES_MAX,
+            catch_up_seconds_max=_CATCH_UP_SECONDS_MAX,
+        )
+
+    def replicated(self) -> Probe:
+        if self._access.source_password() is None:
+            return Probe(ProbeState.NOT_DONE, "the migration has no role at the source")
+        return self._probe(self._is_replicated)
+
+    def _is_replicated(self, source: Connection, target: Connection) -> Probe:
+        phase = claim.phase(target, self._system)
+        if phase in (claim.HANDED_OVER, claim.RETIRED):
+            return Probe(ProbeState.DONE, f"the target was copied and is {phase}")
+        lag = stream.lag(source, self._name)
+        published, known = stream.tables_of("dcshift", self._name, source, target)
+        if phase != claim.FOLLOWING or lag is None or lag.lost or not known or published != known:
+            return Probe(ProbeState.NOT_DONE, "the target holds no complete copy that follows the source")
+        if self._units.status(self._unit).state == "running":
+            return Probe(ProbeState.NOT_DONE, "the mover is at work")
+        return Probe(ProbeState.DONE, f"{len(known)} tables follow, {lag.bytes} bytes behind")
+
+    def unreplicate(self) -> None:
+        self._units.stop(self._unit)
+        program = f"dcshift-mover-{self._system}"
+        with self._target() as target:
+            claim.end_sessions(target, program)
+            claim.clean(target, self._system, self._owner, self._name)
+            claim.leave(target)
+        if self._access.source_password() is None:
+            return
+        with self._source() as source:
+            self._take_turn(source)
+            claim.end_sessions(source, program)
+            stream.drop_slot(source, self._name)
+            link.run(source, "DROP PUBLICATION IF EXISTS dcshift")
+            identity.put_back(source)
+
+    # Quiesce
+
+    def fence(self) -> Facts:
+        with self._source() as source, self._target() as target:
+            return freeze.fence(source, target, self._context.token(), self._clock)
+
+    def fenced(self) -> Probe:
+        return self._probe(lambda source, _: freeze.fenced(source))
+
+    def unfence(self) -> None:
+        if self._access.source_password() is None:
+            return
+        with self._source() as source:
+            freeze.unfence(source, self._context.token())
+
+    # Cutover
+
+    def hand_over(self) -> Facts:
+        job = self._job()
+        with self._source() as source, self._target() as target:
+            if claim.phase(target, self._system) == claim.HANDED_OVER:
+                database_target.set_read_only(target, self._owner, False)
+                return {"repeated": True}
+            if freeze.fenced(source).state is not ProbeState.DONE:
+                raise freeze.not_fenced(self._system)
+            facts = freeze.carry_rest(job, source, target)
+            freeze.stop_following(job, source, target)
+            claim.set_phase(target, claim.HANDED_OVER)
+            ended = database_target.set_read_only(target, self._owner, False)
+        return {**facts, "target_sessions_ended": ended}
+
+    def handed_over(self) -> Probe:
+        return self._probe(self._is_handed_over)
+
+    def _is_handed_over(self, _: Connection, target: Connection) -> Probe:
+        phase = claim.phase(target, self._system)
+        if phase not in (claim.HANDED_OVER, claim.RETIRED) or database_target.is_read_only(target, self._owner):
+            return Probe(ProbeState.NOT_DONE, f"the target is {phase or 'empty'} or read-only for the application")
+        return Probe(ProbeState.DONE, "the target follows no more and lets the application write")
+
+    def take_back(self) -> None:
+        with self._source() as source, self._target() as target:
+            self._take_turn(source)
+            database_target.set_read_only(target, self._owner, True)
+            if claim.phase(target, self._system) == claim.HANDED_OVER:
+                stream.enable(self._name, "dcshift", source, target)
+                claim.set_phase(target, claim.FOLLOWING)
+
+    # Watch
+
+    def retire_stream(self) -> Facts:
+        with self._source() as source, self._target() as target:
+            self._take_turn(source)
+            dropped = stream.drop_subscription(target, self._name)
+            slot = stream.drop_slot(source, self._name)
+            link.run(source, "DROP PUBLICATION IF EXISTS dcshift")
+            before = [(schema, name, kind) for schema, name, kind, _ in link.rows(source, identity.BEFORE)]
+            identity.put_back_on_target(target, self._owner, before)
+            put_back = identity.put_back(source)
+            claim.set_phase(target, claim.RETIRED)
+        return {"subscription_dropped": dropped, "slot_dropped": slot, "identities_put_back": put_back}
+
+    def stream_retired(self) -> Probe:
+        return self._probe(self._is_retired)
+
+    def _is_retired(self, source: Connection, target: Connection) -> Probe:
+        subscription = link.rows(target, "SELECT 1 FROM pg_subscription WHERE subname = %s", (self._name,))
+        if subscription or stream.lag(source, self._name) is not None or link.rows(source, identity.BEFORE):
+            return Probe(ProbeState.NOT_DONE, "subscription, slot or changed identities are still there")
+        return Probe(ProbeState.DONE, "no subscription, no slot; identities are as they were")
+
+    # Proofs
+
+    def prove(self, *, frozen: bool) -> Sequence[Proof]:
+        source, target = self._access.places()
+        try:
+            with postgres.moment(source, target, self._clock, frozen=frozen) as moment:
+                changed = () if frozen else self._changed_objects()
+                return [
+                    prove_rows(moment),
+                    prove_sequences(moment),
+                    prove_large_objects(moment, changed=changed),
+                    prove_schema(moment),
+                    prove_grants(moment),
+                    prove_materialised_views(moment),
+                ]
+        except (psycopg.Error, StepFailed) as failure:
+            # A check that could not run is a failure, never a silence.
+            why = failure.why if isinstance(failure, StepFailed) else str(failure).strip()
+            names = ("rows", "sequences", "large-objects", "schema", "grants", "materialised-views")
+            return [Proof(name, False, "the comparison could not be made", {}, (why,)) for name in names]
+
+    def _changed_objects(self) -> set[int]:
+        with self._source() as source, self._target() as target:
+            xmin = link.rows(target, "SELECT snapshot_xmin FROM dcshift.claim")[0][0]
+            changed, deleted = large_objects.changed_since(source, target, int(xmin))
+        return {*changed, *deleted}
+
+    # Sessions
+
+    @contextmanager
+    def _source(self) -> Iterator[Connection]:
+        with link.session(self._access.source(), program=postgres.PROGRAM) as connection:
+            yield connection
+
+    @contextmanager
+    def _target(self) -> Iterator[Connection]:
+        with link.session(self._access.target(), program=postgres.PROGRAM) as connection:
+            yield connection
+
+    def _take_turn(self, source: Connection) -> int:
+        token = self._context.token()
+        link.rows(source, "SELECT dcshift.take_turn(%s)", (token,))
+        return token
+
+    def _probe(self, ask: freeze.Ask) -> Probe:
+        try:
+            with self._source() as source, self._target() as target:
+                return ask(source, target)
+        except (psycopg.Error, MigrationError) as failure:
+            return Probe(ProbeState.UNKNOWN, f"a side did not answer: {str(failure).strip()[:300]}")

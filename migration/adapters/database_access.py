@@ -1,0 +1,117 @@
+"""Knows how both databases of a system are reached, and by which secrets; it keeps no password on disk."""
+
+from __future__ import annotations
+
+import secrets as random
+import socket
+from typing import Final
+
+import psycopg
+from pydantic import SecretStr
+
+from migration.adapters.postgres import PROGRAM, Place
+from migration.errors import MigrationError
+from migration.model.context import SystemContext
+from migration.movers import link
+from migration.movers.link import Endpoint
+from migration.ports import Cluster
+
+PORT: Final = 5432
+
+
+class Access:
+    """Both databases of one system; what was read once is kept, as the freeze has no time to read it again."""
+
+    def __init__(self, context: SystemContext, cluster: Cluster) -> None:
+        self.context, self.cluster = context, cluster
+        self._source: Endpoint | None = None
+        self._target: Endpoint | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of slot, subscription and source role. One role a system: two systems may share a source server, and
+        taking back one must not lock out the other.
+        """
+        return f"dcshift_{self.context.system.id.replace('-', '_')}"
+
+    @property
+    def _secret(self) -> tuple[str, str]:
+        return self.context.contract.database.namespace, f"{self.context.system.id}-source-migration"
+
+    def source_password(self) -> str | None:
+        """Return the migration role's password at the source, or None when it was never made."""
+        try:
+            return dict(self.cluster.read_secret(*self._secret)).get("password") or None
+        except MigrationError:
+            return None
+
+    def make_source_password(self) -> str:
+        """Return the password, made now unless it exists; it is kept in the cluster before it is used."""
+        if (known := self.source_password()) is not None:
+            return known
+        made = random.token_urlsafe(24)
+        self.cluster.write_secret(*self._secret, {"username": self.name, "password": made})
+        return made
+
+    def forget_source_password(self) -> None:
+        self._source = None
+        self.cluster.delete_secret(*self._secret)
+
+    def source(self) -> Endpoint:
+        """Return the source as the migration's role; raises `MigrationError` when its secret is missing."""
+        if self._source is not None:
+            return self._source
+        facts = self.context.facts.database
+        password = dict(self.cluster.read_secret(*self._secret))["password"]
+        address = self.context.hosts[facts.host].address
+        plain = Endpoint(host=address, port=PORT, database=facts.name, user=self.name, password=SecretStr(password))
+        self._source = self._verified(plain)
+        return self._source
+
+    def feed(self) -> Endpoint:
+        """Return the source as the target's server reaches it: encrypted; its authority is not known over there."""
+        return self.source().model_copy(update={"tls_mode": "require", "tls_root": None})
+
+    def _verified(self, plain: Endpoint) -> Endpoint:
+        # An old server's certificate is often its own: its authority is used where it is the one at hand.
+        if self.context.ca_file is None:
+            return plain
+        strict = plain.model_copy(update={"tls_mode": "verify-full", "tls_root": str(self.context.ca_file)})
+        try:
+            link.connect(strict, program=PROGRAM).close()
+        except psycopg.OperationalError as refused:
+            if "certificate" in str(refused):
+                return plain
+            raise
+        return strict
+
+    def target(self) -> Endpoint:
+        """Return the target as the migration's role."""
+        if self._target is not None:
+            return self._target
+        database = self.context.contract.database
+        secret = self.cluster.read_secret(database.migration_secret.namespace, database.migration_secret.name)
+        authority = self.cluster.read_secret(database.ca_secret.namespace, database.ca_secret.name)["ca.crt"]
+        root = self.context.state_folder / "target-ca.pem"
+        root.write_text(authority)
+        address, port = self.cluster.service_address(database.namespace, database.host.partition(".")[0])
+        self._target = Endpoint(
+            host=database.host,
+            # The name in the certificate means nothing to this machine's resolver: connect by address, verify by name.
+            address=socket.gethostbyname(address),
+            port=port,
+            database=database.name,
+            user=database.migration_role,
+            password=SecretStr(secret["password"]),
+            tls_mode="verify-full",
+            tls_root=str(root),
+        )
+        return self._target
+
+    def places(self) -> tuple[Place, Place]:
+        """Return both sides as the proofs need them."""
+        facts, contract = self.context.facts.database, self.context.contract.database
+        return (
+            Place(self.source(), facts.owner, self.name),
+            Place(self.target(), contract.owner, contract.migration_role),
+        )

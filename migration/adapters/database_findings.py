@@ -1,0 +1,157 @@
+"""Says what speaks against moving a database, before anything is changed; it only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from catalogue.target import TargetDatabase
+from migration.model.inventory import DatabaseFacts
+from migration.model.words import Finding, Severity
+from migration.movers import claim, identity, link
+from migration.movers.link import Connection
+
+_LONG_TRANSACTION_SECONDS = 60.0
+
+
+def from_inventory(facts: DatabaseFacts) -> Iterator[Finding]:
+    """Yield findings that the survey's facts already tell."""
+    where = f"{facts.host}/{facts.name}"
+    if facts.wal_level != "logical":
+        yield Finding(
+            Severity.BLOCKER,
+            "source-wal-level",
+            where,
+            f"wal_level is {facts.wal_level}; changes can be followed only with wal_level = logical",
+            "set wal_level = logical in postgresql.conf and restart PostgreSQL in a maintenance window",
+        )
+    if facts.replication_slots_used >= facts.max_replication_slots:
+        used = f"{facts.replication_slots_used} of {facts.max_replication_slots} replication slots are used"
+        yield Finding(Severity.BLOCKER, "source-slots", where, used, "raise max_replication_slots and restart")
+    if facts.max_wal_senders < 2:
+        what = f"max_wal_senders is {facts.max_wal_senders}; the move needs 2"
+        yield Finding(Severity.BLOCKER, "source-senders", where, what, "raise max_wal_senders and restart")
+    if not 100000 <= facts.server_version_number < 180000:
+        what = f"PostgreSQL {facts.server_version} is outside of what was tried (10 to 17)"
+        yield Finding(Severity.BLOCKER, "source-version", where, what, "move by dump, or extend the tested range first")
+    if facts.encoding != "UTF8":
+        what = f"the encoding is {facts.encoding}; only UTF8 is carried unchanged"
+        yield Finding(Severity.BLOCKER, "source-encoding", where, what, "convert the database to UTF8 first")
+    if facts.collation.upper().replace("-", "") == "C.UTF8":
+        yield Finding(
+            Severity.WARNING,
+            "collation-c-utf8",
+            where,
+            "the order of C.UTF-8 differs between C libraries and no version is recorded for it",
+            "nothing: indexes are built anew on the target; queries that sort by text may order them otherwise",
+        )
+    if facts.prepared_transactions:
+        what = f"{facts.prepared_transactions} prepared transactions are open"
+        yield Finding(Severity.BLOCKER, "source-prepared-transactions", where, what, "commit or roll them back")
+    if facts.longest_transaction_seconds > _LONG_TRANSACTION_SECONDS:
+        what = f"a transaction has been open for {facts.longest_transaction_seconds:.0f} s; the copy waits for its end"
+        yield Finding(Severity.WARNING, "source-long-transaction", where, what, "end it before the copy begins")
+    keyless = [f"{t.schema_name}.{t.name}" for t in facts.tables if not t.has_primary_key and t.replica_identity == "d"]
+    if keyless:
+        yield Finding(
+            Severity.WARNING,
+            "tables-without-key",
+            where,
+            f"{len(keyless)} tables have no primary key: {', '.join(keyless[:10])}",
+            "nothing: they get an identity before they are published; updating many of their rows is slow meanwhile",
+        )
+    if facts.large_objects:
+        what = f"{facts.large_objects} large objects; those that change during the move are carried in the freeze"
+        yield Finding(Severity.INFO, "large-objects", where, what, "nothing")
+
+
+def from_target(target: Connection, facts: DatabaseFacts, contract: TargetDatabase) -> Iterator[Finding]:
+    """Yield findings about the target, and about the source's needs there."""
+    where = f"{contract.cluster}/{contract.name}"
+    version = target.info.server_version
+    if version < facts.server_version_number:
+        what = f"the target is PostgreSQL {version // 10000}, older than the source"
+        yield Finding(Severity.BLOCKER, "target-older", where, what, "give the target the same or a newer version")
+    encoding, collation = link.rows(
+        target,
+        "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database()",
+    )[0]
+    if encoding != facts.encoding:
+        what = f"the target's encoding is {encoding}, the source's {facts.encoding}"
+        yield Finding(Severity.BLOCKER, "target-encoding", where, what, "create the target database with that encoding")
+    if _plain(collation) != _plain(facts.collation):
+        what = f"the target sorts by {collation}, the source by {facts.collation}"
+        yield Finding(
+            Severity.BLOCKER, "target-collation", where, what, "set database.locale in the catalogue and redo"
+        )
+    available = {name for (name,) in link.rows(target, "SELECT name FROM pg_available_extensions")}
+    if missing := sorted(facts.extensions.keys() - available):
+        what = f"extensions are not available on the target: {', '.join(missing)}"
+        yield Finding(Severity.BLOCKER, "target-extensions", where, what, "add them to the target's image")
+    if others := claim.foreign(target):
+        what = f"the target already holds {len(others)} relations that are not ours: {', '.join(others[:5])}"
+        yield Finding(Severity.BLOCKER, "target-not-empty", where, what, "empty it by hand if they are not needed")
+    user = contract.migration_role
+    for role, code in ((contract.owner, "target-owner-role"), ("pg_create_subscription", "target-subscription-role")):
+        query = "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s"
+        found = link.rows(target, query, (role,))
+        if (found or version >= 160000) and (not found or not found[0][0]):
+            what = f"{user} is not a member of {role}"
+            yield Finding(Severity.BLOCKER, code, where, what, "pulumi up on the system's data layer")
+
+
+_ELSEWHERE_OWNED = """
+SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
+    AND n.nspname !~ '^pg_(toast|temp)' AND c.relowner <> (SELECT datdba FROM pg_database
+        WHERE datname = current_database())
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+        AND d.deptype = 'e') ORDER BY 1
+"""
+_GRANTEES = """
+SELECT DISTINCT pg_get_userbyid(a.grantee) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
+    aclexplode(c.relacl) a
+WHERE a.grantee <> 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
+"""
+_ALWAYS = "SELECT tgrelid::regclass::text || '.' || tgname FROM pg_trigger WHERE tgenabled = 'A' AND NOT tgisinternal"
+_UNCOMPARABLE = """
+SELECT DISTINCT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type t ON t.oid = a.atttypid
+WHERE n.nspname = %s AND c.relname = %s AND t.typname IN ('json', 'xml', 'point', 'polygon', 'txid_snapshot')
+"""
+
+
+def from_source(source: Connection, target: Connection, facts: DatabaseFacts) -> Iterator[Finding]:
+    """Yield findings that need a session at the source; possible once the migration's role exists there."""
+    where = f"{facts.host}/{facts.name}"
+    if names := [name for (name,) in link.rows(source, _ELSEWHERE_OWNED)]:
+        what = f"{len(names)} relations do not belong to the database's owner: {', '.join(names[:5])}"
+        yield Finding(Severity.BLOCKER, "source-other-owners", where, what, f"ALTER ... OWNER TO {facts.owner}")
+    roles = {role for (role,) in link.rows(target, "SELECT rolname FROM pg_roles")}
+    mine = str(link.rows(source, "SELECT current_user")[0][0])
+    if missing := sorted({role for (role,) in link.rows(source, _GRANTEES)} - roles - {mine, facts.owner}):
+        what = f"roles with rights in this database do not exist on the target: {', '.join(missing)}"
+        yield Finding(
+            Severity.BLOCKER, "target-roles", where, what, "declare them on the target, or revoke their rights"
+        )
+    if always := [name for (name,) in link.rows(source, _ALWAYS)]:
+        what = f"triggers that fire for followed changes too: {', '.join(always[:5])}"
+        yield Finding(Severity.WARNING, "always-triggers", where, what, "make sure that firing twice does no harm")
+    if unlogged := link.rows(source, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u'"):
+        what = f"{len(unlogged)} unlogged tables; no change of them is followed, they are copied in the freeze"
+        yield Finding(Severity.WARNING, "unlogged-tables", where, what, "nothing")
+    if link.rows(source, "SELECT 1 FROM pg_foreign_table LIMIT 1"):
+        what = "foreign tables are carried as definitions; their servers are not reached from the target"
+        yield Finding(Severity.WARNING, "foreign-tables", where, what, "see docs/limits.md")
+    for schema, name, _identity, index in link.rows(source, identity.KEYLESS):
+        if index is None and link.rows(source, _UNCOMPARABLE, (schema, name)):
+            what = f"{schema}.{name} has no key and a column that cannot be compared; updates could not be followed"
+            yield Finding(Severity.BLOCKER, "table-cannot-follow", where, what, "give it a primary key")
+    query = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
+    if count := link.rows(source, query)[0][0]:
+        what = f"{count} prepared transactions are open"
+        yield Finding(Severity.BLOCKER, "source-prepared-transactions", where, what, "commit or roll them back")
+
+
+def _plain(collation: str) -> str:
+    return collation.lower().replace("-", "").replace("utf8", "")

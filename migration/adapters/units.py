@@ -1,0 +1,210 @@
+"""Keeps movements of hours as processes of their own that outlive the orchestrator; it stops only what it started.
+
+A unit is a folder: `lock`, `process.json` (id and start time of the process, so that a reused id is never taken for
+it), `log` (the mover's lines), `token` (the highest turn seen). Secrets go through an anonymous file in memory that is
+the process's stdin: never on a command line, in the environment, or on a disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from migration.errors import StepFailed, UsageError
+from migration.model.words import Progress
+from migration.ports import UnitStatus
+
+_TAIL_BYTES: Final = 65_536
+_STOP_SECONDS_MAX: Final = 10.0
+
+
+class ProcessUnits:
+    """The port `Units` on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def start(self, name: str, argv: Sequence[str], *, secrets: Mapping[str, str], token: int) -> None:
+        folder = self._of(name)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(folder):
+            _take_turn(folder, name, token)
+            if _alive(folder) is not None:
+                return
+            _write(folder / "process.json", json.dumps(_launch(folder, name, argv, secrets)))
+
+    def status(self, name: str) -> UnitStatus:
+        folder = self._of(name)
+        if not (folder / "process.json").exists():
+            return UnitStatus("absent", None, None, None)
+        # Life first, words second: a unit that ends in between has then said its last word.
+        alive = _alive(folder) is not None
+        progress, result, error = _words(folder / "log")
+        if alive:
+            return UnitStatus("running", progress, None, None)
+        if result is not None:
+            return UnitStatus("done", progress, result, None)
+        return UnitStatus("failed", progress, None, error or f"it ended without a word; its log is {folder / 'log'}")
+
+    def stop(self, name: str) -> None:
+        folder = self._of(name)
+        if not folder.exists():
+            return
+        with _locked(folder):
+            process = _alive(folder)
+            if process is not None:
+                _end(process, name)
+            (folder / "process.json").unlink(missing_ok=True)
+
+    def _of(self, name: str) -> Path:
+        if not name.replace("-", "").isalnum():
+            raise ValueError(f"not a unit's name: {name!r}")
+        return self._folder / name
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _take_turn(folder: Path, name: str, token: int) -> None:
+    file = folder / "token"
+    highest = int(file.read_text()) if file.exists() else 0
+    if token < highest:
+        raise StepFailed(
+            "turn-over",
+            what=f"the unit {name} was not started",
+            why=f"turn {token} is over: turn {highest} has begun",
+            state="nothing was changed",
+            next="let the orchestrator that holds the later turn go on",
+        )
+    _write(file, str(token))
+
+
+def _launch(folder: Path, name: str, argv: Sequence[str], secrets: Mapping[str, str]) -> dict[str, Any]:
+    memory = os.memfd_create(f"dcshift-{name}")
+    try:
+        os.write(memory, json.dumps(dict(secrets)).encode())
+        os.lseek(memory, 0, os.SEEK_SET)
+        log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        try:
+            started = subprocess.Popen(
+                [*_scope(name), *argv], stdin=memory, stdout=log, stderr=log, start_new_session=True, cwd="/"
+            )
+        except OSError as refused:
+            raise UsageError(
+                "unit-not-started",
+                what=f"the unit {name} could not be started",
+                why=str(refused),
+                state="nothing was changed",
+                next="dcshift doctor",
+            ) from refused
+        finally:
+            os.close(log)
+    finally:
+        os.close(memory)
+    return {"pid": started.pid, "started": psutil.Process(started.pid).create_time()}
+
+
+def _scope(name: str) -> list[str]:
+    """Where systemd rules, a scope of its own keeps the unit alive when the orchestrator's service is stopped."""
+    if Path("/run/systemd/system").is_dir() and shutil.which("systemd-run"):
+        return [
+            "systemd-run",
+            "--scope",
+            "--quiet",
+            "--collect",
+            f"--unit=dcshift-{name}-{os.getpid()}-{time.time_ns()}",
+        ]
+    return []
+
+
+def _alive(folder: Path) -> psutil.Process | None:
+    try:
+        known = json.loads((folder / "process.json").read_text())
+        process = psutil.Process(int(known["pid"]))
+        if abs(process.create_time() - float(known["started"])) > 0.05 or process.status() == psutil.STATUS_ZOMBIE:
+            return None
+    except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
+        return None
+    return process
+
+
+def _end(process: psutil.Process, name: str) -> None:
+    """End the process and what it started, gently first."""
+    everyone = [process, *process.children(recursive=True)]
+    for one in everyone:
+        _signal(one, signal.SIGTERM)
+    _, left = psutil.wait_procs(everyone, timeout=_STOP_SECONDS_MAX)
+    for one in left:
+        _signal(one, signal.SIGKILL)
+    _, left = psutil.wait_procs(left, timeout=_STOP_SECONDS_MAX)
+    if left:
+        raise StepFailed(
+            "unit-not-stopped",
+            what=f"the unit {name} did not end",
+            why=f"process {left[0].pid} is still there after SIGKILL",
+            state="it may still carry bytes",
+            next=f"look at process {left[0].pid}",
+        )
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, str | None]:
+    """Read progress, result and error from the end of a log; what is no JSON object belongs to an error."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except FileNotFoundError:
+        return None, None, None
+    progress, result, error = None, None, None
+    noise: list[str] = []
+    for line in lines:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            noise.append(line)
+            continue
+        if not isinstance(said, dict):
+            continue
+        if isinstance(said.get("progress"), dict):
+            p = said["progress"]
+            progress = Progress(
+                str(p["what"]), int(p["done"]), p.get("total"), str(p["unit"]), p.get("rate_per_second")
+            )
+        result = said["result"] if isinstance(said.get("result"), dict) else None
+        if isinstance(said.get("error"), dict):
+            e = said["error"]
+            error = f"{e.get('what')}: {e.get('why')} (error {e.get('code')})"
+    if error is None and noise:
+        error = "\n".join(noise[-8:])[-1_000:]
+    return progress, result, error
+
+
+def _write(file: Path, text: str) -> None:
+    """Write so that a reader sees the old or the new text, whatever happens in between."""
+    draft = file.with_suffix(".new")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(file)
