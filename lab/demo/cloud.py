@@ -1,0 +1,69 @@
+"""Brings the target's stacks up with Pulumi, as the README says a person does; it holds no secret."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from lab.addresses import SITES
+from lab.demo import shell
+from lab.errors import LabError
+from lab.paths import STATE
+
+LAYERS: Final = ("platform", "data")
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Cloud:
+    """The Pulumi side of the demo."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def up_all(self, say: Say) -> dict[str, int]:
+        """Bring every stack up in the order data flows; return resources by stack."""
+        ended = shell.run("env", [_dcshift(), "--json", "env"])
+        self.environment = {name: str(value) for name, value in ended.json().items()}
+        self.environment["DCSHIFT_S3_CREDENTIALS"] = str(STATE / "target" / "s3.json")
+        resources = {"platform": self.up("platform", say)}
+        shell.run("provide", [sys.executable, "-m", "infra.provide"], env=self.environment, say=say)
+        for stack in (*LAYERS[1:], *SITES):
+            resources[stack] = self.up(stack, say)
+        return resources
+
+    def up(self, stack: str, say: Say, settings: Mapping[str, str] | None = None, *, empty: bool = False) -> int:
+        """Run `pulumi up` on one stack, with settings first; return its number of resources.
+
+        `empty`: fail if anything would change.
+        """
+        self._pulumi(f"{stack}-select", ["stack", "select", "--create", stack])
+        for name, value in (settings or {}).items():
+            self._pulumi(f"{stack}-config", ["config", "set", "--stack", stack, f"dcshift:{name}", value])
+        argv = ["up", "--yes", "--skip-preview", "--stack", stack, "--color", "never", "--suppress-outputs"]
+        self._pulumi(f"{stack}-up", [*argv, *(["--expect-no-changes"] if empty else [])], say)
+        exported = json.loads(self._pulumi(f"{stack}-export", ["stack", "export", "--stack", stack]).stdout)
+        resources = [each for each in exported["deployment"]["resources"] if each.get("custom")]
+        if not resources:
+            raise LabError(
+                "empty-stack",
+                what=f"pulumi up of {stack} made nothing",
+                why="its state holds no resource",
+                state="the cluster is as it was",
+                next=f"pulumi up --stack {stack}",
+            )
+        return len(resources)
+
+    def _pulumi(self, name: str, argv: list[str], say: Say | None = None) -> shell.Ended:
+        def told(line: str) -> None:
+            if say:
+                say(" ".join(line.split()))
+
+        argv = ["pulumi", "--non-interactive", *argv]
+        return shell.run(f"pulumi-{name}", argv, env=self.environment, say=told if say else None)
+
+
+def _dcshift() -> str:
+    return "dcshift"
