@@ -1,0 +1,99 @@
+#!/usr/bin/python
+"""Reads which sites nginx serves over TLS, with which names and certificates; writes only the bundles it is asked for."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: dcshift_nginx
+short_description: Report nginx sites, and bundle certificate and key for the gate
+description:
+  - Reads C(nginx -T), so it sees what nginx would load now.
+options:
+  bundle_folder: {description: Where to write one file of certificate and key per site, type: path}
+author: [dcshift]
+"""
+
+
+def servers(text):
+    """Return every server block of `nginx -T` as (file, {directive: [values]}), nested blocks left out."""
+    found, file, depth, block = [], "", 0, None
+    for line in text.splitlines():
+        if line.startswith("# configuration file "):
+            file = line.split()[3].rstrip(":")
+            continue
+        for part in re.findall(r"[^{};]*[{};]", re.sub(r"(^|\s)#.*", "", line)):
+            words, end = part[:-1].split(), part[-1]
+            if end == "{":
+                depth += 1
+                if words == ["server"]:
+                    block = (file, depth, {})
+            elif end == "}":
+                depth -= 1
+                if block and depth < block[1]:
+                    found.append((block[0], block[2]))
+                    block = None
+            elif words and block and depth == block[1]:
+                block[2].setdefault(words[0], []).append(words[1:])
+    return found
+
+
+def expires(module, certificate):
+    """Return when a certificate ends, RFC 3339 in UTC."""
+    rc, out, error = module.run_command(["openssl", "x509", "-noout", "-enddate", "-in", certificate])
+    if rc != 0:
+        module.fail_json(msg=f"certificate {certificate} cannot be read: {error.strip()}")
+    moment = datetime.datetime.strptime(out.strip().partition("=")[2], "%b %d %H:%M:%S %Y %Z")
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def port(listen):
+    """Return the port of a listen directive."""
+    digits = listen[0].rpartition(":")[2]
+    return int(digits) if digits.isdigit() else 80
+
+
+def bundle(module, folder, site, certificate, key):
+    """Write certificate and key into one private file; return whether it changed."""
+    path = Path(folder) / f"{site}.pem"
+    wanted = Path(certificate).read_bytes().rstrip() + b"\n" + Path(key).read_bytes().rstrip() + b"\n"
+    if path.exists() and path.read_bytes() == wanted:
+        return False
+    if not module.check_mode:
+        spare = path.with_name(f".{path.name}.new")
+        spare.unlink(missing_ok=True)
+        with os.fdopen(os.open(str(spare), os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as stream:
+            stream.write(wanted)
+        spare.replace(path)
+    return True
+
+
+def main():
+    module = AnsibleModule(argument_spec={"bundle_folder": {"type": "path"}}, supports_check_mode=True)
+    rc, out, error = module.run_command(["nginx", "-T"])
+    if rc != 0:
+        module.fail_json(msg=f"nginx does not accept its own configuration: {error.strip()}")
+    sites, changed = {}, False
+    for file, directives in servers(out):
+        name = re.sub(r"\.conf$", "", Path(file).name)
+        site = sites.setdefault(name, {"listening_ports": set(), "server_names": set(), "certificate_expires": ""})
+        site["listening_ports"] |= {port(listen) for listen in directives.get("listen", [["80"]])}
+        site["server_names"] |= {word for words in directives.get("server_name", []) for word in words if word != "_"}
+        if "ssl_certificate" in directives:
+            certificate, key = directives["ssl_certificate"][0][0], directives["ssl_certificate_key"][0][0]
+            site["certificate_expires"] = expires(module, certificate)
+            if module.params["bundle_folder"]:
+                changed = bundle(module, module.params["bundle_folder"], name, certificate, key) or changed
+    for site in sites.values():
+        site.update(listening_ports=sorted(site["listening_ports"]), server_names=sorted(site["server_names"]))
+    module.exit_json(changed=changed, sites=sites)
+
+
+if __name__ == "__main__":
+    main()
