@@ -15,7 +15,7 @@ import psycopg
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
 from migration.adapters import database_target, postgres
-from migration.adapters.database_access import Access
+from migration.adapters.database_access import PORT, Access
 from migration.errors import BlockedError, MigrationError, StepFailed
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
@@ -46,9 +46,10 @@ class PostgresMove:
         units: Units,
         clock: Clock,
         remote: Remote | None = None,
+        source_port: int = PORT,
     ) -> None:
         self._context, self._playbooks, self._units, self._clock = context, playbooks, units, clock
-        self._access = Access(context, cluster)
+        self._access = Access(context, cluster, source_port)
         self._system = context.system.id
         self._unit = f"{self._system}-database"
         self._owner = context.contract.database.owner

@@ -22,8 +22,8 @@ PORT: Final = 5432
 class Access:
     """Both databases of one system; what was read once is kept, as the freeze has no time to read it again."""
 
-    def __init__(self, context: SystemContext, cluster: Cluster) -> None:
-        self.context, self.cluster = context, cluster
+    def __init__(self, context: SystemContext, cluster: Cluster, source_port: int = PORT) -> None:
+        self.context, self.cluster, self._port = context, cluster, source_port
         self._source: Endpoint | None = None
         self._target: Endpoint | None = None
 
@@ -64,7 +64,7 @@ class Access:
         facts = self.context.facts.database
         password = dict(self.cluster.read_secret(*self._secret))["password"]
         address = self.context.hosts[facts.host].address
-        plain = Endpoint(host=address, port=PORT, database=facts.name, user=self.name, password=SecretStr(password))
+        plain = Endpoint(host=address, port=self._port, database=facts.name, user=self.name, password=SecretStr(password))
         self._source = self._verified(plain)
         return self._source
 

@@ -6,6 +6,8 @@ installed: the oldest server as source, the newest as target. It stops only what
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import os
 import shutil
 import signal
@@ -16,12 +18,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from migration.movers.link import Endpoint
 
 INSTALL = Path(__file__).parents[2] / "playbooks/roles/postgres_source/files/dcshift.sql"
 REMOVE = INSTALL.with_name("dcshift_remove.sql")
+TARGET_NAME = "portal-db-rw.httt-portal-data.svc.cluster.local"
 PASSWORD = "pass:word\\with 'odd' signs"
 
 
@@ -89,6 +96,8 @@ class Server:
             settings = "listen_addresses='127.0.0.1'\nunix_socket_directories=''\nwal_level=logical\n"
             settings += "max_wal_senders=10\nmax_replication_slots=10\nfsync=off\nshared_buffers=128MB\n"
             settings += "max_wal_size=2GB\nautovacuum_naptime=10s\n"
+            settings += "ssl=on\nssl_cert_file='server.crt'\nssl_key_file='server.key'\n"
+            certificates(self.folder.parent, data)
             with (data / "postgresql.auto.conf").open("a") as file:
                 file.write(settings)
             with (data / "pg_hba.conf").open("w") as file:
@@ -96,7 +105,9 @@ class Server:
         log = (self.folder / "log").open("ab")
         argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig", "INT"]
         argv += [str(self.binaries / "postgres"), "-D", str(data), "-p", str(self.port)]
-        self.process = subprocess.Popen(argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/")
+        self.process = subprocess.Popen(
+            argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", env=_environment()
+        )
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -114,7 +125,47 @@ class Server:
     def _as_postgres(self, program: str, *words: object) -> None:
         argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         argv += [str(self.binaries / program), *map(str, words)]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/", env={"PATH": os.environ["PATH"]})
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/", env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    # A subscriber looks for certificates in its user's home: not in that of whoever runs the tests.
+    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+
+
+def certificates(shared: Path, data: Path) -> None:
+    """Give a server a certificate of the test's own authority, `shared/ca.pem`, made on first use."""
+    key_file, authority = shared / "ca.key", shared / "ca.pem"
+    day = datetime.timedelta(days=1)
+    now = datetime.datetime.now(datetime.timezone.utc)
+
+    def certificate(subject: str, public: object, signer: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName]):
+        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        built = x509.CertificateBuilder().issuer_name(issuer).public_key(public)
+        built = built.subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        built = built.serial_number(x509.random_serial_number()).not_valid_before(now - day).not_valid_after(now + day)
+        if names:
+            built = built.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        else:
+            built = built.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        return built.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+        plain = serialization.NoEncryption()
+        return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+
+    if not key_file.exists():
+        made = ec.generate_private_key(ec.SECP256R1())
+        key_file.write_bytes(pem(made))
+        authority.write_bytes(certificate("test authority", made.public_key(), made, []))
+    signer = serialization.load_pem_private_key(key_file.read_bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    own = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(TARGET_NAME)]
+    (data / "server.crt").write_bytes(certificate("server", own.public_key(), signer, names))
+    (data / "server.key").write_bytes(pem(own))
+    (data / "server.key").chmod(0o600)
+    subprocess.run(["chown", "postgres", data / "server.crt", data / "server.key"], check=True)
 
 
 def free_port() -> int:
@@ -150,7 +201,6 @@ def new_databases(source: Server, target: Server, database: str, sample: str) ->
             admin.execute(f'CREATE DATABASE "{database}" OWNER "{database}" TEMPLATE template0')
     with source.admin() as admin:
         admin.execute(f"DROP ROLE IF EXISTS dcshift_{database}")
-        admin.execute(f"CREATE ROLE dcshift_{database} LOGIN REPLICATION PASSWORD {quoted_password()}")
     with target.admin() as admin:
         if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = 'dcshift_migration'").fetchone():
             admin.execute(f"CREATE ROLE dcshift_migration LOGIN REPLICATION PASSWORD {quoted_password()}")
@@ -161,7 +211,22 @@ def new_databases(source: Server, target: Server, database: str, sample: str) ->
             admin.execute("ALTER ROLE dcshift_migration SUPERUSER")
     with source.admin(database) as admin:
         admin.execute(sample.encode())
-    source.psql(database, INSTALL, role=f"dcshift_{database}", owner=database)
+
+
+def install(source: Server, database: str, role: str, password: str) -> None:
+    """Do what the playbook `prepare` does on the source."""
+    with source.admin() as admin:
+        word = psycopg.sql.Literal(password).as_string(None)
+        verb = "ALTER" if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() else "CREATE"
+        admin.execute(f'{verb} ROLE "{role}" LOGIN REPLICATION PASSWORD {word}')
+    source.psql(database, INSTALL, role=role, owner=database)
+
+
+def remove(source: Server, database: str, role: str) -> None:
+    """Do what the playbook `rollback` does on the source."""
+    source.psql(database, REMOVE, role=role, owner=database)
+    with source.admin() as admin:
+        admin.execute(f'DROP ROLE IF EXISTS "{role}"')
 
 
 def _drop(server: Server, admin: psycopg.Connection, database: str) -> None:
