@@ -38,9 +38,16 @@ printf 'local all postgres peer\\nhost all all 127.0.0.1/32 scram-sha-256\\n' > 
 pg_ctlcluster {VERSION} main start
 trap 'pg_ctlcluster {VERSION} main stop -m fast' EXIT
 runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 < /root/roles.sql
+fill() {{
+  runuser -u "$1" -- "/usr/local/bin/$1-manage" migrate --noinput
+  runuser -u "$1" -- "/usr/local/bin/$1-manage" fill --scale "$SCALE"
+}}
+started=
 for system in $SYSTEMS; do
-  runuser -u "$system" -- "/usr/local/bin/$system-manage" migrate --noinput
-  runuser -u "$system" -- "/usr/local/bin/$system-manage" fill --scale "$SCALE"
+  fill "$system" & started="$started $!"
+done
+for process in $started; do
+  wait "$process"
 done
 runuser -u postgres -- vacuumdb --quiet --all --analyze
 pg_ctlcluster {VERSION} main stop -m fast

@@ -19,7 +19,6 @@ from lab.source.systems import SYSTEMS
 
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _SUPERVISOR: Final = Path(__file__).with_name("supervise.sh")
-_STOP_SECONDS_MAX: Final = 30.0
 
 
 def folder(host: str) -> Path:
@@ -54,15 +53,15 @@ def start(host: str) -> None:
     run(["sh", "-c", detached, "sh", folder(host) / "console.log", *supervisor])
 
 
-def stop(host: str) -> None:
-    """Shut a host down in order; kill what has not ended after 30 s, and what a killed run left behind."""
+def stop(host: str, *, patience_seconds: float = 30.0) -> None:
+    """Shut a host down in order; kill what has not ended in time, and what a killed run left behind."""
     supervisor = _supervisor(host)
     if supervisor:
         _signal(supervisor, signal.SIGTERM)
-        _wait_until_gone(host, _STOP_SECONDS_MAX)
+        _wait_until_gone(host, patience_seconds)
     elif init := _init(host):
         os.kill(init, signal.SIGRTMIN + 3)
-        _wait_until_gone(host, _STOP_SECONDS_MAX)
+        _wait_until_gone(host, patience_seconds)
     _kill_rest(host)
     _pid_file(host).unlink(missing_ok=True)
     # The propagation folder is nspawn's; with no systemd on the machine nobody else would remove it.
