@@ -45,8 +45,7 @@ def unmount() -> None:
         points = [point for point in _mount_points() if Path(point).is_relative_to(RUN) and _is_targets(point)]
         if not points:
             return
-        for point in sorted(points, key=len, reverse=True):
-            run(["umount", "--lazy", point], check=False)
+        run(["umount", "--lazy", *sorted(points, key=len, reverse=True)], check=False)
 
 
 def remove_interfaces() -> None:

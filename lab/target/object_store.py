@@ -17,15 +17,15 @@ from lab.target.processes import Daemon, start, wait_until
 # Every port is given: a second server on a taken default port would die. These inner ones know no password, so
 # `guard` closes them to everything but the node itself.
 _PORTS: Final = {
-    "master.port": 19333,
-    "master.port.grpc": 29333,
-    "volume.port": 19340,
-    "volume.port.grpc": 29340,
-    "filer.port": 18888,
-    "filer.port.grpc": 28888,
-    "admin.port": 23647,
-    "admin.port.grpc": 33647,
-    "s3.port.grpc": 28333,
+    "master.port": 17933,
+    "master.port.grpc": 27933,
+    "volume.port": 17940,
+    "volume.port.grpc": 27940,
+    "filer.port": 17888,
+    "filer.port.grpc": 27888,
+    "admin.port": 17646,
+    "admin.port.grpc": 27646,
+    "s3.port.grpc": 27833,
 }
 INNER_PORTS: Final = tuple(sorted(_PORTS.values()))
 

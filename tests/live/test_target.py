@@ -101,7 +101,9 @@ def test_a_pod_with_more_rights_than_allowed_is_refused(api: Api, namespace: str
 
 
 def test_a_policy_denies_all_and_allows_what_it_names(api: Api, namespace: str, server: str) -> None:
-    ask = f"while :; do wget -q -T 1 -O - http://{server}:8080/ 2>/dev/null || echo refused; usleep 200000; done"
+    request = "printf 'GET / HTTP/1.0\\r\\n\\r\\n'"
+    answer = f"{request} | nc -w 1 {server} 8080 2>/dev/null | grep answered || echo refused"
+    ask = f"while :; do {answer}; usleep 200000; done"
     for name in ("friend", "stranger"):
         api.apply(pod(namespace, name, ask))
     for name in ("friend", "stranger"):
