@@ -1,0 +1,396 @@
+"""A fake source and target in memory behind the five moves: citizens write, verbs act, and faults are planted by name."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from migration.errors import StepFailed
+from migration.model.words import Facts, Finding, Probe, ProbeState, Progress, Proof, Side
+from migration.ports import Moves, OnProgress
+
+VERB_SECONDS = 0.2
+
+
+class Died(BaseException):
+    """The process was killed: nothing of it runs any more."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """What goes wrong at a verb: it fails or the process dies, before or after the effect, this many times."""
+
+    die: bool = False
+    after_effect: bool = False
+    times: int = 1
+
+    def strike(self, verb: str) -> None:
+        if self.times <= 0:
+            return
+        self.times -= 1
+        if self.die:
+            raise Died(verb)
+        raise StepFailed("planted", what=f"{verb} failed", why="a fault was planted", state="as planted", next="none")
+
+
+class VirtualClock:
+    """Time that passes only when somebody waits or works."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
+@dataclass(slots=True)
+class FakeSystem:
+    """Everything that a step can change in one system, on both sides."""
+
+    site: str = "source"
+    gate: bool = False
+    source_rows: dict[int, str] = field(default_factory=lambda: {1: "a", 2: "b"})
+    source_role: bool = False
+    source_fenced: bool = False
+    source_web: bool = True
+    source_jobs: bool = True
+    slot: bool = False
+    target_rows: dict[int, str] = field(default_factory=dict)
+    target_schema: bool = False
+    target_writable: bool = True
+    """Before prepare the target's application may write: nobody uses it."""
+    target_prepared: bool = False
+    target_jobs: bool = False
+    following: bool = False
+    source_files: dict[str, str] = field(default_factory=lambda: {"đơn.pdf": "1", "trống": ""})
+    target_files: dict[str, str] = field(default_factory=dict)
+    files_probed: bool = False
+    acknowledged: list[int] = field(default_factory=list)
+
+
+class World:
+    """All systems, the faults, and the record of what was called."""
+
+    def __init__(self, systems: Sequence[str], clock: VirtualClock) -> None:
+        self.clock = clock
+        self.systems = {name: FakeSystem() for name in systems}
+        self.faults: dict[int, Fault] = {}
+        """By the number of the call, from 0: the same plan makes the same calls, so a number names one moment."""
+        self.twice = False
+        self.calls: list[str] = []
+        self.seconds: dict[str, float] = {}
+        self.tampering: Callable[[str, str], None] = lambda system, verb: None
+
+    def moves(self, system: str, token: Callable[[], int]) -> Moves:
+        parts = (_Database, _Files, _Jobs, _Web, _Traffic)
+        database, files, jobs, web, traffic = (part(self, system, token) for part in parts)
+        return Moves(database, files, jobs, web, traffic)  # type: ignore[arg-type]
+
+    def configuration(self) -> dict[str, dict[str, Any]]:
+        """Return everything but what citizens wrote on the source: what a complete way back must restore."""
+        seen = {}
+        for name, system in self.systems.items():
+            fields = {key: copy.deepcopy(getattr(system, key)) for key in FakeSystem.__slots__}
+            for written in ("source_rows", "source_files", "acknowledged"):
+                fields.pop(written)
+            seen[name] = fields
+        return seen
+
+    def lost(self, system: str) -> list[int]:
+        """Return acknowledged writes that the serving side does not have."""
+        state = self.systems[system]
+        rows = state.target_rows if state.site == "target" else state.source_rows
+        return [number for number in state.acknowledged if number not in rows]
+
+    def tick(self) -> None:
+        """Let each system's citizens write once, on whichever side the gate sends them to."""
+        for state in self.systems.values():
+            number = len(state.acknowledged) + 100
+            if state.site == "source" and state.source_web and not state.source_fenced:
+                state.source_rows[number] = f"write {number}"
+                state.source_files[f"{number}.pdf"] = str(number)
+                state.acknowledged.append(number)
+                if state.following:
+                    state.target_rows.update({number: f"write {number}"})
+            elif state.site == "target" and state.target_writable:
+                state.target_rows[number] = f"write {number}"
+                state.target_files[f"{number}.pdf"] = str(number)
+                state.acknowledged.append(number)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def verb(function: F) -> F:
+    """Make a method a verb: time passes, citizens write, and planted faults strike before or after its effect."""
+
+    @functools.wraps(function)
+    def wrapper(self: _Part, *args: Any, **keywords: Any) -> Any:
+        world = self.world
+        fault = world.faults.get(len(world.calls))
+        name = f"{self.system}.{type(self).__name__.strip('_').lower()}.{function.__name__}"
+        world.calls.append(name)
+        world.clock.sleep(world.seconds.get(name, VERB_SECONDS))
+        world.tick()
+        world.tampering(self.system, name)
+        if fault and not fault.after_effect:
+            fault.strike(name)
+        result = function(self, *args, **keywords)
+        if world.twice:
+            result = function(self, *args, **keywords)
+        if fault and fault.after_effect:
+            fault.strike(name)
+        return result
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _probe(done: bool, sentence: str = "the fake world says so") -> Probe:
+    return Probe(ProbeState.DONE if done else ProbeState.NOT_DONE, sentence)
+
+
+def _equal(name: str, source: Mapping[Any, str], target: Mapping[Any, str]) -> Proof:
+    odd = sorted(str(key) for key in source.keys() | target.keys() if source.get(key) != target.get(key))
+    sentence = f"{len(source)} on the source, {len(target)} on the target, {len(odd)} differ"
+    return Proof(name, not odd, sentence, {"source": len(source), "target": len(target)}, tuple(odd))
+
+
+class _Part:
+    def __init__(self, world: World, system: str, token: Callable[[], int]) -> None:
+        self.world, self.system, self.token = world, system, token
+
+    @property
+    def state(self) -> FakeSystem:
+        return self.world.systems[self.system]
+
+    @verb
+    def check(self) -> Sequence[Finding]:
+        return ()
+
+
+class _Database(_Part):
+    @verb
+    def prepare(self) -> Facts:
+        self.state.source_role = True
+        self.state.target_prepared, self.state.target_writable = True, False
+        return {"role": "dcshift_migration"}
+
+    def prepared(self) -> Probe:
+        return _probe(self.state.source_role and self.state.target_prepared)
+
+    @verb
+    def unprepare(self) -> None:
+        self.state.source_role = False
+        self.state.target_prepared, self.state.target_writable = False, True
+
+    @verb
+    def replicate(self, on_progress: OnProgress) -> Facts:
+        self.state.slot = self.state.target_schema = True
+        on_progress(Progress("rows", 1, 2, "rows"))
+        self.state.target_rows = dict(self.state.source_rows)
+        self.state.following = True
+        return {"rows": len(self.state.target_rows)}
+
+    def replicated(self) -> Probe:
+        return _probe(self.state.following)
+
+    @verb
+    def unreplicate(self) -> None:
+        self.state.following = self.state.slot = self.state.target_schema = False
+        self.state.target_rows = {}
+
+    @verb
+    def fence(self) -> Facts:
+        self.state.source_fenced = True
+        return {}
+
+    def fenced(self) -> Probe:
+        return _probe(self.state.source_fenced)
+
+    @verb
+    def unfence(self) -> None:
+        self.state.source_fenced = False
+
+    @verb
+    def hand_over(self) -> Facts:
+        self.state.following, self.state.target_writable = False, True
+        return {"sequences": 3}
+
+    def handed_over(self) -> Probe:
+        return _probe(self.state.target_writable and not self.state.following)
+
+    @verb
+    def take_back(self) -> None:
+        if self.state.slot:
+            self.state.following, self.state.target_writable = True, False
+
+    @verb
+    def retire_stream(self) -> Facts:
+        self.state.slot = False
+        return {}
+
+    def stream_retired(self) -> Probe:
+        return _probe(not self.state.slot)
+
+    @verb
+    def prove(self, *, frozen: bool) -> Sequence[Proof]:
+        rows = _equal("rows", self.state.source_rows, self.state.target_rows)
+        rest = [Proof(name, True, "equal") for name in ("sequences", "large-objects", "schema", "grants")]
+        return [rows, *rest]
+
+
+class _Files(_Part):
+    @verb
+    def prepare(self) -> Facts:
+        self.state.files_probed = True
+        return {}
+
+    def prepared(self) -> Probe:
+        return _probe(self.state.files_probed)
+
+    @verb
+    def unprepare(self) -> None:
+        self.state.files_probed = False
+
+    @verb
+    def replicate(self, on_progress: OnProgress) -> Facts:
+        on_progress(Progress("files", 1, 2, "files"))
+        self.state.target_files = dict(self.state.source_files)
+        return {"files": len(self.state.target_files)}
+
+    def replicated(self) -> Probe:
+        return _probe(bool(self.state.target_files))
+
+    @verb
+    def unreplicate(self) -> None:
+        self.state.target_files = {}
+
+    @verb
+    def converge(self) -> Facts:
+        self.state.target_files.update(self.state.source_files)
+        return {}
+
+    @verb
+    def hand_over(self) -> Facts:
+        self.state.target_files = dict(self.state.source_files)
+        return {}
+
+    def handed_over(self) -> Probe:
+        return _probe(self.state.source_fenced and self.state.target_files == self.state.source_files)
+
+    @verb
+    def take_back(self) -> None:
+        return None
+
+    @verb
+    def prove(self, *, frozen: bool, full: bool) -> Sequence[Proof]:
+        source = self.state.source_files
+        target = {name: self.state.target_files[name] for name in source if name in self.state.target_files}
+        if not frozen:  # a file that came during the comparison is compared again; here: it was not there yet
+            source = {name: content for name, content in source.items() if name in self.state.target_files}
+        return [_equal("files", source, target)]
+
+
+class _Jobs(_Part):
+    @verb
+    def disarm_source(self) -> Facts:
+        self.state.source_jobs = False
+        return {}
+
+    def source_disarmed(self) -> Probe:
+        return _probe(not self.state.source_jobs)
+
+    @verb
+    def rearm_source(self) -> None:
+        self.state.source_jobs = True
+
+    @verb
+    def arm_target(self) -> Facts:
+        self.state.target_jobs = True
+        return {}
+
+    def target_armed(self) -> Probe:
+        return _probe(self.state.target_jobs)
+
+    @verb
+    def disarm_target(self) -> None:
+        self.state.target_jobs = False
+
+    @verb
+    def prove(self, *, serving: Side | None) -> Sequence[Proof]:
+        wanted = (serving is Side.SOURCE, serving is Side.TARGET)
+        return [Proof("jobs", (self.state.source_jobs, self.state.target_jobs) == wanted, f"serving: {serving}")]
+
+
+class _Web(_Part):
+    @verb
+    def target_ready(self) -> Probe:
+        return _probe(True)
+
+    @verb
+    def capture_pages(self) -> Facts:
+        return {"/": str(sorted(self.state.source_rows))}
+
+    @verb
+    def prove_pages(self, captured: Facts) -> Sequence[Proof]:
+        equal = captured["/"] == str(sorted(self.state.target_rows))
+        return [Proof("pages", equal, "the page / says the same")]
+
+    @verb
+    def stop_source(self) -> Facts:
+        self.state.source_web = False
+        return {}
+
+    def source_stopped(self) -> Probe:
+        return _probe(not self.state.source_web)
+
+    @verb
+    def start_source(self) -> None:
+        self.state.source_web = True
+
+
+class _Traffic(_Part):
+    @verb
+    def install_gate(self) -> Facts:
+        self.state.gate = True
+        return {}
+
+    def gate_installed(self) -> Probe:
+        return _probe(self.state.gate)
+
+    @verb
+    def remove_gate(self) -> None:
+        self.state.gate = False
+
+    @verb
+    def hold(self) -> Facts:
+        self.state.site = "hold"
+        return {}
+
+    def held(self) -> Probe:
+        return _probe(self.state.site == "hold")
+
+    @verb
+    def release_to_source(self) -> None:
+        self.state.site = "source"
+
+    @verb
+    def release_to_target(self) -> Facts:
+        self.state.site = "target"
+        return {}
+
+    def released_to_target(self) -> Probe:
+        return _probe(self.state.site == "target", f"the gate says {self.state.site}")
+
+    @verb
+    def prove(self, *, serving: Side) -> Sequence[Proof]:
+        return [Proof("traffic", self.state.site == serving, f"the gate says {self.state.site}")]
