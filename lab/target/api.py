@@ -49,12 +49,12 @@ class Api:
         found = self.get(path) or {}
         return list(found.get("items", []))
 
-    def apply(self, document: Document) -> Document:
-        """Create the object or change it into this (server-side apply)."""
+    def apply(self, document: Document, *, dry_run: bool = False) -> Document:
+        """Create the object or change it into this (server-side apply); a dry run asks admission and keeps nothing."""
         answer = self._call(
             "PATCH",
             path_of(document),
-            params={"fieldManager": _FIELD_MANAGER, "force": "true"},
+            params={"fieldManager": _FIELD_MANAGER, "force": "true", **({"dryRun": "All"} if dry_run else {})},
             headers={"content-type": "application/apply-patch+yaml"},
             content=json.dumps(document),  # JSON is YAML
         )

@@ -57,6 +57,16 @@ def operator() -> list[Document]:
     return documents
 
 
+def sample_cluster() -> Document:
+    """Return a PostgreSQL cluster that is good enough to be admitted; it is only ever tried, never kept."""
+    return {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Cluster",
+        "metadata": {"name": "sample", "namespace": "default"},
+        "spec": {"instances": 1, "storage": {"size": "1Gi", "storageClass": layout.STORAGE_CLASS}},
+    }
+
+
 def edge_certificate() -> Document:
     """Return the Secret with the certificate of the public names, from the lab's CA."""
     names = [*addresses.SITES.values(), f"*.{addresses.DOMAIN}"]

@@ -18,17 +18,14 @@ from typing import Any, Final
 from lab.command import run
 from lab.paths import RUN
 from lab.rootfs import remove_tree
-from lab.target.layout import CGROUP, CONTAINERD_SOCKET, CONTAINERD_STATE, POD_BRIDGE
+from lab.target.layout import CGROUP, CONTAINERD_SOCKET, CONTAINERD_STATE, POD_BRIDGE, POD_LOGS
 from lab.target.node import hierarchies
 
 _FOREIGN: Final = (
-    "/var/lib/kubelet/device-plugins",
-    "/var/lib/cni/results",
-    "/run/containerd/s",
-    "/run/containerd/runc/k8s.io",
-    "/run/containerd/runc",
-)
-"""Fixed folders of programs that do not let us choose; removed with their parents when nothing else is in them."""
+    "/var/lib/kubelet/device-plugins", "/var/lib/kubelet", "/var/lib/cni/results", "/var/lib/cni",
+    "/run/containerd/s", "/run/containerd/runc/k8s.io", "/run/containerd/runc", "/run/containerd", "/var/log/containers",
+)  # fmt: skip
+"""Fixed folders of programs that do not let us choose, inner ones first; removed when nothing is in them any more."""
 
 
 def end_containers() -> None:
@@ -78,11 +75,13 @@ def remove_foreign_folders() -> None:
     for result in Path("/var/lib/cni/results").glob("*"):
         if str(CONTAINERD_STATE) in _read(result):
             result.unlink(missing_ok=True)
+    for link in Path("/var/log/containers").glob("*.log"):
+        if str(POD_LOGS) in str(link.readlink()):
+            link.unlink(missing_ok=True)
     for path in (Path(name) for name in _FOREIGN):
         for socket in (path / "kubelet.sock", path / "DEPRECATION"):
             socket.unlink(missing_ok=True)
-        if _rmdir(path):
-            _rmdir(path.parent)
+        _rmdir(path)
 
 
 def leftovers() -> list[str]:

@@ -9,6 +9,7 @@ from lab.paths import RUN, STATE, cache
 
 HOME: Final = STATE / "target"
 LOGS: Final = HOME / "logs"
+POD_LOGS: Final = HOME / "pods"
 PKI: Final = HOME / "pki"
 CONFIG: Final = HOME / "config"
 VOLUMES: Final = HOME / "volumes"

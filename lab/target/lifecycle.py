@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+import httpx
+
 from lab import ca, network
+from lab.addresses import NODE_ADDRESS
 from lab.errors import LabError
 from lab.images import ALL, INFRASTRUCTURE, Image, build_images, import_images
 from lab.rootfs import remove_tree
@@ -88,6 +91,9 @@ def up(progress: Progress, images: Sequence[str] = ALL) -> None:
             for name, path in _DEPLOYMENTS.items():
                 progress(f"{name}")
                 wait_until(f"{name}: available", partial(api.condition, path, "Available"), 120, 0.2)
+            progress("admission of the operator, ports of the gateway")
+            wait_until("an answer of the operator's admission", partial(_admits, api), 60, 0.3)
+            wait_until("an answer on the gateway's ports", _gateway_answers, 60, 0.3)
             store.result()
             rest.result()
         finally:
@@ -164,6 +170,23 @@ def _apply(api: Api) -> None:
         wait_until(f"{crd['metadata']['name']}: established", partial(api.condition, path, "Established"), 30)
     api.apply_all([*documents.load("edge"), documents.edge_certificate()])
     api.apply_all(documents.operator())
+
+
+def _admits(api: Api) -> bool:
+    """Return whether the operator's webhook answers; a Service can still refuse in the second after readiness."""
+    try:
+        api.apply(documents.sample_cluster(), dry_run=True)
+    except LabError:
+        return False
+    return True
+
+
+def _gateway_answers() -> bool:
+    """Return whether the gateway answers on the node's address; 404 is right as long as nobody declared a route."""
+    try:
+        return httpx.get(f"http://{NODE_ADDRESS}/", timeout=2.0, trust_env=False).status_code == 404
+    except httpx.HTTPError:
+        return False
 
 
 def _delete_pods() -> None:

@@ -138,6 +138,7 @@ def kubelet_configuration() -> dict[str, object]:
         "imageGCLowThresholdPercent": 99,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1Gi", "imagefs.available": "1Gi"},
         "registerNode": True,
+        "podLogsDir": str(layout.POD_LOGS),
         "logging": {"verbosity": 1},
     }
 
