@@ -8,7 +8,8 @@ bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 chdir = os.environ["APP_DIR"]
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_WORKERS", "2"))
-threads = int(os.environ.get("WEB_THREADS", "16"))
+# Each thread keeps a database connection: workers × threads × replicas must stay below what the server allows.
+threads = int(os.environ.get("WEB_THREADS", "8"))
 preload_app = True
 timeout = 120
 graceful_timeout = 30

@@ -1,4 +1,4 @@
-"""The feedback system as a WSGI application."""
+"""The web application as gunicorn loads it, warmed before the first citizen comes."""
 
 import os
 
@@ -6,3 +6,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "feedback.settings")
 application = get_wsgi_application()
+
+from feedback.warm import warm  # noqa: E402  the settings must be known first
+
+warm()
