@@ -1,0 +1,263 @@
+"""The public traffic of one system, through the gate; it never lets go of a site that may be served by the wrong side."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from migration.adapters.gate_tool import GateStatus, GateTool, SiteStatus
+from migration.adapters.site_client import SiteClient
+from migration.errors import StepFailed
+from migration.model.context import SystemContext
+from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof, Severity, Side
+from migration.ports import Clock, Playbooks, Remote
+
+_DRAIN_SECONDS: Final = 3.0
+"""How long requests under way at the source may take once the hold has begun; citizens wait meanwhile."""
+_CERTIFICATE_DAYS_MIN: Final = 7
+_ACCESS_LOG: Final = "/var/log/nginx/access.log"
+
+
+class GateMove:
+    """Port `TrafficMove`."""
+
+    def __init__(self, context: SystemContext, *, playbooks: Playbooks, remote: Remote, clock: Clock) -> None:
+        self._context, self._playbooks, self._remote, self._clock = context, playbooks, remote, clock
+        self._edge, self._site = context.system.source.traffic.host, context.system.source.traffic.site
+        self._gate = GateTool(remote, self._edge)
+        web = context.contract.web
+        self._web = web
+        self._public = SiteClient(web.host, context.hosts[self._edge].address, ca_file=context.ca_file)
+        self._far = SiteClient(web.host, web.gateway_address, web.gateway_port, ca_file=context.ca_file)
+
+    # Prepare
+
+    def check(self) -> Sequence[Finding]:
+        """Return what speaks against the gate: names, certificate, programs, and whether the edge reaches the target."""
+        seen, found = self._context.facts.traffic, []
+
+        def blocker(code: str, what: str, next: str) -> None:
+            found.append(Finding(Severity.BLOCKER, code, f"{self._edge}/{self._site}", what, next))
+
+        if self._web.host not in seen.server_names:
+            names = ", ".join(seen.server_names)
+            blocker(
+                "site-name-missing", f"the site serves {names}, not {self._web.host}", "correct web.host or the site"
+            )
+        try:
+            ends = datetime.datetime.fromisoformat(seen.certificate_expires).timestamp()
+        except ValueError:
+            blocker(
+                "site-without-tls", "the site has no certificate that could be read", "serve the site over TLS first"
+            )
+        else:
+            days = (ends - self._clock.now()) / 86_400
+            if days < _CERTIFICATE_DAYS_MIN:
+                blocker(
+                    "certificate-ends-soon",
+                    f"its certificate ends in {days:.0f} days",
+                    "renew it, then: dcshift survey",
+                )
+        try:
+            status = self._far.get(self._web.health)[0]
+        except httpx.HTTPError as error:
+            blocker(
+                "target-gateway-silent",
+                f"the target's gateway does not answer: {error}",
+                "pulumi up the system's stack",
+            )
+        else:
+            if status != 200:
+                what = f"the target answers {status} for {self._web.health}"
+                blocker("target-not-serving", what, "look at the target's pods")
+        found.extend(self._edge_findings())
+        return found
+
+    def _edge_findings(self) -> list[Finding]:
+        """Ask the edge host itself: programs, the way to the target, and what port 80 does."""
+        far = f"{self._web.gateway_address}:{self._web.gateway_port}"
+        script = (
+            "test -x /usr/sbin/haproxy || echo lacks haproxy; test -x /usr/sbin/nft || echo lacks nft; "
+            'curl -ksS -m 5 -o /dev/null --connect-to "::$1" "https://$2$3" || echo far; '
+            'curl -sS -m 5 -o /dev/null -w "plain %{http_code}\\n" -H "Host: $2" http://127.0.0.1/'
+        )
+        words = ["sh", "-c", f"({script}) 2>&1; true", "sh", far, self._web.host, self._web.health]
+        said = self._remote.run(self._edge, words, timeout_seconds=15)
+        found = []
+        for line in said.splitlines():
+            what = None
+            if line.startswith("lacks "):
+                code, what, next_step = "gate-program-missing", f"{self._edge} {line}", "install its Debian package"
+            elif line == "far":
+                code, what, next_step = "edge-cannot-reach-target", f"{self._edge} cannot reach {far}", "open the way"
+            elif line.startswith("plain ") and not line.startswith("plain 3"):
+                code, next_step = "plain-http-serves", "answer port 80 with a redirect to https"
+                what = f"port 80 answers {line[6:]} instead of a redirect, and would go past the gate"
+            if what:
+                found.append(Finding(Severity.BLOCKER, code, f"{self._edge}/{self._site}", what, next_step))
+        return found
+
+    def install_gate(self) -> Facts:
+        """Run `prepare` on the edge host, and read the gate again over the warm connection."""
+        self._playbooks.run(
+            "prepare",
+            limit=[self._edge],
+            variables={
+                **self._turn_variables(),
+                "gate_hosts": [self._web.host],
+                "gate_target_address": f"{self._web.gateway_address}:{self._web.gateway_port}",
+                "gate_target_ca": _authority(self._context.ca_file),
+            },
+        )
+        probe = self.gate_installed()
+        if probe.state is not ProbeState.DONE:
+            raise self._failed("gate-not-installed", "the gate was installed but does not stand", probe.sentence)
+        status = self._gate.status()
+        return {"haproxy": status.haproxy, "hold_seconds_max": status.hold_seconds_max, "site": self._site}
+
+    def gate_installed(self) -> Probe:
+        """Read whether the running gate has the site, gets the public port, and nobody is left past it."""
+        try:
+            if not self._gate.installed():
+                return Probe(ProbeState.NOT_DONE, f"{self._edge} has no gate")
+            status = self._gate.status()
+        except StepFailed as unknown:
+            return Probe(ProbeState.UNKNOWN, f"the gate of {self._edge} cannot be read: {unknown.why}")
+        if self._site not in status.sites:
+            return Probe(ProbeState.NOT_DONE, f"{self._site} is not behind the gate of {self._edge}")
+        if not status.redirected or status.direct_connections:
+            past = f"{status.direct_connections} connections past it"
+            return Probe(ProbeState.NOT_DONE, f"the gate of {self._edge}: redirect {status.redirected}, {past}")
+        return Probe(ProbeState.DONE, f"{self._site} is behind the gate of {self._edge}, on {self._here(status).state}")
+
+    def remove_gate(self) -> None:
+        """Take the site out of the gate, and the gate away with its last site."""
+        self._playbooks.run("rollback", limit=[self._edge], variables=self._turn_variables(), timeout_seconds=180)
+        if self.gate_installed().state is not ProbeState.NOT_DONE:
+            raise self._failed("gate-not-removed", "the site is still behind the gate", self.gate_installed().sentence)
+
+    # Quiesce and cutover: inside the hold, over the warm connection only
+
+    def hold(self) -> Facts:
+        """Hold the site; return when its source is idle. If it does not become idle, traffic goes on at once."""
+        started = self._clock.monotonic()
+        self._gate_change(["hold", self._site, str(_DRAIN_SECONDS)])
+        probe = self.held()
+        if probe.state is not ProbeState.DONE:
+            raise self._failed("site-not-held", f"{self._site} is not held", probe.sentence)
+        return {"drain_seconds": round(self._clock.monotonic() - started, 3)}
+
+    def held(self) -> Probe:
+        """Read whether the site is held and no request is under way at the source."""
+        return self._probe_state("hold", idle="source")
+
+    def release_to_source(self) -> None:
+        """Let waiting and further requests go to the source; does nothing where there is no gate."""
+        if not self._gate.installed():
+            return
+        status = self._gate.status()
+        if self._site not in status.sites:
+            return
+        if self._here(status).state == "target":
+            raise self._failed("already-released", f"{self._site} is served by its target", "new writes are there only")
+        self._gate_change(["set", self._site, "source"])
+
+    def release_to_target(self) -> Facts:
+        """Let waiting and further requests go to the target."""
+        waited = self._here(self._gate.status())
+        self._gate_change(["set", self._site, "target"])
+        probe = self.released_to_target()
+        if probe.state is not ProbeState.DONE:
+            raise self._failed("site-not-released", f"{self._site} is not on its target", probe.sentence)
+        after = self._here(self._gate.status())
+        return {
+            "requests_waited": max(after.waited, waited.waited),
+            "longest_wait_seconds": max(after.longest_wait_seconds, waited.longest_wait_seconds),
+            "requests_refused": after.requests_since_switch.get("refused", 0),
+        }
+
+    def released_to_target(self) -> Probe:
+        return self._probe_state("target", idle="source")
+
+    def prove(self, *, serving: Side) -> Sequence[Proof]:
+        """Prove who serves: by the gate's counters, and by a request that only one side's web server has seen."""
+        other = Side.SOURCE if serving is Side.TARGET else Side.TARGET
+        differences, figures = [], dict[str, Json]()
+        try:
+            status, site = self._gate.status(), self._here(self._gate.status())
+            figures = {
+                "requests": site.requests_since_switch.get(serving, 0),
+                "requests_to_other_side": site.requests_since_switch.get(other, 0),
+                "requests_refused": site.requests_since_switch.get("refused", 0),
+                "waiting": site.waiting,
+                "past_the_gate": status.direct_connections,
+            }
+            if {site.state, site.decided} != {serving.value}:
+                differences.append(f"the gate says {site.state}, its file {site.decided}")
+            if count := site.requests_since_switch.get(other, 0) + site.under_way.get(other, 0):
+                differences.append(f"{count} requests went to the {other} since the switch")
+            if status.direct_connections:
+                differences.append(f"{status.direct_connections} connections reach the web server past the gate")
+            differences += self._trace(serving)
+        except (StepFailed, httpx.HTTPError) as unread:
+            differences.append(f"it could not be read: {getattr(unread, 'why', unread)}")
+        sentence = f"{self._web.host} is served by the {serving} alone" if not differences else differences[0]
+        return [Proof("traffic", not differences, sentence, figures, tuple(differences[:20]))]
+
+    def _trace(self, serving: Side) -> list[str]:
+        """Send a request with a mark through the public address, and look for the mark in the source's access log."""
+        mark = secrets.token_hex(8)
+        status = self._public.get(f"{self._web.health}?trace={mark}")[0]
+        log = self._remote.run(
+            self._edge, ["sudo", "-n", "sh", "-c", f"tail -n 5000 {_ACCESS_LOG} | grep -c {mark}; true"]
+        )
+        at_source = log.strip() != "0"
+        found = [] if status == 200 else [f"the public address answers {status} for {self._web.health}"]
+        if at_source is not (serving is Side.SOURCE):
+            found.append(f"a marked request was {'' if at_source else 'not '}seen by the source's web server")
+        return found
+
+    def _probe_state(self, wanted: str, *, idle: str) -> Probe:
+        try:
+            if not self._gate.installed():
+                return Probe(ProbeState.NOT_DONE, f"{self._edge} has no gate")
+            status = self._gate.status()
+        except StepFailed as unknown:
+            return Probe(ProbeState.UNKNOWN, f"the gate of {self._edge} cannot be read: {unknown.why}")
+        site = status.sites.get(self._site)
+        if site is None or site.state != wanted or site.decided != wanted:
+            return Probe(ProbeState.NOT_DONE, f"{self._site} is on {site.state if site else 'no gate'}")
+        if busy := site.under_way.get(idle, 0) + status.direct_connections:
+            return Probe(ProbeState.NOT_DONE, f"{self._site} is on {wanted}, {busy} requests are still at the {idle}")
+        return Probe(ProbeState.DONE, f"{self._site} is on {wanted}; nothing is under way at the {idle}")
+
+    def _gate_change(self, words: Sequence[str]) -> GateStatus:
+        turn = f"{self._context.system.id}:{self._context.token()}"
+        return self._gate.change(words, turn=turn, timeout_seconds=_DRAIN_SECONDS + 10)
+
+    def _turn_variables(self) -> dict[str, Json]:
+        return {
+            "dcshift_system": self._context.system.id,
+            "dcshift_component": "traffic",
+            "dcshift_token": self._context.token(),
+            "gate_site": self._site,
+        }
+
+    def _here(self, status: GateStatus) -> SiteStatus:
+        if self._site not in status.sites:
+            raise self._failed("site-not-behind-gate", f"{self._site} is not behind the gate", f"of {self._edge}")
+        return status.sites[self._site]
+
+    def _failed(self, code: str, what: str, why: str) -> StepFailed:
+        return StepFailed(code, what=what, why=why, state="the gate keeps its last decision", next="dcshift status")
+
+
+def _authority(ca_file: Path | None) -> str:
+    """Return the certificates that the gate shall trust on the far side."""
+    return Path(ca_file or ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt").read_text()
