@@ -1,0 +1,162 @@
+"""Keeps each plan in an immutable file with everything it was made from; a file whose hash does not fit is refused.
+
+A run reads only these pinned documents, so that it can finish, or go back, whatever has changed since; `checks`
+compares them with the present and speaks up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalogue.load import Catalogue, digest
+from catalogue.province import Province
+from catalogue.system import System
+from catalogue.target import TargetContract, contract_hash
+from migration.errors import UsageError
+from migration.model.inventory import Inventory
+from migration.model.plan import Plan, Step
+from migration.model.words import Component, Stage, StepId
+
+_CURRENT = "current"
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A plan with its origin."""
+
+    plan: Plan
+    catalogue: Catalogue
+    inventory: Inventory
+    contracts: Mapping[str, TargetContract]
+
+
+def save(folder: Path, pinned: Pinned) -> Path:
+    """Write the plan under its hash, read-only, and make it the current one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{pinned.plan.id}.json"
+    if not path.exists():
+        document = {
+            "plan": dataclasses.asdict(pinned.plan),
+            "province": pinned.catalogue.province.model_dump(mode="json", by_alias=True),
+            "systems": [system.model_dump(mode="json", by_alias=True) for system in pinned.catalogue.systems],
+            "inventory": pinned.inventory.model_dump(mode="json"),
+            "contracts": {name: contract.model_dump(mode="json") for name, contract in pinned.contracts.items()},
+        }
+        _write(path, json.dumps(document, indent=1, ensure_ascii=False))
+        path.chmod(0o444)
+    _write(folder / _CURRENT, pinned.plan.id)
+    return path
+
+
+def load(folder: Path, name: str | None = None) -> Pinned:
+    """Read a plan by its hash or the beginning of it; the current one, if None.
+
+    Raises `UsageError` when there is no such plan, or when its content does not have the hash of its name.
+    """
+    path = _find(folder, name)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        province = Province.model_validate_json(json.dumps(document["province"]))
+        systems = tuple(System.model_validate_json(json.dumps(system)) for system in document["systems"])
+        pinned = Pinned(
+            plan=_plan(document["plan"]),
+            catalogue=Catalogue(province, systems, digest(province, *systems)),
+            inventory=Inventory.model_validate_json(json.dumps(document["inventory"])),
+            contracts={
+                name: TargetContract.model_validate_json(json.dumps(content))
+                for name, content in document["contracts"].items()
+            },
+        )
+    except (ValueError, KeyError, TypeError) as bad:
+        raise _damaged(path, f"{type(bad).__name__}: {' '.join(str(bad).split())[:300]}") from bad
+    plan = pinned.plan
+    seen = tuple((name, _hash(pinned.contracts[name])) for name, _ in plan.contracts if name in pinned.contracts)
+    for what, is_so in (
+        ("its steps", plan.id == path.stem),
+        ("its catalogue", pinned.catalogue.hash == plan.catalogue_hash),
+        ("its inventory", pinned.inventory.hash() == plan.inventory_hash),
+        ("its contracts", seen == plan.contracts),
+    ):
+        if not is_so:
+            raise _damaged(path, f"{what} are not those that the hash was made of")
+    return pinned
+
+
+def _hash(contract: TargetContract) -> str:
+    return contract_hash(contract.model_dump(mode="json"))
+
+
+def _find(folder: Path, name: str | None) -> Path:
+    wanted = name
+    if wanted is None:
+        with contextlib.suppress(FileNotFoundError):
+            wanted = (folder / _CURRENT).read_text(encoding="ascii").strip()
+    if wanted is None:
+        raise UsageError(
+            "no-plan",
+            what="there is no plan yet",
+            why=f"{folder} holds none",
+            state="nothing was changed",
+            next="dcshift plan",
+        )
+    found = sorted(folder.glob(f"{wanted}*.json"))
+    if len(found) != 1:
+        raise UsageError(
+            "plan-unknown",
+            what=f"there is {'no' if not found else 'more than one'} plan {wanted}",
+            why=f"{folder} holds: {', '.join(path.stem[:12] for path in sorted(folder.glob('*.json'))) or 'none'}",
+            state="nothing was changed",
+            next="dcshift plan",
+        )
+    return found[0]
+
+
+def _damaged(path: Path, why: str) -> UsageError:
+    return UsageError(
+        "plan-damaged",
+        what=f"the plan {path.name} is not what was planned",
+        why=why,
+        state="nothing was changed",
+        next="dcshift plan   makes it again; keep the damaged file and ask who changed it",
+    )
+
+
+def _plan(content: dict[str, object]) -> Plan:
+    steps, contracts, holds = content["steps"], content["contracts"], content["hold_max_seconds"]
+    assert isinstance(steps, list)
+    assert isinstance(contracts, list)
+    assert isinstance(holds, list)
+    return Plan(
+        catalogue_hash=str(content["catalogue_hash"]),
+        inventory_hash=str(content["inventory_hash"]),
+        contracts=tuple((str(name), str(value)) for name, value in contracts),
+        hold_max_seconds=tuple((str(name), float(value)) for name, value in holds),
+        steps=tuple(
+            Step(
+                **step
+                | {
+                    "id": StepId(step["id"]),
+                    "component": Component(step["component"]),
+                    "stage": Stage(step["stage"]),
+                    "proofs": tuple(step["proofs"]),
+                    "leases": tuple(step["leases"]),
+                }
+            )
+            for step in steps
+        ),
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".tmp")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
