@@ -12,7 +12,7 @@ from lab.demo.screen import Phase
 
 @dataclass(frozen=True, slots=True)
 class SystemSummary:
-    """One moved system in numbers. `requests_failed`, `lost` and `duplicated` must be 0."""
+    """One moved system in numbers."""
 
     rows: int
     tables: int
@@ -32,8 +32,12 @@ class SystemSummary:
 
     @property
     def verified(self) -> bool:
-        """Say whether proofs passed, none failed, and no acknowledged write was lost or doubled."""
-        return self.proofs_passed > 0 and self.proofs_failed == 0 and self.lost == 0 and self.duplicated == 0
+        """Say whether proofs passed, none failed, and of the acknowledged writes none was lost or doubled.
+
+        A failed request is told but decides nothing: a busy machine may be late before and after the move too.
+        """
+        proved = self.proofs_passed > 0 and self.proofs_failed == 0
+        return proved and self.acknowledged > 0 and self.lost == 0 and self.duplicated == 0
 
 
 @dataclass(frozen=True, slots=True)
