@@ -23,7 +23,8 @@ from lab.target.node import hierarchies
 
 _FOREIGN: Final = (
     "/var/lib/kubelet/device-plugins", "/var/lib/kubelet", "/var/lib/cni/results", "/var/lib/cni",
-    "/run/containerd/s", "/run/containerd/runc/k8s.io", "/run/containerd/runc", "/run/containerd", "/var/log/containers",
+    "/run/containerd/s", "/run/containerd/runc/k8s.io", "/run/containerd/runc", "/run/containerd",
+    "/var/log/containers",
 )  # fmt: skip
 """Fixed folders of programs that do not let us choose, inner ones first; removed when nothing is in them any more."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +19,7 @@ from lab import ca, target
 from lab.addresses import DOMAIN, NODE_ADDRESS
 from lab.errors import LabError
 from lab.images import image_name
-from lab.target import layout
+from lab.target import kernel, layout, rules
 from lab.target.api import Api, Document
 from lab.target.processes import wait_until
 from lab.toolchain import tool_path
@@ -29,7 +30,13 @@ CONFINED_POD = {"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 10001
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[Api]:
+def ours() -> bool:
+    """Whether these tests bring the target up themselves, so that they may also break it."""
+    return not target.status().ready
+
+
+@pytest.fixture(scope="module")
+def api(ours: bool) -> Iterator[Api]:
     if os.geteuid() != 0:
         pytest.skip("needs root: namespaces, mounts and a kubelet")
     try:
@@ -37,7 +44,6 @@ def api() -> Iterator[Api]:
             tool_path(name)
     except LabError as missing:
         pytest.skip(f"lacks a tool: {missing.what}")
-    ours = not target.status().ready
     if ours:
         target.up(print)
     client = Api()
@@ -207,3 +213,15 @@ def test_the_object_store_answers_its_own_key_and_refuses_others(api: Api) -> No
         obstore.get(store(credentials["secret_key"]), "a")
     with pytest.raises(obstore.exceptions.PermissionDeniedError):
         obstore.get(store("wrong"), "a")
+
+
+def test_a_killed_target_leaves_nothing_behind(api: Api, ours: bool) -> None:
+    if not ours:
+        pytest.skip("the target belongs to somebody else")
+    for name in ("kube-apiserver", "etcd", "containerd", "kubelet", "kube-router"):
+        pid = int((layout.PROCESSES / f"{name}.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+    target.down()
+    assert kernel.leftovers() == [] and rules.leftovers() == []
+    assert not layout.HOME.exists() and not layout.PROCESSES.exists()
+    assert target.status().absent
