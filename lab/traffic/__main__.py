@@ -19,7 +19,7 @@ from lab.traffic.feedback import FeedbackCitizens
 from lab.traffic.ledger import Ledger
 from lab.traffic.portal import PortalCitizens
 from lab.traffic.reach import local_address
-from lab.traffic.site import Door, Site, Visit, VisitFailed
+from lab.traffic.site import Door, Site, Visit, VisitFailed, from_the_lab
 from lab.traffic.statistics import Statistics
 
 _WEIGHTS: Final = {"portal": 3, "feedback": 2}
@@ -64,10 +64,8 @@ async def _run(given: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Ledger(given.ledger) as ledger:
-        sites = [
-            Site(name, Door(SITES[name], given.resolve, given.local_address, given.ca), statistics, ledger)
-            for name in systems
-        ]
+        transport = from_the_lab(given.local_address, given.ca)
+        sites = [Site(name, Door(SITES[name], given.resolve, transport), statistics, ledger) for name in systems]
         visits = [visit for site in sites for visit in _visits(site)]
         shown = asyncio.create_task(_show(statistics))
         try:

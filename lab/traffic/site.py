@@ -56,12 +56,20 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """The way in: the public name, the address (or address:port) it stands for, whence to call, the authority's PEM."""
+    """The way in: the public name, the address (or address:port) it stands for, and what carries requests there."""
 
     host: str
     address: str
-    local_address: str
-    ca: str
+    transport: httpx.AsyncBaseTransport
+
+
+def from_the_lab(local_address: str, ca: str) -> httpx.AsyncHTTPTransport:
+    """Return the transport of real citizens: TLS by the authority `ca`, few idle connections, from one address."""
+    return httpx.AsyncHTTPTransport(
+        verify=ssl.create_default_context(cafile=ca),
+        limits=httpx.Limits(max_connections=600, max_keepalive_connections=60, keepalive_expiry=5),
+        local_address=local_address,
+    )
 
 
 class Site:
@@ -78,11 +86,7 @@ class Site:
         self._client = httpx.AsyncClient(
             base_url=f"https://{address}",
             headers={"Host": host + (f":{port}" if port else ""), "User-Agent": "Mozilla/5.0 (citizen)"},
-            transport=httpx.AsyncHTTPTransport(
-                verify=ssl.create_default_context(cafile=door.ca),
-                limits=httpx.Limits(max_connections=600, max_keepalive_connections=60, keepalive_expiry=5),
-                local_address=door.local_address,
-            ),
+            transport=door.transport,
             timeout=_TIMEOUT,
             trust_env=False,
             # Each visit is a browser of its own: a jar shared by all would mix up their tokens.
