@@ -49,4 +49,3 @@ def _write(target, content):
     with open(target, "wb") as file:
         file.write(content)
     os.chmod(target, 0o640)
-

@@ -84,5 +84,12 @@ FILE_NAMES = (
     "Tờ khai 'mẫu số 01' #3.odt",
     "Phiếu khám sức khỏe + ảnh.png",
 )
-GROUPS = ("Một cửa cấp tỉnh", "Một cửa cấp xã", "Cán bộ thẩm định", "Lãnh đạo phê duyệt", "Kế toán", "Biên tập nội dung")
+GROUPS = (
+    "Một cửa cấp tỉnh",
+    "Một cửa cấp xã",
+    "Cán bộ thẩm định",
+    "Lãnh đạo phê duyệt",
+    "Kế toán",
+    "Biên tập nội dung",
+)
 GROUPS += ("Quản trị hệ thống", "Thanh tra, kiểm tra")
