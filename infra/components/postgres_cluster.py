@@ -75,7 +75,7 @@ class PostgresCluster(pulumi.ComponentResource):
                 "backupOwnerReference": "self",
                 "cluster": {"name": naming.cluster(args.system)},
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster], retain_on_delete=locked),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster], protect=locked, retain_on_delete=locked),
         )
         self.name = cluster.metadata["name"]
         self.register_outputs({"name": self.name})

@@ -1,0 +1,195 @@
+"""Rules that hold for every object of every stack: who owns it, what it may do, what it must not contain."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.declared import Built, Declared, build
+
+ALL = ("platform", "data", "portal", "feedback")
+SYSTEMS = ("portal", "feedback")
+Stacks = Callable[[str], Built]
+
+
+def pod_specs(built: Built) -> list[dict[str, Any]]:
+    found = [d.inputs["spec"]["template"]["spec"] for kind in ("Deployment", "Job") for d in built.of(kind)]
+    jobs = [d.inputs["spec"]["jobTemplate"]["spec"]["template"]["spec"] for d in built.of("CronJob")]
+    return found + jobs
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_object_goes_through_the_stacks_own_provider(name: str, stack: Stacks) -> None:
+    assert {d.provider.split("::")[-2] for d in stack(name).objects} == {"target"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_object_of_a_system_says_whose_it_is(name: str, stack: Stacks) -> None:
+    for declared in stack(name).objects:
+        namespace = declared.inputs["metadata"].get("namespace", "")
+        if namespace.startswith("httt-") and not declared.kind.endswith("Patch"):
+            labels = declared.inputs["metadata"]["labels"]
+            assert labels["dcshift.gov.vn/he-thong"] == namespace.split("-")[1]
+            assert labels["app.kubernetes.io/managed-by"] == "pulumi"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_names_and_labels_fit_what_kubernetes_allows(name: str, stack: Stacks) -> None:
+    for declared in stack(name).objects:
+        metadata = declared.inputs["metadata"]
+        assert len(metadata["name"]) <= 63
+        for value in metadata.get("labels", {}).values():
+            assert re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?", value), value
+
+
+def test_every_namespace_is_restricted_in_all_three_modes_of_a_pinned_version(stack: Stacks) -> None:
+    namespaces = stack("platform").of("Namespace")
+    assert len(namespaces) == 4
+    for declared in namespaces:
+        labels = declared.inputs["metadata"]["labels"]
+        for mode in ("enforce", "audit", "warn"):
+            assert labels[f"pod-security.kubernetes.io/{mode}"] == "restricted"
+            assert labels[f"pod-security.kubernetes.io/{mode}-version"] == "v1.34"
+
+
+def test_every_namespace_denies_both_ways_and_has_quota_and_limits(stack: Stacks) -> None:
+    platform = stack("platform")
+    names = {d.inputs["metadata"]["name"] for d in platform.of("Namespace")}
+    denied = {
+        d.inputs["metadata"]["namespace"]
+        for d in platform.of("NetworkPolicy")
+        if d.inputs["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    }
+    assert denied == names
+    for kind in ("ResourceQuota", "LimitRange", "ServiceAccountPatch"):
+        assert {d.inputs["metadata"]["namespace"] for d in platform.of(kind)} == names
+    for quota in platform.of("ResourceQuota"):
+        hard = quota.inputs["spec"]["hard"]
+        assert {"requests.cpu", "limits.cpu", "requests.memory", "limits.memory", "pods"} <= hard.keys()
+        assert hard["services.loadbalancers"] == hard["services.nodeports"] == "0"
+
+
+def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
+    openings = set()
+    for declared in stack("platform").of("NetworkPolicy"):
+        namespace = declared.inputs["metadata"]["namespace"]
+        for way, peers in (("ingress", "from"), ("egress", "to")):
+            for rule in declared.inputs["spec"].get(way, []):
+                assert rule[peers], "an empty list of peers means everyone"
+                for peer in rule[peers]:
+                    where = peer.get("ipBlock", {}).get("cidr") or peer.get("namespaceSelector", {}).get(
+                        "matchLabels", {}
+                    ).get("kubernetes.io/metadata.name", "own pods")
+                    openings |= {(namespace, way, where, port["port"]) for port in rule["ports"]}
+    portal = {opening for opening in openings if opening[0].startswith("httt-portal")}
+    app, data = "httt-portal-app", "httt-portal-data"
+    assert portal == {
+        (app, "egress", "kube-system", 53),
+        (app, "ingress", "dcshift-edge", 8000),
+        (app, "egress", data, 5432),
+        (app, "egress", "192.0.2.10/32", 8333),
+        (data, "egress", "kube-system", 53),
+        (data, "ingress", app, 5432),
+        (data, "ingress", "cnpg-system", 5432),
+        (data, "ingress", "cnpg-system", 8000),
+        (data, "ingress", "own pods", 5432),
+        (data, "ingress", "own pods", 8000),
+        (data, "egress", "own pods", 5432),
+        (data, "egress", "own pods", 8000),
+        (data, "egress", "192.0.2.10/32", 6443),
+        (data, "egress", "198.51.100.0/24", 5432),
+    }
+    assert not [opening for opening in openings if "feedback" in opening[0] and "portal" in str(opening[2])]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_pod_keeps_what_restricted_demands_and_carries_no_token(name: str, stack: Stacks) -> None:
+    specs = pod_specs(stack(name))
+    assert len(specs) == 2
+    for spec in specs:
+        assert spec["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in spec["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"].keys() == {"cpu", "memory"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_secret_is_in_any_input_or_output(name: str, stack: Stacks) -> None:
+    built = stack(name)
+    assert built.of("Secret") == []
+    for declared in built.objects:
+        for found in environment(declared.inputs):
+            if re.search("PASSWORD|SECRET|KEY|USER", found["name"]):
+                assert "value" not in found, f"{declared.identity} holds {found['name']} itself"
+    assert not re.search(r'"(password|secret_key|access_key)":', json.dumps(built.outputs, default=str))
+
+
+def environment(value: Any) -> list[dict[str, Any]]:
+    if isinstance(value, dict):
+        return list(value.get("env", [])) + [e for item in value.values() for e in environment(item)]
+    return [e for item in value for e in environment(item)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_jobs_are_born_suspended_and_run_only_where_the_system_is_served(name: str, stack: Stacks) -> None:
+    jobs = stack(name).of("CronJob")
+    assert jobs
+    for declared in jobs:
+        assert declared.inputs["spec"]["suspend"] is True
+        assert declared.inputs["spec"]["concurrencyPolicy"] == "Forbid"
+    assert {d.inputs["spec"]["suspend"] for d in build(name, {"serves": "target"}).of("CronJob")} == {False}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_autoscaler_alone_owns_the_number_of_pods(name: str, stack: Stacks) -> None:
+    (deployment,) = stack(name).of("Deployment")
+    (scaler,) = stack(name).of("HorizontalPodAutoscaler")
+    assert "replicas" not in deployment.inputs["spec"]
+    assert scaler.inputs["spec"]["scaleTargetRef"]["name"] == deployment.inputs["metadata"]["name"]
+    assert scaler.inputs["spec"]["minReplicas"] <= scaler.inputs["spec"]["maxReplicas"]
+
+
+def locked(built: Built, kinds: tuple[str, ...]) -> set[tuple[bool, bool]]:
+    return {(d.protect, d.retain) for kind in kinds for d in data_of(built, kind)}
+
+
+def data_of(built: Built, kind: str) -> list[Declared]:
+    return [d for d in built.of(kind) if "data" in d.identity]
+
+
+def test_data_is_locked_until_somebody_says_otherwise(stack: Stacks) -> None:
+    assert locked(stack("data"), ("Cluster", "ScheduledBackup")) == {(True, True)}
+    assert locked(stack("platform"), ("Namespace",)) == {(True, True)}
+    told = {"dataMayBeDestroyed": "true"}
+    assert locked(build("data", told), ("Cluster", "ScheduledBackup")) == {(False, False)}
+    assert locked(build("platform", told), ("Namespace",)) == {(False, False)}
+
+
+def test_a_release_with_migrations_runs_them_once_under_its_own_name(stack: Stacks) -> None:
+    assert stack("portal").of("Job") == []
+    built = build("portal", {"release": "8.0.1", "migrate": "true"})
+    (job,) = built.of("Job")
+    assert job.inputs["metadata"]["name"] == "portal-migrate-8-0-1"
+    (container,) = job.inputs["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "dcshift.local/portal:8.0.1"
+    assert container["command"] == ["/opt/portal/bin/manage", "migrate", "--noinput"]
+    (deployment,) = built.of("Deployment")
+    assert deployment.inputs["spec"]["template"]["spec"]["containers"][0]["image"] == "dcshift.local/portal:8.0.1"
+
+
+def test_the_database_has_the_sources_order_of_letters_and_a_role_for_the_subscription(stack: Stacks) -> None:
+    for declared in stack("data").of("Cluster"):
+        spec = declared.inputs["spec"]
+        assert spec["bootstrap"]["initdb"]["localeCollate"] == "en_US.UTF-8"
+        (role,) = spec["managed"]["roles"]
+        assert role["inRoles"] == ["pg_create_subscription", spec["bootstrap"]["initdb"]["owner"]]
+        assert "superuser" not in role
+        assert spec["storage"]["storageClass"] == "local-retain"

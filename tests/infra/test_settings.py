@@ -1,0 +1,52 @@
+"""What a stack may be told, and the sentence for what it may not."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from infra.config import ConfigError
+from tests.support.declared import CATALOGUE, build
+
+
+@pytest.mark.parametrize(
+    ("stack", "config", "said"),
+    [
+        ("portal", {"serves": "both"}, "allowed are source and target"),
+        ("portal", {"layer": "network"}, "allowed are platform, data and system"),
+        ("harbour", {}, "it has feedback, portal"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_a_sentence(stack: str, config: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        build(stack, config)
+
+
+def test_a_stack_of_another_name_builds_the_system_that_it_is_told() -> None:
+    assert build("portal-second", {"system": "portal"}).outputs["contract"]["system"] == "portal"
+
+
+def province(tmp_path: Path, old: str, new: str) -> Path:
+    folder = tmp_path / "province"
+    shutil.copytree(CATALOGUE, folder)
+    file = folder / "province.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return folder
+
+
+def test_systems_that_do_not_fit_the_site_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DCSHIFT_CATALOGUE", str(province(tmp_path, "storage: 100Gi", "storage: 14Gi")))
+    with pytest.raises(ConfigError, match="15360Mi of storage"):
+        build("data")
+
+
+def test_a_host_name_where_a_policy_needs_an_address_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DCSHIFT_CATALOGUE", str(province(tmp_path, "http://192.0.2.10:8333", "https://s3.example")))
+    with pytest.raises(ConfigError, match=r"target\.object_store"):
+        build("platform")
