@@ -23,7 +23,7 @@ Document = dict[str, Json]
 _APPLY: Final = "application/apply-patch+yaml"
 _REQUEST_SECONDS: Final = (5, 60)
 _CONFLICT: Final = re.compile(
-    r'conflict with "(?P<manager>[^"]+)"(?: with subresource "[^"]+")?(?: using (?P<api>\S+))?'
+    r'conflicts? with "(?P<manager>[^"]+)"(?: with subresource "[^"]+")?(?: using (?P<api>\S+))?'
 )
 
 
