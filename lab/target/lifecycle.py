@@ -5,11 +5,14 @@ It never keeps the cluster's state: a lab starts from nothing each time, so that
 
 from __future__ import annotations
 
+import fcntl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -53,15 +56,27 @@ class Status:
 
 
 def up(progress: Progress, images: Sequence[str] = ALL) -> None:
-    """Bring the target up from nothing, with these images (short names); a target that is well stays as it is.
+    """Bring the target up from nothing, with these images (short names); one that is well only gets images it lacks.
 
     Raises `LabError` with the part that failed; what started by then keeps running until `down`.
     """
-    if status().ready:
-        progress("the target already runs")
-        return
-    down()
     built = build_images([*INFRASTRUCTURE, *(name for name in images if name not in INFRASTRUCTURE)], progress)
+    with _alone():
+        if status().ready:
+            progress("the target already runs")
+            _import(list(built.values()))
+            return
+        _down(progress=lambda line: None)
+        _up(progress, built)
+
+
+def down(progress: Progress = lambda line: None) -> None:
+    """Take the target down, whatever state it is in; raise `LabError` if something of it is left."""
+    with _alone():
+        _down(progress)
+
+
+def _up(progress: Progress, built: dict[str, Image]) -> None:
     progress("network, certificates")
     rules.remember()
     network.up_node()
@@ -100,8 +115,7 @@ def up(progress: Progress, images: Sequence[str] = ALL) -> None:
             api.close()
 
 
-def down(progress: Progress = lambda line: None) -> None:
-    """Take the target down, whatever state it is in; raise `LabError` if something of it is left."""
+def _down(progress: Progress) -> None:
     if processes.alive("kube-apiserver"):
         progress("pods")
         _delete_pods()
@@ -150,6 +164,23 @@ def status() -> Status:
         finally:
             api.close()
     return Status({**parts, **cluster})
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lab's target for one process; the lock is this very file, so that a kill leaves no lock behind."""
+    with Path(__file__).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as busy:
+            raise LabError(
+                "target-busy",
+                what="the target is being brought up or taken down by another process",
+                why="only one may do that at a time",
+                state="this command changed nothing",
+                next="wait for the other one, then run the same command again",
+            ) from busy
+        yield
 
 
 def _start_runtime(images: Sequence[Image]) -> None:
