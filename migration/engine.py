@@ -144,6 +144,7 @@ class Engine:
         return None
 
     def _prove(self, step: Step, moves: Moves, lease: Lease, facts: Facts, began: float) -> None:
+        effect_seconds = round(self.clock.monotonic() - began, 3)
         proofs: Sequence[Proof] = ()
         try:
             proofs = handler(step.stage, step.component).proofs(self._context(step, moves))
@@ -156,6 +157,7 @@ class Engine:
         content: dict[str, Json] = {
             "facts": evidence.plain(facts),
             "proofs": [evidence.of_proof(proof) for proof in proofs],
+            "effect_seconds": effect_seconds,
             "seconds": took,
         }
         self._record(Kind.DONE, step, content, lease)

@@ -1,0 +1,137 @@
+"""Says how a run ended: result first, what was done, why it stopped, the next command; no more than it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from migration.account import accounts, overhead_ratio, spans
+from migration.cli.output import OUT, finding_rows, print_findings, seconds
+from migration.errors import BlockedError
+from migration.journal import Journal
+from migration.model.ending import Ending, Outcome, Wish
+from migration.model.plan import Plan
+from migration.model.words import Finding, Severity
+
+_EXIT = {
+    Outcome.DONE: 0,
+    Outcome.ROLLED_BACK: 0,
+    Outcome.FAILED: 1,
+    Outcome.REFUSED: 2,
+    Outcome.BUSY: 2,
+    Outcome.BLOCKED: 3,
+    Outcome.STUCK: 4,
+    Outcome.PAUSED: 130,
+    Outcome.INTERRUPTED: 130,
+}
+
+
+def exit_code(ending: Ending) -> int:
+    return _EXIT[ending.outcome]
+
+
+def blocked(findings: Iterable[Finding], what: str) -> BlockedError:
+    """Return the error that names every blocker."""
+    blockers = [found for found in findings if found.severity is Severity.BLOCKER]
+    return BlockedError(
+        "blocked",
+        what=f"{what}: {len(blockers)} blocker{'s' if len(blockers) > 1 else ''}",
+        why="\n         ".join(f"[{found.code}] {found.where}: {found.what}" for found in blockers),
+        state="the source serves as before; this command changed nothing",
+        next="; ".join(dict.fromkeys(found.next for found in blockers)),
+    )
+
+
+def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
+    """Print the summary on stdout, and what went wrong on stderr."""
+    run = journal.open_run(plan.id)
+    events = journal.events(run)
+    counted = [each for each in accounts(plan, events) if each.system in wish.systems]
+    document: dict[str, Any] = {
+        "run": run,
+        "plan": plan.id,
+        "outcome": ending.outcome,
+        "exit_code": exit_code(ending),
+        "system": ending.system,
+        "step": ending.step,
+        "error": _error(journal, plan, ending),
+        "findings": finding_rows(ending.findings),
+        "hold_seconds": {each.system: each.hold_seconds for each in counted if each.hold_seconds is not None},
+        "overhead_ratio": overhead_ratio(events),
+        "systems": {
+            each.system: {
+                "state": each.state,
+                "steps_done": each.steps_done,
+                "steps": each.steps,
+                "hold_seconds": each.hold_seconds,
+                "proofs_passed": each.proofs_passed,
+                "proofs_failed": each.proofs_failed,
+            }
+            for each in counted
+        },
+    }
+
+    def people() -> None:
+        took = sum((span.ended_at or span.began_at) - span.began_at for span in spans(events))
+        print(f"\n{_headline(ending)}   ({seconds(took)} of work in this run so far)")
+        for each in counted:
+            held = f"  requests held {each.hold_seconds:.1f} s" if each.hold_seconds is not None else ""
+            proofs = f"  {each.proofs_passed} proofs passed" if each.proofs else ""
+            print(f"  {each.system:<12} {each.state:<12} {each.steps_done} of {each.steps} steps{proofs}{held}")
+        if ending.findings:
+            print_findings(ending.findings)
+        print(f"next: {_next(ending)}")
+
+    OUT.result(document, people)
+    if ending.outcome in (Outcome.FAILED, Outcome.STUCK) and document["error"]:
+        error = document["error"]
+        OUT.error(
+            error,
+            f"error[{error['code']}]: {error['what']}\n  why:   {error['why']}\n  state: {_state(ending, error)}\n"
+            f"  next:  {error['next']}",
+        )
+
+
+def _error(journal: Journal, plan: Plan, ending: Ending) -> dict[str, Any] | None:
+    if ending.step is None:
+        return None
+    for event in reversed(journal.events(journal.open_run(plan.id))):
+        if event.step == ending.step and isinstance(event.content.get("error"), dict):
+            return dict(event.content["error"])  # type: ignore[arg-type]
+    return None
+
+
+def _headline(ending: Ending) -> str:
+    return {
+        Outcome.DONE: "Done.",
+        Outcome.ROLLED_BACK: "Taken back: the source serves, and everything that was put in place is gone.",
+        Outcome.FAILED: f"Failed at {ending.step} and undone: the source serves, nothing was lost.",
+        Outcome.STUCK: f"Stopped at {ending.step}: a person must look.",
+        Outcome.REFUSED: f"Refused: {ending.system} was released to the target.",
+        Outcome.PAUSED: "Paused.",
+        Outcome.INTERRUPTED: f"Stopped safely: {ending.sentence}.",
+        Outcome.BLOCKED: f"Blocked: {ending.sentence}.",
+        Outcome.BUSY: f"Not begun: {ending.sentence}.",
+    }[ending.outcome]
+
+
+def _state(ending: Ending, error: dict[str, Any]) -> str:
+    if ending.outcome is Outcome.FAILED:
+        return f"the source serves; what this step did was undone ({error['state']})"
+    return str(error["state"])
+
+
+def _next(ending: Ending) -> str:
+    match ending.outcome:
+        case Outcome.DONE:
+            return "dcshift status; dcshift report"
+        case Outcome.FAILED:
+            return "dcshift run   tries again from here; dcshift rollback takes the rest back"
+        case Outcome.STUCK:
+            return f"look at {ending.step}, mend it, then dcshift run"
+        case Outcome.BUSY:
+            return "dcshift status -w   shows what the other process does"
+        case Outcome.BLOCKED:
+            return "mend what is named above, then dcshift run"
+        case _:
+            return "dcshift run"

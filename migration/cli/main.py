@@ -1,0 +1,101 @@
+"""The command `dcshift`: names the verbs, turns every error into four thoughts and an exit status; does no work.
+
+Nothing heavy is imported here or at the top of a verb's file: `--help` and completion must answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from migration.cli import catalogue, check, demo, doctor, env, lab, mover, plan, report, run, status, survey, verify
+from migration.cli.output import OUT
+from migration.errors import MigrationError
+
+app = typer.Typer(
+    name="dcshift",
+    help="Move a province's information systems to a declared data centre: staged, proved, reversible.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for _module in (survey, plan, check, run, status, verify, report, doctor, env, demo):
+    _module.register(app)
+app.add_typer(catalogue.app, name="catalogue")
+app.add_typer(lab.app, name="lab")
+app.add_typer(mover.app, name="move")
+
+
+@app.callback()
+def _everywhere(
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout; works at every verb.")] = False,
+) -> None:
+    OUT.json = OUT.json or json
+
+
+# Every complaint about the words of a command line; typer carries a click of its own and shows only this of it.
+_WRONG_WORDS: type[BaseException] = typer.BadParameter.__bases__[0]
+
+
+def main() -> None:
+    """Run the command line and exit with the status that docs/errors.md explains."""
+    sys.exit(command(sys.argv[1:]))
+
+
+def command(argv: list[str]) -> int:
+    """Run one command line and return its exit status."""
+    words = list(argv)
+    # `--json` may stand anywhere, also after the verb, because that is where people add it.
+    OUT.json = "--json" in words and "move" not in words
+    if OUT.json:
+        words = [word for word in words if word != "--json"]
+    try:
+        ended = typer.main.get_command(app).main(args=words, prog_name="dcshift", standalone_mode=False)
+        return ended if isinstance(ended, int) else 0
+    except _WRONG_WORDS as wrong:
+        print(wrong.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
+        print("next: dcshift --help, or dcshift VERB --help", file=sys.stderr)
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
+        OUT.note("stopped")
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`| head`): that is no failure of ours, and writing more would be one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MigrationError as error:
+        OUT.error(error.as_dict(), str(error))
+        return error.exit_code
+    except Exception as error:
+        return _foreign(error)
+
+
+def _foreign(error: Exception) -> int:
+    """Say an error of the catalogue or of the lab; any other is a fault of ours and keeps its traceback."""
+    from catalogue.load import CatalogueError
+
+    if isinstance(error, CatalogueError):
+        lines = [str(fault) for fault in error.faults]
+        document = {
+            "code": "catalogue-faulty",
+            "what": f"the catalogue has {len(lines)} fault{'s' if len(lines) > 1 else ''}",
+            "why": lines,
+            "state": "nothing was changed",
+            "next": "mend the lines named above, then dcshift catalogue check",
+        }
+        why = "\n         ".join(lines)
+        OUT.error(
+            document,
+            f"error[catalogue-faulty]: {document['what']}\n  why:   {why}\n  state: {document['state']}\n"
+            f"  next:  {document['next']}",
+        )
+        return 2
+    if type(error).__name__ == "LabError":
+        # Known by name: importing the lab to ask would cost every other command its start.
+        thoughts = {name: getattr(error, name) for name in ("code", "what", "why", "state", "next")}
+        OUT.error(thoughts, str(error))
+        return 1
+    raise error

@@ -1,0 +1,24 @@
+"""`dcshift move`: the programs that carry bytes, run alone; all options are theirs."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="Run a program that carries bytes, alone.", no_args_is_help=True, rich_markup_mode=None)
+_PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+@app.command(context_settings=_PASS_ON)
+def postgres(context: typer.Context) -> int:
+    """Copy a PostgreSQL database and follow its changes; `--help` shows its own options."""
+    from migration.movers import postgres as mover
+
+    return int(mover.main(context.args))
+
+
+@app.command(context_settings=_PASS_ON)
+def files(context: typer.Context) -> int:
+    """Copy a folder into a bucket; `--help` shows its own options."""
+    from migration.movers import files as mover
+
+    return int(mover.main(context.args))

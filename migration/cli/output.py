@@ -1,0 +1,106 @@
+"""How every verb speaks: people's text or JSON on stdout, progress and errors on stderr; it decides nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from migration.model.words import Finding, Proof
+
+
+@dataclass(slots=True)
+class Output:
+    """The one output of this process."""
+
+    json: bool = False
+
+    def result(self, document: Mapping[str, Any], people: Callable[[], None]) -> None:
+        """Say the result once: as one JSON document, or as people read it."""
+        if self.json:
+            print(json.dumps(document, ensure_ascii=False, indent=1, default=str))
+        else:
+            people()
+
+    def note(self, sentence: str) -> None:
+        """Say what happens now, on stderr."""
+        print(sentence, file=sys.stderr, flush=True)
+
+    def error(self, error: Mapping[str, Any], text: str) -> None:
+        """Say what went wrong, on stderr: the four thoughts, or the same as JSON."""
+        print(
+            json.dumps({"error": dict(error)}, ensure_ascii=False) if self.json else text, file=sys.stderr, flush=True
+        )
+
+
+OUT = Output()
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that keeps tables readable in pipes and logs."""
+    from rich.console import Console
+
+    file = sys.stderr if stderr else sys.stdout
+    width = None if file.isatty() else int(os.environ.get("COLUMNS") or 140)
+    return Console(file=file, width=width, highlight=False, soft_wrap=False)
+
+
+def live() -> bool:
+    """Say whether progress can be drawn in place."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+
+
+def seconds(value: float | None) -> str:
+    """Return a duration as people read it: `0.8 s`, `42 s`, `3:05`, `2:10:00`."""
+    if value is None:
+        return ""
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 100:
+        return f"{value:.0f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def size(value: float) -> str:
+    """Return bytes as people read them."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def finding_rows(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    return [
+        {"severity": f.severity, "code": f.code, "where": f.where, "what": f.what, "next": f.next} for f in findings
+    ]
+
+
+def print_findings(findings: Iterable[Finding]) -> None:
+    """Print findings, the worst first, each with what to do."""
+    order = {"blocker": 0, "warning": 1, "info": 2}
+    colour = {"blocker": "bold red", "warning": "yellow", "info": "cyan"}
+    out = console()
+    for found in sorted(findings, key=lambda finding: (order[finding.severity], finding.where)):
+        style = colour[found.severity]
+        out.print(f"[{style}]{found.severity}[/]\\[{found.code}] ", end="")
+        out.print(f"{found.where}: {found.what}", markup=False)
+        out.print(f"  next: {found.next}", markup=False)
+
+
+def print_proofs(proofs: Iterable[Proof]) -> None:
+    """Print proofs with their sentences, and every kept difference of those that failed."""
+    out = console()
+    for proof in proofs:
+        out.print("[green]✓[/]" if proof.passed else "[bold red]✗[/]", end=" ")
+        out.print(f"{proof.name:<16} {proof.sentence}", markup=False)
+        for difference in proof.differences:
+            out.print(f"    {difference}", markup=False)

@@ -1,0 +1,137 @@
+"""Shows a run while it goes: bars on a terminal, a line per change elsewhere, a small file for `status`; no more."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from migration.cli.output import OUT, live, seconds
+from migration.model.plan import Step
+from migration.model.run import Event, Kind, Verb
+from migration.model.words import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+_FILE_SECONDS = 1.0
+_LINE_SECONDS = 5.0
+
+
+class Show:
+    """Port `Listener` for a person; use as a context manager."""
+
+    def __init__(self, progress_file: Path) -> None:
+        self._file = progress_file
+        self._file_at = self._line_at = 0.0
+        self._began: dict[str, float] = {}
+        self._bars: Any = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Show:
+        if live() and not OUT.json:
+            from rich.console import Console
+            from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as Bars
+
+            self._bars = Bars(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[said]}"),
+                TimeElapsedColumn(),
+                console=Console(stderr=True, highlight=False),
+                transient=True,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
+
+    def recorded(self, event: Event, step: Step | None) -> None:
+        """Say what was recorded, in one line per change."""
+        if step is None:
+            return
+        match event.kind:
+            case Kind.STARTED:
+                undo = event.content["verb"] == Verb.UNDO
+                self._began[step.id] = event.at
+                self._begin(f"{'way back of ' if undo else ''}{step.id}", step.sentence)
+            case Kind.DONE:
+                proofs = event.content.get("proofs")
+                count = len(proofs) if isinstance(proofs, list) else 0
+                took = seconds(event.at - self._began.get(step.id, event.at))
+                self._line("[green]✓[/]", f"{step.id}  {took}" + (f"  {count} proofs passed" if count else ""))
+            case Kind.UNDONE:
+                took = seconds(event.at - self._began.get(step.id, event.at))
+                self._line("[yellow]↩[/]", f"{step.id} undone  {took}")
+            case Kind.FAILED | Kind.UNDO_FAILED:
+                error = event.content["error"]
+                what = error["what"] if isinstance(error, dict) else ""
+                verb = "way back of " if event.kind is Kind.UNDO_FAILED else ""
+                self._line("[bold red]✗[/]", f"{verb}{step.id} failed: {what}")
+            case Kind.PROBED:
+                self._line("[cyan]?[/]", f"{step.id} was broken off; now it is {event.content['state']}")
+            case Kind.FOUND:
+                findings = event.content["findings"]
+                for found in findings if isinstance(findings, list) else []:
+                    if isinstance(found, dict):
+                        self._line("[yellow]![/]", f"{found['severity']} at {found['where']}: {found['what']}")
+            case _:
+                return
+
+    def progressed(self, step: Step, progress: Progress) -> None:
+        """Draw long work; on a dumb terminal at most one line in five seconds."""
+        now = time.monotonic()
+        said = _sentence(progress)
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, total=progress.total, completed=progress.done, said=said)
+        elif now - self._line_at >= _LINE_SECONDS:
+            self._line_at = now
+            OUT.note(f"  {step.id}  {said}")
+        if now - self._file_at >= _FILE_SECONDS:
+            self._file_at = now
+            fresh = self._file.with_suffix(f".{os.getpid()}")
+            with contextlib.suppress(OSError):
+                fresh.write_text(json.dumps({"step": step.id, "said": said, "at": time.time()}), encoding="utf-8")
+                fresh.replace(self._file)
+
+    def said(self, sentence: str) -> None:
+        self._line("[cyan]·[/]", sentence)
+
+    def _begin(self, what: str, sentence: str) -> None:
+        if self._bars is None:
+            OUT.note(f"… {what}: {sentence}")
+            return
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+        self._task = self._bars.add_task(what, total=None, said=sentence)
+
+    def _line(self, sign: str, text: str) -> None:
+        if self._bars is None:
+            OUT.note(f"{sign[sign.index(']') + 1 : sign.rindex('[')]} {text}")
+            return
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+        self._bars.console.print(sign, text.replace("[", "\\["))
+
+
+def _sentence(progress: Progress) -> str:
+    share = f"{100 * progress.done / progress.total:.0f} %" if progress.total else f"{progress.done:,} {progress.unit}"
+    rate, left = "", ""
+    if progress.rate_per_second:
+        rate = f"  {progress.rate_per_second:,.0f} {progress.unit}/s"
+        if progress.total:
+            left = f"  {seconds(max(0, progress.total - progress.done) / progress.rate_per_second)} left"
+    return f"{progress.what} {share}{rate}{left}"

@@ -1,0 +1,234 @@
+"""`dcshift run`, `rollback` and `pause`: do it, resume it, take it back; each says what it will do and what it did."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from migration.cli.output import OUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from migration.model.ending import Ending, Wish
+    from migration.model.plan import Plan
+    from migration.model.words import Stage
+    from migration.store import Pinned
+    from migration.wiring import Workspace
+
+_ROLLBACK_WAITS_SECONDS = 600.0
+_Word = TypeVar("_Word", bound=StrEnum)
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def run(
+        until: Annotated[str, typer.Option(help="Last stage: prepare, replicate, cutover or watch.")] = "watch",
+        wave: Annotated[int | None, typer.Option(help="Only this wave.")] = None,
+        system: Annotated[list[str] | None, typer.Option(help="Only this system; may be repeated.")] = None,
+        undo: Annotated[
+            str,
+            typer.Option(help="What a failure before release undoes: freeze (the source serves, copies stay) or all."),
+        ] = "freeze",
+        plan: Annotated[
+            str | None, typer.Option(help="Beginning of a plan's hash; the current plan by default.")
+        ] = None,
+    ) -> int:
+        """Do the plan; resumes what was interrupted; safe to repeat at any time."""
+        from migration.model.ending import Wish
+        from migration.model.run import Policy, Want
+
+        last, policy = _stage(until), _choice(Policy, undo, "--undo")
+        workspace, pinned = _opened(plan)
+        systems = chosen_systems(pinned.plan, wave, system)
+        wish = Wish(Want.FORWARD, systems, last, policy, getpass.getuser())
+        return _serve(workspace, pinned, wish)
+
+    @app.command()
+    def rollback(
+        systems: Annotated[
+            list[str] | None, typer.Argument(help="Systems to take back; all of the plan by default.")
+        ] = None,
+        plan: Annotated[
+            str | None, typer.Option(help="Beginning of a plan's hash; the current plan by default.")
+        ] = None,
+    ) -> int:
+        """Take systems back to the beginning; nothing is lost; refused after release to the target."""
+        from migration.model.ending import Wish
+        from migration.model.run import Want
+
+        workspace, pinned = _opened(plan)
+        chosen = chosen_systems(pinned.plan, None, systems)
+        _refuse_after_release(workspace, pinned.plan, chosen, asked_by_name=bool(systems))
+        wish = Wish(Want.ROLLBACK, chosen, by=getpass.getuser(), wait_seconds=_ROLLBACK_WAITS_SECONDS)
+        return _serve(workspace, pinned, wish)
+
+    @app.command()
+    def pause(
+        systems: Annotated[
+            list[str] | None, typer.Argument(help="Systems to pause; all of the plan by default.")
+        ] = None,
+    ) -> int:
+        """Ask a running move to stop at the next safe place; `dcshift run` goes on from there."""
+        from migration.model.run import Kind, Want
+
+        workspace, pinned = _opened(None)
+        chosen = chosen_systems(pinned.plan, None, systems)
+        journal = workspace.journal()
+        content = {"want": Want.PAUSE, "systems": list(chosen), "by": getpass.getuser()}
+        journal.append(journal.open_run(pinned.plan.id), Kind.WANTED, content=content)  # type: ignore[arg-type]
+        OUT.result(
+            {"paused": list(chosen)},
+            lambda: print(
+                f"{', '.join(chosen)} will stop before the next step; if citizens wait, after they are served"
+            ),
+        )
+        return 0
+
+
+def chosen_systems(plan: Plan, wave: int | None, systems: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the plan's systems that are meant, in the order in which they move."""
+    from migration.errors import UsageError
+
+    known = plan.systems()
+    in_wave = {step.system for step in plan.steps if wave in (None, step.wave)}
+    chosen = tuple(name for name in known if name in in_wave and (not systems or name in systems))
+    unknown = sorted(set(systems or ()) - set(known))
+    if unknown or not chosen:
+        raise UsageError(
+            "system-unknown",
+            what=f"{', '.join(unknown)} is not in this plan" if unknown else "no system of this plan is meant",
+            why=f"plan {plan.id[:6]} moves {', '.join(known)} in waves {', '.join(map(str, plan.waves()))}",
+            state="nothing was changed",
+            next="dcshift plan   makes another plan; dcshift status shows this one",
+        )
+    return chosen
+
+
+def _opened(plan: str | None) -> tuple[Workspace, Pinned]:
+    from migration import store
+    from migration.wiring import Workspace
+
+    workspace = Workspace.from_environment()
+    return workspace, store.load(workspace.plans, plan)
+
+
+def _serve(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
+    from migration.adapters.clock import this_process
+    from migration.cli.ending import exit_code, say
+    from migration.cli.progress import Show
+    from migration.engine import Engine
+    from migration.model.run import Want
+
+    journal = workspace.journal()
+    if wish.want is Want.FORWARD:
+        _assert_may_begin(workspace, pinned, wish)
+    with Show(workspace.progress) as show, _signals() as signalled:
+        engine = Engine(
+            plan=pinned.plan,
+            journal=journal,
+            clock=workspace.clock,
+            holder=this_process(),
+            moves=workspace.moves(pinned),
+            checks=workspace.step_findings(pinned),
+            listener=show,
+            signalled=signalled,
+        )
+        ending: Ending = engine.go(wish)
+    say(pinned.plan, journal, ending, wish)
+    return exit_code(ending)
+
+
+def _assert_may_begin(workspace: Workspace, pinned: Pinned, wish: Wish) -> None:
+    """Raise `BlockedError` when catalogue, source or target are not what the plan was made from.
+
+    What is past its release is not asked: its target has changed because citizens use it.
+    """
+    from migration import checks
+    from migration.cli.ending import blocked
+    from migration.decisions import past_point_of_no_return
+    from migration.model.words import Severity
+
+    journal = workspace.journal()
+    state = journal.state(journal.open_run(pinned.plan.id))
+    begun = [name for name in wish.systems if not past_point_of_no_return(state, pinned.plan, name)]
+    findings = workspace.present_findings(pinned, begun) if begun else []
+    for found in findings:
+        if found.severity is Severity.WARNING:
+            OUT.note(f"! {found.where}: {found.what}")
+    if checks.blocks(findings):
+        raise blocked(findings, f"plan {pinned.plan.id[:6]} was not begun")
+
+
+def _refuse_after_release(workspace: Workspace, plan: Plan, systems: Sequence[str], *, asked_by_name: bool) -> None:
+    from migration.decisions import past_point_of_no_return
+    from migration.errors import UsageError
+
+    journal = workspace.journal()
+    state = journal.state(journal.open_run(plan.id))
+    released = [name for name in systems if past_point_of_no_return(state, plan, name)]
+    if not released:
+        return
+    others = [name for name in systems if name not in released]
+    raise UsageError(
+        "past-point-of-no-return",
+        what=f"{', '.join(released)} cannot go back",
+        why="requests were released to the target, which has accepted writes that the source does not have",
+        state="the target serves, the source is intact as it was at the release; nothing was changed by this command",
+        next=f"dcshift rollback {' '.join(others)}"
+        if others and not asked_by_name
+        else "dcshift verify; docs/limits.md",
+    )
+
+
+def _stage(word: str) -> Stage:
+    from migration.errors import UsageError
+    from migration.model.words import Stage
+
+    stage = _choice(Stage, word, "--until")
+    if stage is Stage.QUIESCE:
+        raise UsageError(
+            "until-inside-the-freeze",
+            what="a run cannot end with quiesce",
+            why="citizens' requests would be held with nobody at work",
+            state="nothing was changed",
+            next="use --until replicate (before the freeze) or --until cutover (after it)",
+        )
+    return stage
+
+
+def _choice(kind: type[_Word], word: str, option: str) -> _Word:
+    from migration.errors import UsageError
+
+    try:
+        return kind(word)
+    except ValueError as unknown:
+        raise UsageError(
+            "choice-unknown",
+            what=f"{option} {word!r} is not known",
+            why=f"it may be: {', '.join(kind)}",
+            state="nothing was changed",
+            next="dcshift run --help",
+        ) from unknown
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], str | None]]:
+    """Note SIGINT and SIGTERM instead of dying of them: the engine stops at the next safe place."""
+    came: list[str] = []
+
+    def note(number: int, _frame: object) -> None:
+        came.append(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: came[-1] if came else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

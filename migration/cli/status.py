@@ -1,0 +1,136 @@
+"""`dcshift status`: where every system is, how far, since when; it only reads the journal."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from migration.cli.output import OUT, console, seconds
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from migration.journal import Journal
+    from migration.model.plan import Plan
+    from migration.wiring import Workspace
+
+_SIGNS = {
+    "pending": "[dim]·[/]",
+    "doing": "[cyan]▶[/]",
+    "half": "[yellow]◐[/]",
+    "done": "[green]✓[/]",
+    "undoing": "[yellow]↩[/]",
+    "undo-failed": "[bold red]✗[/]",
+}
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def status(
+        watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing until everything is done.")] = False,
+    ) -> int:
+        """Show where every system is, how far, and who moves it."""
+        from migration import store
+        from migration.wiring import Workspace
+
+        workspace = Workspace.from_environment()
+        plan = store.load(workspace.plans).plan
+        journal = workspace.journal()
+        if watch and not OUT.json:
+            _watch(workspace, journal, plan)
+            return 0
+        document = _document(workspace, journal, plan)
+        OUT.result(document, lambda: console().print(_picture(document)))
+        return 0
+
+
+def _watch(workspace: Workspace, journal: Journal, plan: Plan) -> None:
+    from rich.live import Live
+
+    with Live(console=console(), refresh_per_second=4, transient=False) as view:
+        while True:
+            document = _document(workspace, journal, plan)
+            view.update(_picture(document))
+            if all(system["state"] == "moved" for system in document["systems"].values()):
+                return
+            time.sleep(1.0)
+
+
+def _document(workspace: Workspace, journal: Journal, plan: Plan) -> dict[str, Any]:
+    from migration.account import accounts
+
+    run = journal.open_run(plan.id)
+    events = journal.events(run)
+    state = journal.state(run)
+    now = workspace.clock.now()
+    steps = []
+    for step in plan.steps:
+        seen = state.step(step.id)
+        ended = seen.ended_at if seen.status != "doing" else now
+        took = round(ended - seen.began_at, 1) if ended and seen.began_at else None
+        steps.append(
+            {"id": step.id, "system": step.system, "status": seen.status, "attempts": seen.attempts, "seconds": took}
+        )
+    systems = {}
+    for each in accounts(plan, events):
+        failure = state.system(each.system).failure
+        systems[each.system] = {
+            "state": each.state,
+            "want": state.system(each.system).want,
+            "steps_done": each.steps_done,
+            "steps": each.steps,
+            "proofs_passed": each.proofs_passed,
+            "proofs_failed": each.proofs_failed,
+            "hold_seconds": each.hold_seconds,
+            "error": dict(failure.error) if failure else None,
+        }
+    holders = {resource: str(holder) for resource, holder in journal.holders().items()}
+    progress = None
+    if workspace.progress.is_file() and holders:
+        try:
+            progress = json.loads(workspace.progress.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            progress = None  # it was being replaced: the next look sees it
+    return {
+        "plan": plan.id,
+        "run": run,
+        "systems": systems,
+        "steps": steps,
+        "holders": holders,
+        "progress": progress,
+        "records": events[-1].id if events else 0,
+    }
+
+
+def _picture(document: dict[str, Any]) -> Group:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list[Any] = []
+    for name, system in document["systems"].items():
+        steps = [step for step in document["steps"] if step["system"] == name]
+        signs = Text.from_markup(" ".join(_SIGNS[step["status"]] for step in steps))
+        head = Table.grid(padding=(0, 2))
+        colour = {"moved": "green", "stuck": "bold red", "failed": "red", "held": "yellow"}.get(system["state"], "cyan")
+        head.add_row(
+            f"[bold]{name}[/]", f"[{colour}]{system['state']}[/]", signs, f"{system['steps_done']}/{system['steps']}"
+        )
+        parts.append(head)
+        now = [step for step in steps if step["status"] not in ("pending", "done")]
+        for step in now:
+            said = ""
+            if document["progress"] and document["progress"]["step"] == step["id"]:
+                said = f"  {document['progress']['said']}"
+            parts.append(Text(f"    {step['id']}  {step['status']}  {seconds(step['seconds'])}{said}"))
+        if system["hold_seconds"] is not None:
+            parts.append(Text(f"    requests were held {system['hold_seconds']:.1f} s"))
+        if system["error"]:
+            parts.append(Text(f"    {system['error']['what']}: {system['error']['why']}"))
+    owners = sorted(set(document["holders"].values()))
+    parts.append(Text(f"plan {document['plan'][:6]}  {document['run']}  {document['records']} records"))
+    parts.append(Text(f"at work: {', '.join(owners)}" if owners else "nobody is at work"))
+    return Group(*parts)

@@ -1,0 +1,258 @@
+"""Builds everything from a workspace; the only module that knows adapters. It runs nothing by itself.
+
+Adapters are imported when they are needed: a command that reads the journal does not wait for a Kubernetes client.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from catalogue.load import Catalogue, load
+from catalogue.target import TargetContract
+from migration import checks, store
+from migration.errors import MigrationError, UsageError
+from migration.model.context import SystemContext
+from migration.model.inventory import Inventory
+from migration.model.plan import Step
+from migration.model.words import Finding, Stage
+from migration.ports import Clock, Cluster, Moves
+from migration.stages.registry import handler
+from migration.store import Pinned
+
+if TYPE_CHECKING:
+    from migration.adapters.ansible import AnsiblePlaybooks
+    from migration.adapters.ssh import WarmSsh
+    from migration.journal import Journal
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def app_namespace(system: str) -> str:
+    """Return the namespace in which a system's stack leaves its contract; the one name both sides agree on."""
+    return f"httt-{system}-app"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where everything of one move lies."""
+
+    catalogue_folder: Path
+    inventory_file: Path
+    """Ansible's inventory: how source hosts are reached."""
+    kubeconfig: Path
+    state: Path
+    ca_file: Path | None
+
+    @classmethod
+    def from_environment(cls) -> Workspace:
+        """Return the workspace that the environment names; in a checkout the lab's by default."""
+        given = os.environ.get
+        inventory = Path(given("DCSHIFT_INVENTORY") or CHECKOUT / "build" / "lab" / "inventory.yml")
+        beside = inventory.parent / "ca" / "ca.pem"
+        ca = given("DCSHIFT_CA")
+        return cls(
+            catalogue_folder=Path(given("DCSHIFT_CATALOGUE") or CHECKOUT / "catalogue" / "khanh-hoa"),
+            inventory_file=inventory,
+            # KUBECONFIG may be a list for kubectl; the first file is the one meant.
+            kubeconfig=Path(
+                (given("KUBECONFIG") or "").split(os.pathsep)[0] or CHECKOUT / "build" / "lab" / "target" / "kubeconfig"
+            ),
+            state=Path(given("DCSHIFT_STATE") or CHECKOUT / "build" / "state"),
+            ca_file=Path(ca) if ca else (beside if beside.is_file() else None),
+        )
+
+    @property
+    def plans(self) -> Path:
+        return self.state / "plans"
+
+    @property
+    def observed(self) -> Path:
+        return self.state / "inventory.json"
+
+    @property
+    def progress(self) -> Path:
+        return self.state / "progress.json"
+
+    @cached_property
+    def clock(self) -> Clock:
+        from migration.adapters.clock import SystemClock
+
+        return SystemClock()
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        from migration.adapters.kubernetes import KubernetesCluster
+
+        return KubernetesCluster(self.kubeconfig)
+
+    @cached_property
+    def playbooks(self) -> AnsiblePlaybooks:
+        from migration.adapters.ansible import AnsiblePlaybooks
+
+        self._assert_inventory_file()
+        return AnsiblePlaybooks(self.inventory_file, self.private(self.state))
+
+    @cached_property
+    def remote(self) -> WarmSsh:
+        from migration.adapters.ssh import WarmSsh
+
+        self._assert_inventory_file()
+        return WarmSsh(self.inventory_file)
+
+    def journal(self) -> Journal:
+        """Open the journal, made if missing."""
+        from migration.adapters.clock import is_alive
+        from migration.journal import Journal
+
+        return Journal(self.private(self.state) / "journal.sqlite", self.clock, is_alive)
+
+    def catalogue(self) -> Catalogue:
+        """Read the catalogue; raises `CatalogueError` with all its faults."""
+        return load(self.catalogue_folder)
+
+    def inventory(self) -> Inventory:
+        """Read what the last survey observed."""
+        try:
+            return Inventory.model_validate_json(self.observed.read_text(encoding="utf-8"))
+        except FileNotFoundError as missing:
+            raise UsageError(
+                "no-inventory",
+                what="the source was not surveyed yet",
+                why=f"{self.observed} does not exist",
+                state="nothing was changed",
+                next="dcshift survey",
+            ) from missing
+        except ValidationError as bad:
+            raise UsageError(
+                "inventory-unreadable",
+                what=f"{self.observed} is no inventory",
+                why=" ".join(str(bad).split())[:400],
+                state="nothing was changed",
+                next="dcshift survey   writes it again",
+            ) from bad
+
+    def survey(self) -> Inventory:
+        """Observe the source and keep what was seen."""
+        from migration.adapters.survey import AnsibleSurveyor
+
+        inventory: Inventory = AnsibleSurveyor(self.playbooks).survey(self.catalogue())
+        fresh = self.private(self.state) / "inventory.json.new"
+        fresh.write_text(inventory.model_dump_json(indent=1), encoding="utf-8")
+        fresh.replace(self.observed)
+        return inventory
+
+    def contracts(self, systems: Sequence[str]) -> dict[str, TargetContract | str]:
+        """Return each system's contract as the target holds it now, or the reason why it has none."""
+        found: dict[str, TargetContract | str] = {}
+        for name in systems:
+            try:
+                found[name] = TargetContract.model_validate(self.cluster.read_contract(app_namespace(name)))
+            except ValidationError as bad:
+                found[name] = f"it is not a contract of this version: {' '.join(str(bad).split())[:300]}"
+            except MigrationError as refused:
+                found[name] = f"{refused.what} ({refused.why})"
+        return found
+
+    def moves(self, pinned: Pinned) -> Callable[[str, Callable[[], int]], Moves]:
+        """Return the builder of a system's moves for the engine."""
+
+        def build(system: str, token: Callable[[], int]) -> Moves:
+            return self._moves(pinned, system, token)
+
+        return build
+
+    def present_findings(self, pinned: Pinned, systems: Sequence[str]) -> list[Finding]:
+        """Return what speaks against the plan now: catalogue, source and target compared with what it was made from."""
+        now = self.clock.now()
+        chosen = [pinned.catalogue.system(name) for name in systems]
+        present = self.inventory() if self.observed.is_file() else None
+        return [
+            *checks.catalogue_findings(pinned.plan, self.catalogue().hash),
+            *checks.inventory_findings(pinned.inventory, present, chosen, now),
+            *checks.contract_findings(pinned.plan, pinned.catalogue.province, self.contracts(systems), systems),
+            *checks.decision_findings(chosen, now),
+        ]
+
+    def step_findings(self, pinned: Pinned) -> Callable[[Step, Moves], Sequence[Finding]]:
+        """Return the engine's question before each attempt."""
+
+        def ask(step: Step, moves: Moves) -> Sequence[Finding]:
+            found: list[Finding] = []
+            if step.stage is Stage.QUIESCE and not step.holds_users:
+                # The last moment at which waiting costs nobody anything: the calendar, the targets, the connections.
+                system = pinned.catalogue.system(step.system)
+                found += checks.window_findings(pinned.catalogue.province, self.clock.now())
+                contracts = self.contracts([step.system])
+                found += checks.contract_findings(pinned.plan, pinned.catalogue.province, contracts, [step.system])
+                self.remote.warm(sorted(system.source.hosts()))
+            return [*found, *handler(step.stage, step.component).check(moves)]
+
+        return ask
+
+    def private(self, folder: Path) -> Path:
+        """Return a folder that only we may enter, made if missing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        return folder
+
+    def pin(self, pinned: Pinned) -> Path:
+        """Keep a plan and make it the current one."""
+        return store.save(self.private(self.plans), pinned)
+
+    def _moves(self, pinned: Pinned, system: str, token: Callable[[], int]) -> Moves:
+        from migration.adapters.database import PostgresMove
+        from migration.adapters.files import BucketMove
+        from migration.adapters.jobs import CronMove
+        from migration.adapters.traffic import GateMove
+        from migration.adapters.units import ProcessUnits
+        from migration.adapters.web import PublicWebMove
+
+        context = SystemContext(
+            system=pinned.catalogue.system(system),
+            contract=pinned.contracts[system],
+            facts=pinned.inventory.systems[system],
+            hosts=pinned.inventory.hosts,
+            token=token,
+            state_folder=self.private(self.state / "systems" / system),
+            ca_file=self.ca_file,
+        )
+        units = ProcessUnits(self.private(self.state / "units"))
+        playbooks, cluster, remote, clock = self.playbooks, self.cluster, self.remote, self.clock
+        return Moves(
+            database=PostgresMove(context, playbooks=playbooks, cluster=cluster, units=units, clock=clock),
+            files=BucketMove(context, playbooks=playbooks, cluster=cluster, units=units, remote=remote, clock=clock),
+            jobs=CronMove(context, playbooks=playbooks, cluster=cluster, clock=clock),
+            web=PublicWebMove(context, playbooks=playbooks, cluster=cluster, remote=remote, clock=clock),
+            traffic=GateMove(context, playbooks=playbooks, remote=remote, clock=clock),
+        )
+
+    def _assert_inventory_file(self) -> None:
+        if not self.inventory_file.is_file():
+            raise UsageError(
+                "no-hosts",
+                what="nobody told how the source hosts are reached",
+                why=f"the Ansible inventory {self.inventory_file} does not exist",
+                state="nothing was changed",
+                next="export DCSHIFT_INVENTORY=inventory.yml   (in the lab: dcshift lab up)",
+            )
+
+
+def usable(contracts: Mapping[str, TargetContract | str]) -> dict[str, TargetContract]:
+    """Return the contracts that are there; raises `UsageError` naming every one that is not."""
+    missing = {name: why for name, why in contracts.items() if isinstance(why, str)}
+    if missing:
+        raise UsageError(
+            "contract-missing",
+            what=f"the target has no contract for {', '.join(sorted(missing))}",
+            why="; ".join(f"{name}: {why}" for name, why in sorted(missing.items())),
+            state="no plan was made; nothing was changed",
+            next=f"pulumi up --stack {sorted(missing)[0]}",
+        )
+    return {name: contract for name, contract in contracts.items() if isinstance(contract, TargetContract)}
