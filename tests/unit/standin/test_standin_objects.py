@@ -138,23 +138,31 @@ def test_reading_shows_only_what_applying_again_would_change(objects: Objects, c
     cluster.live["ns", "x"]["metadata"]["resourceVersion"] = "77"
     same = objects.read(asked, "ns/x", state)
     assert same is not None
-    assert same[0] == asked.inputs
+    assert same.inputs == asked.inputs
     cluster.live["ns", "x"]["spec"] = {"replicas": 5}
     seen = objects.read(asked, "ns/x", state)
     assert seen is not None
-    assert seen[0] == {**asked.inputs, "spec": {"replicas": 5}}
+    assert seen.inputs == {**asked.inputs, "spec": {"replicas": 5}}
 
 
 def test_reading_what_is_gone_says_so(objects: Objects) -> None:
     assert objects.read(request(), "ns/x", {}) is None
 
 
+def test_reading_tells_when_the_object_is_not_ready(objects: Objects, cluster: FakeCluster) -> None:
+    asked = request("postgresql.cnpg.io/v1:Cluster")
+    cluster.apply(asked.kind, asked.inputs, "operator")
+    seen = objects.read(asked, "ns/x", {})
+    assert seen is not None
+    assert seen.readiness.verdict == "waiting"
+
+
 def test_an_import_begins_with_what_lives(objects: Objects, cluster: FakeCluster) -> None:
     cluster.apply(Kind("v1", "ConfigMap"), request(data={"a": "1"}).inputs, "kubectl")
     found = objects.read(Request(request().urn, {}), "ns/x", {})
     assert found is not None
-    assert found[0] == request(data={"a": "1"}).inputs
-    assert found[1][MANAGER_KEY] == manager_of(request().urn)
+    assert found.inputs == request(data={"a": "1"}).inputs
+    assert found.state[MANAGER_KEY] == manager_of(request().urn)
 
 
 def test_names_are_explicit_and_namespaces_are_completed(objects: Objects) -> None:

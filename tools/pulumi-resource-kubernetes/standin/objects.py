@@ -50,6 +50,15 @@ class Request:
         return float(said) if said else wait_seconds(self.kind)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An object as it was read: what it is declared as, what the engine keeps of it, and whether it is ready."""
+
+    inputs: Document
+    state: Document
+    readiness: readiness.State
+
+
 def manager_of(urn: str) -> str:
     """Return the field manager of a resource: one for each URN, so no two resources share a field unseen."""
     return f"pulumi-kubernetes-standin-{hashlib.sha256(urn.encode()).hexdigest()[:8]}"
@@ -148,8 +157,8 @@ class Objects:
         """Return the state of an object that exists but is not ready; `state` is what was known of it before."""
         return self._state(request, str(state.get(MANAGER_KEY) or manager_of(request.urn)), live)
 
-    def read(self, request: Request, identifier: str, state: Document) -> tuple[Document, Document] | None:
-        """Return inputs and state as they are in the cluster, or None when the object is gone.
+    def read(self, request: Request, identifier: str, state: Document) -> Seen | None:
+        """Return the object as it is in the cluster, or None when it is gone.
 
         Without inputs this is an import: the live object without what the server fills in.
         """
@@ -159,10 +168,10 @@ class Objects:
             return None
         if not request.inputs:
             imported = replace(request, inputs=drift.declared(live))
-            return imported.inputs, self._state(imported, manager_of(request.urn), live)
+            return Seen(imported.inputs, self._state(imported, manager_of(request.urn), live), readiness.state(live))
         manager = str(state.get(MANAGER_KEY) or manager_of(request.urn))
         seen = replace(request, inputs=self._drifted(request, manager, live))
-        return seen.inputs, self._state(seen, manager, live)
+        return Seen(seen.inputs, self._state(seen, manager, live), readiness.state(live))
 
     def _drifted(self, request: Request, manager: str, live: Document) -> Document:
         document = without_nulls(request.inputs)

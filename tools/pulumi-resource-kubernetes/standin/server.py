@@ -9,10 +9,12 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent import futures
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2, struct_pb2
+from google.rpc import status_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from standin import NAME, NOTICE, VERSION
@@ -152,8 +154,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         found = self._objects.read(asked, request.id, decode(request.properties))
         if found is None:
             return provider_pb2.ReadResponse()
-        inputs, state = (encode(with_secrets_marked(part)) for part in found)
-        return provider_pb2.ReadResponse(id=request.id, inputs=inputs, properties=state)
+        if found.readiness.verdict != "ready":
+            # The engine keeps what was read, warns, and lets the next `up` wait for it again.
+            self._fail(
+                context, not_ready_answer(replace(asked, inputs=found.inputs), found.state, [found.readiness.why])
+            )
+        return provider_pb2.ReadResponse(
+            id=request.id,
+            inputs=encode(with_secrets_marked(found.inputs)),
+            properties=encode(with_secrets_marked(found.state)),
+        )
 
     @_spoken
     def Delete(self, request: Any, context: Any) -> empty_pb2.Empty:
@@ -188,6 +198,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> None:
         assert self._objects is not None
         status = not_ready_answer(asked, self._objects.state_of(asked, late.live, state or {}), late.reasons)
+        self._fail(context, status)
+
+    def _fail(self, context: grpc.ServicerContext, status: status_pb2.Status) -> None:
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         context.abort(grpc.StatusCode.UNKNOWN, status.message)
 

@@ -1,0 +1,236 @@
+"""The declared data centre on the real cluster: up, nothing to do, drift seen, rights as meant, data kept."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from infra.object_store import Keys, ObjectStore
+from lab import ca, target
+from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
+from lab.errors import LabError
+from lab.target import layout
+from lab.toolchain import tool_path
+from tests.support.project import ROOT, Project
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
+STACKS = ("platform", "data", "portal", "feedback")
+
+
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The whole data centre declared by `pulumi up`, in the order of the README."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: namespaces, mounts and a kubelet")
+    try:
+        for name in ("pulumi", "pulumi-language-python", "kube-apiserver", "traefik", "cnpg-manager"):
+            tool_path(name)
+    except LabError as missing:
+        pytest.skip(f"lacks a tool: {missing.what}")
+    ours = not target.status().ready
+    if ours:
+        target.up(print)
+    if "httt-portal-data" in kubectl("get", "namespaces", "-o", "name"):
+        pytest.skip("the lab's cluster is in use by another data centre")
+    project = Project.make(tmp_path_factory.mktemp("project"), layout.KUBECONFIG)
+    for stack in STACKS:
+        if stack == "data":
+            provide(project)
+        project.run("stack", "init", stack)
+        project.up(stack)
+    yield project
+    for stack in ("feedback", "portal"):
+        project.run("destroy", "--yes", "--skip-preview", stack=stack)
+    for stack in ("data", "platform"):
+        project.run("config", "set", "dataMayBeDestroyed", "true", stack=stack)
+        project.up(stack)
+        project.run("destroy", "--yes", "--skip-preview", stack=stack)
+    if ours:
+        target.down(print)
+
+
+def provide(project: Project) -> str:
+    environment = {**project.environment, "DCSHIFT_S3_CREDENTIALS": str(layout.S3_CREDENTIALS)}
+    finished = subprocess.run(
+        [sys.executable, "-m", "infra.provide"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def kubectl(*words: str, check: bool = True) -> str:
+    finished = subprocess.run(
+        [tool_path("kubectl"), "--kubeconfig", layout.KUBECONFIG, *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0 or not check, finished.stderr
+    return finished.stdout
+
+
+def secret(namespace: str, name: str) -> dict[str, str]:
+    data = json.loads(kubectl("-n", namespace, "get", "secret", name, "-o", "json"))["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_second_up_has_nothing_to_do(centre: Project, stack: str) -> None:
+    centre.up(stack, "--expect-no-changes")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_cluster_is_what_the_state_says(centre: Project, stack: str) -> None:
+    centre.run("refresh", "--yes", "--skip-preview", "--expect-no-changes", stack=stack)
+
+
+def test_providing_again_makes_nothing(centre: Project) -> None:
+    assert "made" not in provide(centre)
+
+
+def test_the_contract_in_the_cluster_is_the_exported_one(centre: Project) -> None:
+    kept = kubectl("-n", "httt-portal-app", "get", "configmap", "dcshift-contract", "-o", "json")
+    assert json.loads(json.loads(kept)["data"]["contract.json"]) == centre.outputs("portal")["contract"]
+
+
+@pytest.mark.parametrize("system", ["portal", "feedback"])
+def test_the_gateway_serves_each_system_under_its_public_name(centre: Project, system: str) -> None:
+    host = centre.outputs(system)["contract"]["web"]["host"]
+    with httpx.Client(verify=ssl_context(), trust_env=False, timeout=10) as client:
+        answer = client.get(
+            f"https://{NODE_ADDRESS}/healthz", headers={"Host": host}, extensions={"sni_hostname": host}
+        )
+    assert answer.status_code == 200
+
+
+def ssl_context() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(ca.folder() / "ca.pem"))
+
+
+def connects(namespace: str, deployment: str, system: str, host: str, port: int) -> bool:
+    code = f"import socket; socket.create_connection(({host!r}, {port}), 4); print('connected')"
+    python = f"/opt/{system}/venv/bin/python"
+    said = kubectl("-n", namespace, "exec", f"deploy/{deployment}", "--", python, "-c", code, check=False)
+    return "connected" in said
+
+
+def test_a_system_reaches_its_own_database_and_files_and_nothing_else(centre: Project) -> None:
+    def portal_reaches(host: str, port: int) -> bool:
+        return connects("httt-portal-app", "portal-web", "portal", host, port)
+
+    assert portal_reaches("portal-db-rw.httt-portal-data.svc.cluster.local", 5432)
+    assert portal_reaches(NODE_ADDRESS, 8333)
+    assert not portal_reaches("feedback-db-rw.httt-feedback-data.svc.cluster.local", 5432)
+    assert not portal_reaches(NODE_ADDRESS, 6443)
+    assert not portal_reaches("feedback-web.httt-feedback-app.svc.cluster.local", 80)
+
+
+def test_each_systems_keys_open_its_own_bucket_only(centre: Project) -> None:
+    admin = json.loads(layout.S3_CREDENTIALS.read_text())
+    store = ObjectStore(S3_ENDPOINT, S3_REGION, Keys(admin["access_key"], admin["secret_key"]))
+    for own, other in (("portal", "feedback"), ("feedback", "portal")):
+        found = secret(f"httt-{own}-app", f"{own}-s3-uploads")
+        keys = Keys(found["access_key"], found["secret_key"])
+        assert store.opens(f"khanhhoa-lab-{own}-uploads", keys)
+        assert not store.opens(f"khanhhoa-lab-{other}-uploads", keys)
+
+
+def test_the_migrations_role_may_subscribe_and_act_as_the_owner_and_no_more(centre: Project) -> None:
+    query = (
+        "select rolsuper, rolcreaterole, rolcreatedb, rolreplication, "
+        "pg_has_role(oid, 'pg_create_subscription', 'member'), pg_has_role(oid, 'portal', 'member') "
+        "from pg_roles where rolname = 'dcshift_migration'"
+    )
+    said = kubectl("-n", "httt-portal-data", "exec", "portal-db-1", "-c", "postgres", "--", "psql", "-XAtc", query)
+    assert said.strip() == "f|f|f|t|t|t"
+
+
+def test_no_secret_of_the_cluster_is_in_any_state(centre: Project) -> None:
+    values = [
+        value
+        for system in ("portal", "feedback")
+        for namespace, name in (
+            (f"httt-{system}-data", f"{system}-db-app"),
+            (f"httt-{system}-data", f"{system}-db-migration"),
+            (f"httt-{system}-app", f"{system}-web"),
+            (f"httt-{system}-app", f"{system}-s3-uploads"),
+        )
+        for key, value in secret(namespace, name).items()
+        if key != "username"
+    ]
+    assert len(values) == 10
+    state = "".join(file.read_text() for file in sorted((centre.folder / "state").rglob("*.json")))
+    assert "httt-portal-app" in state
+    assert not [value for value in values if value in state or base64.b64encode(value.encode()).decode() in state]
+
+
+def test_a_change_by_hand_is_shown_and_never_overwritten_unseen(centre: Project) -> None:
+    def set_pods(value: str) -> None:
+        patch = json.dumps({"spec": {"hard": {"pods": value}}})
+        kubectl("-n", "httt-portal-app", "patch", "resourcequota", "quota", "--type=merge", "-p", patch)
+
+    before = json.loads(kubectl("-n", "httt-portal-app", "get", "resourcequota", "quota", "-o", "json"))
+    set_pods("99")
+    try:
+        shown = centre.run("refresh", "--preview-only", "--diff", stack="platform").text
+        assert '=> "99"' in shown
+        assert "~ 1 to update" in shown
+        refused = centre.run("up", "--yes", "--skip-preview", "--refresh", stack="platform", check=False)
+        assert refused.code != 0
+        assert "field .spec.hard.pods is owned by kubectl-patch" in refused.text
+    finally:
+        set_pods(before["spec"]["hard"]["pods"])
+    centre.run("refresh", "--yes", "--skip-preview", stack="platform")
+    centre.up("platform", "--expect-no-changes")
+
+
+def test_the_stack_arms_the_jobs_once_it_is_told_that_the_target_serves(centre: Project) -> None:
+    def suspended() -> str:
+        return kubectl("-n", "httt-feedback-app", "get", "cronjobs", "-o", "jsonpath={.items[*].spec.suspend}")
+
+    assert suspended() == "true"
+    centre.run("config", "set", "serves", "target", stack="feedback")
+    centre.up("feedback")
+    assert suspended() == "false"
+    centre.run("config", "set", "serves", "source", stack="feedback")
+    centre.up("feedback")
+    assert suspended() == "true"
+
+
+def test_what_somebody_else_made_is_refused_and_left_alone(centre: Project) -> None:
+    centre.run("destroy", "--yes", "--skip-preview", stack="feedback")
+    kubectl("-n", "httt-feedback-app", "create", "serviceaccount", "feedback-web")
+    refused = centre.up("feedback", check=False)
+    assert refused.code != 0
+    assert "already exists and was not created by this resource" in refused.text
+    kubectl("-n", "httt-feedback-app", "delete", "serviceaccount", "feedback-web")
+    centre.up("feedback")
+
+
+def test_destroying_a_system_keeps_its_data(centre: Project) -> None:
+    def uid() -> str:
+        return kubectl("-n", "httt-portal-data", "get", "cluster", "portal-db", "-o", "jsonpath={.metadata.uid}")
+
+    before = uid()
+    centre.run("destroy", "--yes", "--skip-preview", stack="portal")
+    assert "portal-web" not in kubectl("-n", "httt-portal-app", "get", "deployments", "-o", "name")
+    assert uid() == before
+    centre.up("portal")
+
+
+def test_destroying_data_is_refused_and_changes_nothing(centre: Project) -> None:
+    refused = centre.run("destroy", "--yes", "--skip-preview", stack="data", check=False)
+    assert refused.code != 0
+    assert "protect" in refused.text
+    clusters = kubectl("get", "clusters.postgresql.cnpg.io", "-A", "-o", "name").split()
+    assert len(clusters) == 2
+    centre.up("data", "--expect-no-changes")
