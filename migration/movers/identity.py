@@ -69,14 +69,18 @@ def put_back_on_target(target: Connection, owner: str, before: list[tuple[str, s
 
 
 def _alter(connection: Connection, schema: str, name: str, identity: str) -> None:
-    # The change needs the table alone for an instant; whoever waits for us must not wait long, so we give way.
-    for attempt in range(_ATTEMPTS):
-        try:
-            link.run(connection, "SET lock_timeout = 200")
-            link.run(connection, f"ALTER TABLE {quoted(schema, name)} REPLICA IDENTITY {identity}")
-            return
-        except psycopg.errors.LockNotAvailable:
-            time.sleep(min(0.1 * (attempt + 1), 1.0))
+    # The change needs the table alone for an instant; whoever waits for us must not wait long, so we give way. Only
+    # who waits for longer than deadlock_timeout (1 s) makes an autovacuum end, hence the longer later attempts.
+    try:
+        for attempt in range(_ATTEMPTS):
+            try:
+                link.run(connection, f"SET lock_timeout = {200 if attempt < 10 else 1500}")
+                link.run(connection, f"ALTER TABLE {quoted(schema, name)} REPLICA IDENTITY {identity}")
+                return
+            except psycopg.errors.LockNotAvailable:
+                time.sleep(min(0.1 * (attempt + 1), 1.0))
+    finally:
+        link.run(connection, "RESET lock_timeout")
     raise StepFailed(
         "table-never-free",
         what=f"the replica identity of {schema}.{name} could not be changed",

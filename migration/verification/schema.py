@@ -45,7 +45,8 @@ QUESTIONS = {
         {_IN_CLASS} AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c')""",
     "constraint": f"""
         SELECT CASE WHEN c.oid IS NULL THEN format('domain %I.%I', n.nspname, t.typname) ELSE {_NAME} END || '.'
-            || quote_ident(k.conname) || ' | ' || pg_get_constraintdef(k.oid) || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
+            || quote_ident(k.conname) || ' | ' || pg_get_constraintdef(k.oid)
+            || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
         FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_type t ON t.oid = k.contypid
         JOIN pg_namespace n ON n.oid = k.connamespace
         WHERE {OURS} AND k.contype IN ('c', 'f', 'p', 'u', 'x', 't')

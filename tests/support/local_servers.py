@@ -137,7 +137,7 @@ def certificates(shared: Path, data: Path) -> None:
     """Give a server a certificate of the test's own authority, `shared/ca.pem`, made on first use."""
     key_file, authority = shared / "ca.key", shared / "ca.pem"
     day = datetime.timedelta(days=1)
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
 
     def certificate(subject: str, public: object, signer: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName]):
         issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import local_servers as servers
 import yaml
 
 from catalogue.system import System
@@ -18,6 +17,7 @@ from migration.errors import StepFailed
 from migration.model.context import SystemContext
 from migration.model.inventory import HostFacts, SystemFacts
 from migration.ports import PlaybookResult
+from tests.support import local_servers as servers
 
 CATALOGUE = Path(__file__).parents[2] / "catalogue/khanh-hoa/portal.yaml"
 
