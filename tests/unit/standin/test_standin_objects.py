@@ -239,3 +239,8 @@ def test_drift_in_a_list_is_found_by_the_elements_own_name() -> None:
     assert drifted(inputs, containers("a", "b", "c"), applied) == containers("a", "b", "c")
     # Another manager's own element, which applying leaves alone, is no drift.
     assert drifted(inputs, containers("a", "b", "c"), containers("a", "b", "c")) == inputs
+
+
+def test_a_quantity_that_the_server_writes_another_way_is_no_drift() -> None:
+    assert drifted({"cpu": "1000m"}, {"cpu": "1"}, {"cpu": "1"}) == {"cpu": "1000m"}
+    assert drifted({"cpu": "1000m"}, {"cpu": "2"}, {"cpu": "1"}) == {"cpu": "2"}
