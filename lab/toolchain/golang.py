@@ -16,7 +16,7 @@ from typing import Final
 from lab.command import run
 from lab.errors import LabError
 from lab.paths import cache
-from lab.toolchain.tools import Tool
+from lab.toolchain.tools import Patch, Tool
 
 REQUIRED: Final = (1, 26)
 PYPI_VERSION: Final = "1.26.6"
@@ -81,22 +81,28 @@ def patched(tool: Tool) -> Iterator[Path]:
         module_file = Path(temporary) / "go.mod"
         for name in ("go.mod", "go.sum"):
             shutil.copyfile(tool.folder / name, Path(temporary) / name)
-        for number, patch in enumerate(tool.patches):
+        for number, module in enumerate(dict.fromkeys(patch.module for patch in tool.patches)):
             copy = Path(temporary) / str(number)
-            shutil.copytree(module_folder(tool, patch.module), copy, copy_function=shutil.copyfile)
-            if not (copy / patch.path).is_file():
-                raise LabError(
-                    "patch-misses",
-                    what=f"{patch.module} has no file {patch.path}",
-                    why="the version in go.mod arranges its files in another way",
-                    state=f"{tool.name} was not built",
-                    next=f"look at tools/{tool.name}/patches and lab/toolchain/tools.py",
-                )
-            (copy / patch.path).chmod(0o644)
-            shutil.copyfile(tool.folder / patch.file, copy / patch.path)
-            argv: list[str | Path] = [go(), "mod", "edit", "-replace", f"{patch.module}={copy}", module_file]
+            shutil.copytree(module_folder(tool, module), copy, copy_function=shutil.copyfile)
+            for patch in tool.patches:
+                if patch.module == module:
+                    _replace_file(tool, patch, copy / patch.path)
+            argv: list[str | Path] = [go(), "mod", "edit", "-replace", f"{module}={copy}", module_file]
             run(argv, cwd=tool.folder, env=environment())
         yield module_file
+
+
+def _replace_file(tool: Tool, patch: Patch, path: Path) -> None:
+    if not path.is_file():
+        raise LabError(
+            "patch-misses",
+            what=f"{patch.module} has no file {patch.path}",
+            why="the version in go.mod arranges its files in another way",
+            state=f"{tool.name} was not built",
+            next=f"look at tools/{tool.name}/patches and lab/toolchain/tools.py",
+        )
+    path.chmod(0o644)
+    shutil.copyfile(tool.folder / "patches" / patch.file, path)
 
 
 def _version(program: Path) -> tuple[int, int]:

@@ -29,7 +29,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One file of a dependency that is replaced by a file of the tool's folder at build time, to compile less."""
+    """One file of a dependency that is replaced by one of the tool's own patches/ at build time, to compile less."""
 
     module: str
     path: str
@@ -117,9 +117,10 @@ TOOLS: Final = (
         (Program("traefik", "github.com/traefik/traefik/v3/cmd/traefik", ("version",), "3.6.12"),),
         build_seconds=280,
         patches=(
-            Patch(
-                "github.com/go-acme/lego/v4", "providers/dns/zz_gen_dns_providers.go", "patches/dns_providers.go.txt"
-            ),
+            Patch("github.com/go-acme/lego/v4", "providers/dns/zz_gen_dns_providers.go", "dns_providers.go.txt"),
+            Patch("github.com/traefik/traefik/v3", "pkg/provider/ecs/ecs.go", "ecs.go.txt"),
+            Patch("github.com/traefik/traefik/v3", "pkg/provider/ecs/config.go", "empty_ecs.go.txt"),
+            Patch("github.com/traefik/traefik/v3", "pkg/provider/ecs/label.go", "empty_ecs.go.txt"),
         ),
         variables=(("github.com/traefik/traefik/v3/pkg/version.Version", "3.6.12"),),
     ),
