@@ -8,6 +8,8 @@ an nft table of our own drops what would leave the lab, whatever other tables ac
 
 from __future__ import annotations
 
+import ipaddress
+import json
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +40,7 @@ table inet {_TABLE} {{
 def up_source() -> None:
     """Make the source's namespace, bridge and uplink; a second call changes nothing."""
     namespace, root, peer = addresses.SOURCE_NAMESPACE, addresses.UPLINK_ROOT_DEVICE, addresses.UPLINK_SOURCE_DEVICE
-    _guard_own_addresses()
+    _guard_own_routes()
     if not (Path("/run/netns") / namespace).exists():
         run(["ip", "netns", "add", namespace])
     if not _device(root):
@@ -115,20 +117,20 @@ def _stop_forwarding_if_unused() -> None:
         remembered.unlink()
 
 
-def _guard_own_addresses() -> None:
-    """Refuse where the machine itself lives in the lab's network: its own traffic would go astray."""
-    listed = run(["ip", "-o", "-4", "address", "show"]).stdout
-    for line in listed.splitlines():
-        device, address = line.split()[1], line.split()[3]
-        prefix = addresses.SOURCE_NETWORK.rpartition(".")[0] + "."
-        if address.startswith(prefix) and device != addresses.UPLINK_ROOT_DEVICE:
-            raise LabError(
-                "lab-network-in-use",
-                what=f"the lab cannot use {addresses.SOURCE_NETWORK} on this machine",
-                why=f"{device} of this machine has {address}",
-                state="nothing was changed",
-                next="run the lab on a machine outside that network (addresses: lab/addresses.py)",
-            )
+def _guard_own_routes() -> None:
+    """Refuse where the machine itself reaches the lab's network by another way: its own traffic would go astray."""
+    lab = ipaddress.ip_network(addresses.SOURCE_NETWORK)
+    for route in json.loads(run(["ip", "-j", "-4", "route", "show", "table", "all"]).stdout):
+        known = route["dst"] == "default" or route.get("dev") == addresses.UPLINK_ROOT_DEVICE
+        if known or not ipaddress.ip_network(route["dst"], strict=False).overlaps(lab):
+            continue
+        raise LabError(
+            "lab-network-in-use",
+            what=f"the lab cannot use {addresses.SOURCE_NETWORK} on this machine",
+            why=f"the machine has a route to {route['dst']} by {route.get('dev', 'no device')}",
+            state="nothing was changed",
+            next="run the lab on a machine outside that network (addresses: lab/addresses.py)",
+        )
 
 
 def _address(address: str, device: str, namespace: str | None = None) -> None:

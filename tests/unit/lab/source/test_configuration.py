@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 import yaml
 
 from lab import addresses, network
+from lab.command import Completed
+from lab.errors import LabError
 from lab.source import application, configure, database, edge
 from lab.source.environments import _build_tools
 from lab.source.systems import FEEDBACK, PORTAL, SYSTEMS, System
@@ -114,3 +117,25 @@ def test_nothing_of_the_lab_is_forwarded_to_the_outside() -> None:
         "ip saddr { 198.51.100.0/24, 198.18.0.0/15 } ip daddr != { 198.51.100.0/24, 198.18.0.0/15, 192.0.2.10 } reject"
         in rules
     )
+
+
+@pytest.mark.parametrize(
+    ("route", "refused"),
+    [
+        ({"dst": "default", "dev": "eth0"}, False),
+        ({"dst": "192.0.2.0/24", "dev": "eth0"}, False),
+        ({"dst": "198.51.100.0/25", "dev": "dcs-up"}, False),
+        ({"dst": "198.51.100.7", "dev": "eth0"}, True),
+        ({"dst": "198.51.0.0/16", "dev": "eth0"}, True),
+    ],
+)
+def test_a_machine_that_lives_in_the_labs_network_is_refused(
+    route: dict[str, str], refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "run", lambda *_, **__: Completed((), 0, json.dumps([route]), ""))
+    if not refused:
+        network._guard_own_routes()
+        return
+    with pytest.raises(LabError) as error:
+        network._guard_own_routes()
+    assert error.value.code == "lab-network-in-use"
