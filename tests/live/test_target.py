@@ -168,7 +168,10 @@ def test_a_route_serves_over_tls_with_the_labs_certificate(api: Api, namespace: 
 
             def served() -> bool:
                 request = {"headers": {"host": host}, "extensions": {"sni_hostname": host}}
-                answer = client.get(f"https://{NODE_ADDRESS}/", **request)  # type: ignore[arg-type]
+                try:
+                    answer = client.get(f"https://{NODE_ADDRESS}/", **request)  # type: ignore[arg-type]
+                except httpx.ConnectError:
+                    return False  # until the route is known, the gateway shows a certificate of its own
                 return answer.status_code == 200 and answer.text.strip() == "answered"
 
             wait_until("an answer through the gateway", served, 30)
@@ -193,7 +196,10 @@ def test_a_postgres_cluster_gets_ready_with_our_operand_image(api: Api, namespac
     wait_until("the cluster: ready", lambda: api.condition(path, "Ready"), 180, 0.5)
     found = api.get(path) or {}
     assert found["status"]["readyInstances"] == 1
+    # A namespace that is deleted with a pod in it looks again after half of the pod's grace, here 15 minutes.
     api.delete(path)
+    pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector=cnpg.io%2Fcluster%3Ddb"
+    wait_until("the end of its pods", lambda: not api.items(pods), 90)
 
 
 def test_the_object_store_answers_its_own_key_and_refuses_others(api: Api) -> None:
