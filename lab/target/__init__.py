@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lab.target.lifecycle import Status, down, status, up
+from lab.target.lifecycle import Status, down, prepare, status, up
 
-__all__ = ["Status", "down", "status", "up"]
+__all__ = ["Status", "down", "prepare", "status", "up"]

@@ -1,4 +1,4 @@
-"""`python -m lab.target up|down|status`: try the target alone; it decides nothing."""
+"""`python -m lab.target prepare|up|down|status`: try the target alone; it decides nothing."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ def main(argv: list[str]) -> int:
             case ["up"]:
                 target.up(say)
                 say("ready")
+            case ["prepare"]:
+                target.prepare(say)
+                say("prepared")
             case ["down"]:
                 target.down(say)
                 say("gone")
@@ -30,7 +33,7 @@ def main(argv: list[str]) -> int:
                     print(f"{name:24} {'well' if well else 'not running'}")
                 return 0 if found.ready else 1
             case _:
-                print("usage: python -m lab.target up|down|status", file=sys.stderr)
+                print("usage: python -m lab.target prepare|up|down|status", file=sys.stderr)
                 return 2
     except LabError as error:
         print(error, file=sys.stderr)
