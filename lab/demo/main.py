@@ -28,8 +28,8 @@ from lab.toolchain.doctor import diagnose
 from lab.toolchain.plugin import plugin_in_use
 
 FOLDER: Final = CHECKOUT / "build" / "demo"
-_STATE: Final = CHECKOUT / "build" / "state"
-_PULUMI: Final = CHECKOUT / "build" / "pulumi"
+STATE: Final = CHECKOUT / "build" / "state"
+PULUMI: Final = CHECKOUT / "build" / "pulumi"
 _RATE_PER_SECOND: Final = 20.0
 
 Say = Callable[[str], None]
@@ -69,7 +69,7 @@ def _run(options: Options, screen: Screen, citizens: Citizens, memory: PeakMemor
     with screen.phase("tools") as say:
         plugin = _tools(say)
     with screen.phase("centres") as say:
-        _fresh_folders()
+        fresh_folders()
         centres.up(say, scale=options.scale)
         say("db1 app1 files1 edge1 answer · node, CNPG, gateway, object store ready")
     with screen.phase("pulumi up") as say:
@@ -90,7 +90,7 @@ def _run(options: Options, screen: Screen, citizens: Citizens, memory: PeakMemor
         say(f"{written:,} acknowledged writes, {lost} lost · chain of the journal verified")
     with screen.phase("upgrade") as say:
         if options.upgrade:
-            _upgrade(cloud, say)
+            upgrade(cloud, say)
         else:
             say("left out, as asked")
     return Summary(
@@ -117,8 +117,9 @@ def _tools(say: Say) -> str:
     return plugin
 
 
-def _fresh_folders() -> None:
-    for folder in (_STATE, _PULUMI, FOLDER):
+def fresh_folders() -> None:
+    """Forget an earlier demo: its journal, its Pulumi state, its numbers."""
+    for folder in (STATE, PULUMI, FOLDER):
         shutil.rmtree(folder, ignore_errors=True)
     FOLDER.mkdir(parents=True)
 
@@ -134,7 +135,8 @@ def _wave(number: int, system: str, say: Say) -> None:
     say(f"{system}: {ended['systems'][system]['state']} · requests were held {ended['hold_seconds'][system]:.1f} s")
 
 
-def _upgrade(cloud: Cloud, say: Say) -> None:
+def upgrade(cloud: Cloud, say: Say) -> None:
+    """Deploy the newer release of each system, as its own pipeline would, and let the target keep its jobs."""
     for system in SYSTEMS:
         settings = {"serves": "target", "release": system.release_later, "migrate": "true"}
         cloud.up(system.name, say, settings)

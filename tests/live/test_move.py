@@ -1,0 +1,264 @@
+"""The whole move on the lab, with a tenth of the data: planted differences, a way back, three kills, both waves.
+
+The tests of this file are the acts of one play and run in their order; an act that fails ends the play.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab import centres
+from lab.addresses import SITES
+from lab.demo import shell
+from lab.demo.citizens import Citizens
+from lab.demo.cloud import Cloud
+from lab.demo.main import FOLDER, PULUMI, STATE, fresh_folders, upgrade
+from lab.demo.promises import audit_target
+from lab.source.configure import ssh
+from lab.target.api import Api
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
+
+_JOURNAL = STATE / "journal.sqlite"
+
+
+def dcshift(name: str, *words: str, allowed: tuple[int, ...] = (0,), **more: Any) -> shell.Ended:
+    return shell.run(f"live-{name}", ["dcshift", "--json", *words], say=_say, allowed=allowed, **more)
+
+
+def _say(line: str) -> None:
+    print(f"    {line}", flush=True)
+
+
+class Play:
+    """Both centres with their stacks up, and citizens who never stop."""
+
+    def __init__(self) -> None:
+        fresh_folders()
+        centres.up(_say, scale="tenth")
+        self.cloud = Cloud()
+        self.cloud.up_all(_say)
+        self.citizens = Citizens(FOLDER, rate_per_second=8.0)
+        self.broken = False
+
+    def end(self) -> None:
+        self.citizens.stop()
+        centres.down(_say)
+
+
+@pytest.fixture(scope="module")
+def play() -> Iterator[Play]:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: namespaces, mounts and a kubelet")
+    whole = Play()
+    try:
+        yield whole
+    finally:
+        whole.end()
+
+
+@pytest.fixture(autouse=True)
+def _an_act_that_fails_ends_the_play(request: pytest.FixtureRequest, play: Play) -> Iterator[None]:
+    assert not play.broken, "an earlier act of this play failed"
+    before = request.session.testsfailed
+    yield
+    play.broken = request.session.testsfailed > before
+
+
+def begun(step: str) -> Callable[[], bool]:
+    """Return a question: has an attempt of this step been recorded since now?"""
+    after = _last_id()
+
+    def asked() -> bool:
+        return _count("step = ? AND kind = 'started' AND id > ?", step, after) > 0
+
+    return asked
+
+
+def _last_id() -> int:
+    return _query("SELECT coalesce(max(id), 0) FROM event") if _JOURNAL.exists() else 0
+
+
+def _count(condition: str, *values: object) -> int:
+    return _query(f"SELECT count(*) FROM event WHERE {condition}", *values) if _JOURNAL.exists() else 0
+
+
+def _query(sql: str, *values: object) -> int:
+    with sqlite3.connect(f"file:{_JOURNAL}?mode=ro", uri=True, timeout=10) as connection:
+        return int(connection.execute(sql, values).fetchone()[0])
+
+
+def on(host: str, command: str) -> str:
+    return shell.run(f"live-on-{host}", [*ssh(host), command], timeout_seconds=60).stdout
+
+
+def in_target_database(sql: str) -> None:
+    """Run SQL as the superuser inside the database's own pod: what no program of ours may do."""
+    pod = ["kubectl", "exec", "-n", "httt-portal-data", "portal-db-1", "-c", "postgres", "--"]
+    shell.run(
+        "live-plant",
+        [*pod, "psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", "portal", "-c", sql],
+        env={"KUBECONFIG": _kubeconfig()},
+    )
+
+
+def _kubeconfig() -> str:
+    from lab.paths import STATE as LAB
+
+    return str(LAB / "target" / "kubeconfig")
+
+
+def suspend(cronjob: str, suspended: bool) -> None:
+    api = Api()
+    try:
+        path = f"/apis/batch/v1/namespaces/httt-portal-app/cronjobs/{cronjob}"
+        document = api.get(path)
+        assert document is not None
+        api.apply(
+            {
+                "apiVersion": "batch/v1",
+                "kind": "CronJob",
+                "metadata": {"name": cronjob, "namespace": "httt-portal-app"},
+                "spec": {"suspend": suspended},
+            }
+        )
+    finally:
+        api.close()
+
+
+def test_stacks_are_up_and_a_second_up_is_empty(play: Play) -> None:
+    for stack in ("platform", "data", *SITES):
+        play.cloud.up(stack, _say, empty=True)
+
+
+def test_survey_and_plan(play: Play) -> None:
+    play.citizens.start()
+    dcshift("survey", "survey")
+    plan = dcshift("plan", "plan").json()
+    assert {step["system"] for step in plan["steps"]} == set(SITES)  # type: ignore[index,attr-defined]
+    dcshift("check", "check")
+
+
+def test_replicate_while_citizens_write(play: Play) -> None:
+    ended = dcshift("replicate", "run", "--wave", "1", "--until", "replicate", timeout_seconds=900).json()
+    assert ended["outcome"] == "done"
+    verified = dcshift("verify-clean", "verify", "portal").json()
+    assert verified["failed"] == 0
+
+
+def test_planted_differences_are_found_and_named(play: Play) -> None:
+    in_target_database("UPDATE dossiers_dossier SET applicant_name = applicant_name || '.' WHERE id = 17")
+    lost = _remove_one_object()
+    suspend("portal-reconcile-payments", False)
+    ended = dcshift("verify-planted", "verify", "portal", allowed=(1,))
+    proofs = ended.json()["systems"]["portal"]  # type: ignore[index]
+    failed = {proof["name"]: " ".join(proof["differences"]) for proof in proofs if not proof["passed"]}
+    assert any("dossiers_dossier" in text for name, text in failed.items() if name.startswith("rows")), failed
+    assert any(lost in text for name, text in failed.items() if name.startswith("files")), failed
+    assert any("reconcile-payments" in text for name, text in failed.items() if name.startswith("jobs")), failed
+    suspend("portal-reconcile-payments", True)
+
+
+def _remove_one_object() -> str:
+    import json
+
+    import obstore
+    from obstore.store import S3Store
+
+    from lab.paths import STATE as LAB
+
+    admin = json.loads((LAB / "target" / "s3.json").read_text())
+    store = S3Store(
+        "khanhhoa-lab-portal-uploads",
+        endpoint=admin["endpoint"],
+        region=admin["region"],
+        access_key_id=admin["access_key"],
+        secret_access_key=admin["secret_key"],
+        client_options={"allow_http": True},
+        virtual_hosted_style_request=False,
+    )
+    for chunk in obstore.list(store, prefix="luu-tru/"):
+        for found in chunk:
+            path = str(found["path"])
+            if path.isascii():
+                obstore.delete(store, path)
+                return path
+    raise AssertionError("the bucket holds no file of the archive")
+
+
+def test_rollback_inside_the_freeze_loses_nothing(play: Play) -> None:
+    dcshift("rollback-first", "rollback", "portal", timeout_seconds=600)
+    dcshift("plan-again", "plan")
+    killed = dcshift(
+        "run-killed-in-the-freeze",
+        "run",
+        "--wave",
+        "1",
+        kill_when=begun("wave-1/portal/files/cutover"),
+        timeout_seconds=900,
+        allowed=(0, 1),
+    )
+    assert killed.killed, killed.stdout[-1000:]
+    back = dcshift("rollback", "rollback", "portal", timeout_seconds=600).json()
+    assert back["outcome"] == "rolled-back"
+    assert "reconcile_payments" in on("app1", "sudo crontab -l -u portal | grep -v '^#'")
+    slots = 'sudo -u postgres psql -XAtc "SELECT count(*) FROM pg_replication_slots"'
+    assert on("db1", slots).strip() == "0"
+    assert on("edge1", "sudo nft list ruleset | grep -c 10443 || true").strip() == "0"
+
+
+def test_three_kills_at_random_steps_and_the_wave_still_ends(play: Play) -> None:
+    seed = int(os.environ.get("DCSHIFT_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+    print(f"    seed {seed}: DCSHIFT_SEED={seed} repeats these kills", flush=True)
+    steps = [step["id"] for step in dcshift("plan-for-kills", "plan").json()["steps"]]  # type: ignore[attr-defined]
+    wave = [step for step in steps if step.startswith("wave-1/")]
+    chosen = sorted(random.Random(seed).sample(wave, 3), key=wave.index)
+    for number, step in enumerate(chosen, start=1):
+        print(f"    kill {number} of 3: in {step}", flush=True)
+        ended = dcshift(
+            f"kill-{number}", "run", "--wave", "1", kill_when=begun(step), timeout_seconds=900, allowed=(0, 1)
+        )
+        assert ended.killed, f"{step} was never begun: {ended.stdout[-1000:]}"
+    ended = dcshift("after-kills", "run", "--wave", "1", timeout_seconds=900).json()
+    assert ended["outcome"] == "done"
+    assert ended["systems"]["portal"]["state"] == "moved"  # type: ignore[index]
+
+
+def test_rollback_after_release_is_refused_with_a_sentence(play: Play) -> None:
+    refused = dcshift("rollback-late", "rollback", "portal", allowed=(2,))
+    assert "past-point-of-no-return" in refused.log.read_text()
+
+
+def test_wave_two_moves_as_well(play: Play) -> None:
+    ended = dcshift("wave-2", "run", "--wave", "2", timeout_seconds=900).json()
+    assert ended["systems"]["feedback"]["state"] == "moved"  # type: ignore[index]
+
+
+def test_no_acknowledged_write_is_lost_doubled_or_altered(play: Play) -> None:
+    play.citizens.stop()
+    counters = play.citizens.read()
+    for system in SITES:
+        audit = audit_target(play.citizens.ledger, system)
+        assert audit.verified, audit.as_json()
+        assert int(str(counters[system]["requests"])) > 100
+    dcshift("verify-end", "verify")
+    report = dcshift("report", "report", "--traffic", str(play.citizens.statistics)).json()
+    assert report["verified"] is True
+
+
+def test_the_newer_releases_follow_as_ordinary_deployments(play: Play) -> None:
+    upgrade(play.cloud, _say)
+
+
+def test_nothing_of_the_lab_is_left(play: Play) -> None:
+    assert PULUMI.exists()
+    centres.down(_say)
+    from lab import network
+
+    assert network.leftovers() == []
