@@ -71,6 +71,10 @@ class WarmSsh:
             )
         return done.stdout
 
+    def transport(self, host: str) -> list[str]:
+        """Return the words that reach a host, its name last, for a program that brings its own protocol (rsync)."""
+        return self._words(host)
+
     def warm(self, hosts: Sequence[str]) -> None:
         """Open the master connections of these hosts now, in parallel; raises `StepFailed` for the first that fails."""
         with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:

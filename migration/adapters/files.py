@@ -1,0 +1,312 @@
+"""Moves all file sets of one system into their buckets; it only reads at the source, and removes only what it wrote."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Protocol
+
+from pydantic import SecretStr
+
+from catalogue.target import TargetBucket
+from migration.adapters import files_proof, s3
+from migration.adapters.database_freeze import wait_for_unit
+from migration.errors import MigrationError, StepFailed
+from migration.model.context import SystemContext
+from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof, Severity
+from migration.movers import files, files_source
+from migration.movers.files_index import Index
+from migration.movers.files_job import FilesJob
+from migration.movers.files_names import MANIFEST, RESERVED, path_of
+from migration.movers.files_store import Store
+from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
+
+_BULK_SECONDS_MAX: Final = 24 * 3_600.0
+_SPACE_FACTOR: Final = 1.1
+_DIFFERENCES_MAX: Final = 20
+_PROBE: Final = f"{RESERVED}probe"
+Transport = Callable[[str], list[str]]
+
+
+class RsyncRemote(Remote, Protocol):
+    """A remote that also tells how it reaches a host, because rsync speaks its own protocol."""
+
+    def transport(self, host: str) -> list[str]: ...
+
+
+class BucketMove:
+    """The port `FilesMove` for files on a host that become objects in a bucket."""
+
+    def __init__(
+        self,
+        context: SystemContext,
+        *,
+        cluster: Cluster,
+        remote: RsyncRemote,
+        units: Units,
+        clock: Clock,
+        playbooks: Playbooks | None = None,
+    ) -> None:
+        self._context, self._cluster, self._remote = context, cluster, remote
+        self._units, self._clock = units, clock
+        self._system = context.system.id
+
+    # Jobs
+
+    @cached_property
+    def _jobs(self) -> list[FilesJob]:
+        """One job a set; read once, as the freeze has no time to read secrets again."""
+        return [self._job(bucket) for bucket in self._context.contract.buckets]
+
+    def _job(self, bucket: TargetBucket) -> FilesJob:
+        facts = self._context.facts.files[bucket.name]
+        keys = self._cluster.read_secret(bucket.secret.namespace, bucket.secret.name)
+        *transport, destination = self._remote.transport(facts.host)
+        return FilesJob(
+            system=self._system,
+            name=bucket.name,
+            source=f"{destination}:{facts.path.rstrip('/')}/",
+            transport=transport,
+            staging=self._staging(bucket.name),
+            endpoint=bucket.endpoint,
+            region=bucket.region,
+            bucket=bucket.bucket,
+            access_key=keys["access_key"],
+            secret_key=SecretStr(keys["secret_key"]),
+        )
+
+    def _staging(self, name: str) -> Path:
+        return self._context.state_folder / "files" / name
+
+    def _unit(self, job: FilesJob) -> str:
+        return f"{self._system}-files-{job.name}"
+
+    # Checks
+
+    def check(self) -> Sequence[Finding]:
+        found: list[Finding] = []
+        for name, facts in self._context.facts.files.items():
+            where = f"{facts.host}:{facts.path}"
+            for path in facts.special_files:
+                what = f"{path} is no regular file and is not moved"
+                found.append(
+                    Finding(Severity.WARNING, "special-file", where, what, "decide by hand what it stands for")
+                )
+            folder = self._context.state_folder
+            free, needed = shutil.disk_usage(folder).free, int(facts.size_bytes * _SPACE_FACTOR)
+            if free < needed and not self._staging(name).exists():
+                what = f"staging needs {needed:,} bytes in {folder}, {free:,} are free"
+                found.append(
+                    Finding(Severity.BLOCKER, "staging-space", where, what, "make room, or move DCSHIFT_STATE")
+                )
+        try:
+            for job in self._jobs:
+                found += _of_store(job)
+        except (MigrationError, KeyError) as failure:
+            what = f"the bucket could not be looked at: {failure.args[0] if failure.args else failure}"
+            found.append(
+                Finding(Severity.BLOCKER, "bucket-not-read", self._system, what, "pulumi up, then dcshift check")
+            )
+        return found
+
+    # Prepare
+
+    def prepare(self) -> Facts:
+        facts: dict[str, Json] = {}
+        for job in self._jobs:
+            trust = s3.probe(_bucket(job), _PROBE)
+            if not (trust.writable and trust.refuses_wrong_md5):
+                why = trust.answer or "it accepted an object whose MD5 was wrong"
+                raise _untrusted(job, why)
+            job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
+            Index(job.staging)
+            facts[job.name] = {"refuses_wrong_md5": True, "refuses_wrong_sha256": trust.refuses_wrong_sha256}
+        return facts
+
+    def prepared(self) -> Probe:
+        if all(job.tree.is_dir() for job in self._jobs):
+            return Probe(ProbeState.DONE, f"staging folders of {len(self._jobs)} sets are there")
+        return Probe(ProbeState.NOT_DONE, "a staging folder is missing")
+
+    def unprepare(self) -> None:
+        for job in self._jobs:
+            shutil.rmtree(job.staging, ignore_errors=True)
+
+    # Replicate
+
+    def replicate(self, on_progress: OnProgress) -> Facts:
+        facts: dict[str, Json] = {}
+        token = self._context.token()
+        for job in self._jobs:
+            argv = [sys.executable, "-m", "migration.movers.files", "--job", "-"]
+            self._units.start(self._unit(job), argv, secrets={"job": job.as_json()}, token=token)
+            result = wait_for_unit(
+                self._units, self._unit(job), self._clock, on_progress, seconds_max=_BULK_SECONDS_MAX
+            )
+            facts[job.name] = dict(result)
+        return facts
+
+    def replicated(self) -> Probe:
+        for job in self._jobs:
+            phase = Index(job.staging).fact("phase") if job.staging.is_dir() else None
+            if phase is None or self._units.status(self._unit(job)).state == "running":
+                return Probe(ProbeState.NOT_DONE, f"{job.name} is not carried")
+        return Probe(ProbeState.DONE, f"{len(self._jobs)} sets are carried")
+
+    def unreplicate(self) -> None:
+        for job in self._jobs:
+            self._units.stop(self._unit(job))
+            if not job.staging.is_dir():
+                continue
+            with files.only_one(job):
+                index, store = Index(job.staging), Store(job)
+                if index.fact("phase") == "handed-over":
+                    raise _handed_over(job)
+                entries = index.entries()
+                store.delete([*(entry.key for entry in entries.values()), MANIFEST])
+                left = {one.key for one in store.list()} & {entry.key for entry in entries.values()}
+                if left:
+                    raise _not_deleted(job, left)
+            shutil.rmtree(job.staging)
+
+    # Freeze
+
+    def converge(self) -> Facts:
+        return {job.name: _said(self._pass(job, frozen=False)) for job in self._jobs}
+
+    def hand_over(self) -> Facts:
+        facts: dict[str, Json] = {}
+        for job in self._jobs:
+            index = Index(job.staging)
+            if index.fact("phase") == "handed-over":
+                facts[job.name] = {"repeated": True}
+                continue
+            facts[job.name] = _said(self._pass(job, frozen=True))
+            # Its time at the store says afterwards which objects the target wrote itself.
+            files.write_manifest(job)
+            index.set_fact("phase", "handed-over")
+        return facts
+
+    def _pass(self, job: FilesJob, *, frozen: bool) -> files.Pass:
+        with files.only_one(job):
+            if Index(job.staging).fact("phase") == "handed-over":
+                raise _handed_over(job)
+            return files.carry(job, frozen=frozen)
+
+    def handed_over(self) -> Probe:
+        for job in self._jobs:
+            if not job.staging.is_dir() or Index(job.staging).fact("phase") != "handed-over":
+                return Probe(ProbeState.NOT_DONE, f"{job.name} had no last pass under the freeze")
+            if Store(job).read(MANIFEST) is None:
+                return Probe(ProbeState.NOT_DONE, f"{job.name} has no manifest in its bucket")
+            if odd := files_source.compare(job, content=False):
+                return Probe(ProbeState.NOT_DONE, f"{len(odd)} files of {job.name} changed after the last pass")
+        return Probe(ProbeState.DONE, "the last pass was made, its manifest is in the bucket, nothing changed since")
+
+    def take_back(self) -> None:
+        for job in self._jobs:
+            if job.staging.is_dir() and Index(job.staging).fact("phase") == "handed-over":
+                Store(job).delete([MANIFEST])
+                Index(job.staging).set_fact("phase", "following")
+
+    # Proofs
+
+    def prove(self, *, frozen: bool, full: bool) -> Sequence[Proof]:
+        figures: dict[str, Json] = {}
+        differences: list[str] = []
+        total = bytes_total = 0
+        for job in self._jobs:
+            try:
+                seen = files_proof.compare(job, frozen=frozen, full=full)
+            except (MigrationError, OSError) as failure:
+                # A check that could not run is a failure, never a silence.
+                why = failure.why if isinstance(failure, MigrationError) else str(failure)
+                differences.append(f"{job.name}: the comparison could not be made: {why}")
+                continue
+            total, bytes_total = total + seen.files, bytes_total + seen.bytes
+            differences += seen.differences
+            figures[job.name] = {
+                "files": seen.files,
+                "bytes": seen.bytes,
+                "read_back": seen.read_back,
+                "changed_meanwhile": seen.changed_meanwhile,
+                "written_since": seen.written_since,
+            }
+        figures |= {"files": total, "bytes": bytes_total, "differences": len(differences)}
+        how = "every byte read back" if full else "names, sizes and hashes"
+        sentence = f"{total:,} files with {bytes_total:,} bytes are equal ({how})"
+        if differences:
+            sentence = f"{len(differences)} files differ"
+        return [Proof("files", not differences, sentence, figures, tuple(differences[:_DIFFERENCES_MAX]))]
+
+
+def _bucket(job: FilesJob) -> s3.Bucket:
+    return s3.Bucket(job.endpoint, job.region, job.bucket, job.access_key, job.secret_key.get_secret_value())
+
+
+def _of_store(job: FilesJob) -> list[Finding]:
+    where = f"{job.endpoint}/{job.bucket}"
+    trust = s3.probe(_bucket(job), _PROBE)
+    if not trust.writable:
+        what = f"the bucket cannot be written: {trust.answer}"
+        return [Finding(Severity.BLOCKER, "bucket-not-writable", where, what, "pulumi up on the system's data layer")]
+    found = []
+    if not trust.refuses_wrong_md5:
+        what = "the store accepted an object whose MD5 was wrong: damage on the way would not be noticed"
+        found.append(Finding(Severity.BLOCKER, "store-accepts-wrong-checksum", where, what, "use another store"))
+    if not trust.etag_is_md5:
+        what = "the store's ETag is not the MD5 of the content; written objects cannot be verified by it"
+        found.append(
+            Finding(Severity.BLOCKER, "store-etag-opaque", where, what, "use a bucket without its own encryption")
+        )
+    if not job.staging.is_dir() or not Index(job.staging).entries():
+        others = [one.key for one in Store(job).list() if path_of(one.key) is not None]
+        if others:
+            what = f"the bucket already holds {len(others)} objects, such as {others[0]}"
+            advice = "empty it by hand unless an interrupted move of ours left them: equal ones are kept"
+            found.append(Finding(Severity.WARNING, "bucket-not-empty", where, what, advice))
+    return found
+
+
+def _said(one: files.Pass) -> dict[str, Json]:
+    return {
+        "files": one.files,
+        "carried": one.carried,
+        "carried_bytes": one.carried_bytes,
+        "deleted": one.deleted,
+        "not_files": list(one.others[:20]),
+        "seconds": one.seconds,
+    }
+
+
+def _untrusted(job: FilesJob, why: str) -> StepFailed:
+    return StepFailed(
+        "store-not-trusted",
+        what=f"the bucket {job.bucket} is not used",
+        why=why,
+        state="nothing was carried; the source serves",
+        next="dcshift check",
+    )
+
+
+def _handed_over(job: FilesJob) -> StepFailed:
+    return StepFailed(
+        "files-handed-over",
+        what=f"the files of {job.system}/{job.name} are not carried or removed any more",
+        why="they were handed over: the bucket may hold what exists nowhere else",
+        state="nothing was touched",
+        next="dcshift status",
+    )
+
+
+def _not_deleted(job: FilesJob, left: set[str]) -> StepFailed:
+    return StepFailed(
+        "objects-not-deleted",
+        what=f"{len(left)} objects of ours are still in {job.bucket}",
+        why=f"the store lists them after they were deleted, such as {min(left)}",
+        state="the source serves; the staging folder is kept",
+        next="dcshift rollback again",
+    )

@@ -1,0 +1,116 @@
+"""Compares one set of files with its bucket: names, sizes, hashes, and on demand every byte on both sides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from migration.movers import files_source
+from migration.movers.files_index import Entry, Index
+from migration.movers.files_job import FilesJob
+from migration.movers.files_names import MANIFEST, path_of, shown
+from migration.movers.files_store import Listed, Store, md5_of
+
+# A host's clock may be off by some seconds; a file changed this long before the last pass must have been carried by it.
+_CLOCKS = timedelta(seconds=10)
+_REPEATS = 3
+
+
+@dataclass(slots=True)
+class Compared:
+    """What the comparison of one set saw."""
+
+    files: int = 0
+    bytes: int = 0
+    read_back: int = 0
+    changed_meanwhile: int = 0
+    """Files that the source changed after the last pass: the next pass carries them."""
+    written_since: int = 0
+    """Objects that the target wrote after it was released."""
+    differences: list[str] = field(default_factory=list)
+
+
+def compare(job: FilesJob, *, frozen: bool, full: bool) -> Compared:
+    """Compare source with staging, and staging with the bucket, at the same time."""
+    seen = Compared()
+    with ThreadPoolExecutor(2) as pool:
+        source = pool.submit(_with_source, job, frozen=frozen, full=full)
+        target = pool.submit(_with_bucket, job, seen, full=full)
+        target.result()
+        meanwhile, differences = source.result()
+    seen.changed_meanwhile = meanwhile
+    seen.differences = differences + seen.differences
+    return seen
+
+
+def _with_source(job: FilesJob, *, frozen: bool, full: bool) -> tuple[int, list[str]]:
+    """Compare with the source. While it is in use a file may change under our eyes: what is odd is looked at again."""
+    pass_began = datetime.fromtimestamp(float(Index(job.staging).fact("pass_began") or 0), UTC)
+    odd = files_source.compare(job, content=full)
+    if frozen:
+        return 0, [f"file {one.name}: {one.what}" for one in odd]
+    settled: Callable[[files_source.Odd], bool] = lambda one: (  # noqa: E731
+        one.modified is not None and one.modified < pass_began - _CLOCKS
+    )
+    for _ in range(_REPEATS):
+        if not any(settled(one) for one in odd):
+            break
+        again = {(one.name, one.what) for one in files_source.compare(job, content=full)}
+        odd = [one for one in odd if (one.name, one.what) in again or not settled(one)]
+    differences = [f"file {one.name}: {one.what}" for one in odd if settled(one)]
+    return len(odd) - len(differences), differences
+
+
+def _with_bucket(job: FilesJob, seen: Compared, *, full: bool) -> None:
+    store, entries = Store(job), Index(job.staging).entries()
+    listed = {one.key: one for one in store.list()}
+    handed_over = listed[MANIFEST].modified if MANIFEST in listed else None
+    released = Index(job.staging).fact("phase") == "handed-over" and handed_over is not None
+    seen.files, seen.bytes = len(entries), sum(entry.size for entry in entries.values())
+    equal: list[Entry] = []
+    for entry in entries.values():
+        one = listed.get(entry.key)
+        if one is None:
+            seen.differences.append(f"file {shown(entry.path)}: missing in the bucket")
+        elif (one.size, one.etag) == (entry.size, entry.etag):
+            equal.append(entry)
+        elif released and handed_over is not None and one.modified > handed_over:
+            seen.written_since += 1
+        else:
+            what = (
+                f"size {one.size:,} in the bucket, {entry.size:,} here" if one.size != entry.size else "other content"
+            )
+            seen.differences.append(f"file {shown(entry.path)}: {what} in the bucket (by ETag)")
+    keys = {entry.key for entry in entries.values()}
+    _extra(seen, [one for one in listed.values() if one.key not in keys], handed_over if released else None)
+    if full:
+        _read_back(job, store, equal, seen)
+
+
+def _extra(seen: Compared, extra: list[Listed], handed_over: datetime | None) -> None:
+    for one in extra:
+        if path_of(one.key) is None:
+            continue
+        if handed_over is not None and one.modified >= handed_over:
+            seen.written_since += 1
+        else:
+            seen.differences.append(f"object {one.key}: only in the bucket")
+
+
+def _read_back(job: FilesJob, store: Store, entries: list[Entry], seen: Compared) -> None:
+    """Hash every object and every staged file again; what was remembered is no evidence."""
+
+    def one(entry: Entry) -> str | None:
+        full = job.tree / os.fsdecode(entry.path)
+        here = md5_of(full) if full.is_file() else None
+        there = store.md5(entry.key)
+        if here == there == entry.md5:
+            return None
+        return f"file {shown(entry.path)}: content differs (read back)"
+
+    with ThreadPoolExecutor(job.workers) as pool:
+        seen.differences += [difference for difference in pool.map(one, entries) if difference is not None]
+    seen.read_back = len(entries)

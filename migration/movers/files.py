@@ -1,0 +1,240 @@
+"""Carries one set of files into a bucket, in passes until one is small: `python -m migration.movers.files --job FILE`.
+
+A pass may die at any moment: what was carried is found again by name, size and ETag. Nothing is ever written at the
+source, and no object that was not carried by us is touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from migration.errors import MigrationError, StepFailed, UsageError
+from migration.model.words import Json
+from migration.movers import files_job, files_source, lines
+from migration.movers.files_index import Entry, Index
+from migration.movers.files_job import FilesJob
+from migration.movers.files_names import MANIFEST, key_of, path_of, shown
+from migration.movers.files_store import Listed, Store, digests, md5_of
+
+_RECORD_EVERY = 500
+OnDone = Callable[[int, int, int], None]
+"""Called with bytes done, bytes in all, files done."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one job; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m migration.movers.files", description=__doc__)
+    parser.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
+    arguments = parser.parse_args(argv)
+    try:
+        lines.result(replicate(_read(arguments.job)))
+    except MigrationError as failure:
+        lines.error(failure)
+        return failure.exit_code
+    return 0
+
+
+def _read(where: str) -> FilesJob:
+    try:
+        return files_job.read(where)
+    except (OSError, ValidationError) as bad:
+        fields = (
+            [".".join(map(str, e["loc"])) for e in bad.errors()] if isinstance(bad, ValidationError) else [str(bad)]
+        )
+        raise UsageError(
+            "bad-job",
+            what="the job could not be read",
+            why=f"wrong or missing: {', '.join(fields)}",
+            state="nothing was touched",
+            next="python -m migration.movers.files --help",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass did."""
+
+    files: int
+    carried: int
+    carried_bytes: int
+    deleted: int
+    others: tuple[str, ...]
+    """What lies in the tree and is no file: named, never silently left."""
+    seconds: float
+
+
+def replicate(job: FilesJob) -> dict[str, Json]:
+    """Carry in passes until one is small; return the facts."""
+    began = time.monotonic()
+    rate = lines.Rate()
+
+    def on_done(done: int, total: int, _: int) -> None:
+        lines.progress("files", done, total, "bytes", rate.of(done))
+
+    with only_one(job):
+        passes = []
+        for _ in range(job.passes_max):
+            lines.progress("reading the source", 0, None, "files")
+            passes.append(carry(job, frozen=False, on_done=on_done))
+            if passes[-1].carried + passes[-1].deleted <= job.small_pass_files:
+                break
+        Index(job.staging).set_fact("phase", "following")
+    return {
+        "passes": len(passes),
+        "files": passes[-1].files,
+        "carried": sum(one.carried for one in passes),
+        "carried_bytes": sum(one.carried_bytes for one in passes),
+        "last_pass_files": passes[-1].carried,
+        "last_pass_seconds": passes[-1].seconds,
+        "not_files": list(passes[-1].others[:20]),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass:
+    """Make one pass: the source's changes into the staging tree, from there into the bucket."""
+    began = time.monotonic()
+    index, store = Index(job.staging), Store(job)
+    index.set_fact("pass_began", str(time.time()))
+    files_source.pull(job, frozen=frozen)
+    found, others = files_source.scan(job)
+    known = index.entries()
+    if not known and index.fact("adopted") is None:
+        known = _adopt(job, index, store, found)
+    index.set_fact("adopted", "yes")
+    wanted = [
+        path
+        for path, file in found.items()
+        if path not in known or (known[path].size, known[path].mtime_ns) != (file.size, file.mtime_ns)
+    ]
+    _assert_names(wanted)
+    gone = [path for path in known if path not in found]
+    _upload(job, index, store, sorted(wanted, key=lambda path: -found[path].size), on_done)
+    if gone:
+        store.delete([known[path].key for path in gone])
+        index.change(drop=gone)
+    seconds = round(time.monotonic() - began, 3)
+    size = sum(found[path].size for path in wanted)
+    return Pass(len(found), len(wanted), size, len(gone), tuple(sorted(map(shown, others))), seconds)
+
+
+def _upload(job: FilesJob, index: Index, store: Store, wanted: list[bytes], on_done: OnDone | None) -> None:
+    done_bytes = done_files = 0
+    fresh: list[Entry] = []
+    files = {path: job.tree / os.fsdecode(path) for path in wanted}
+    total = sum(full.lstat().st_size for full in files.values()) if on_done is not None else 0
+    said = time.monotonic()
+    with ThreadPoolExecutor(min(job.workers, max(len(wanted), 1))) as pool:
+        tasks = [pool.submit(store.put_file, path, full) for path, full in files.items()]
+        try:
+            for task in as_completed(tasks):
+                entry = task.result()
+                fresh.append(entry)
+                done_bytes, done_files = done_bytes + entry.size, done_files + 1
+                if len(fresh) >= _RECORD_EVERY:
+                    index.change(put=fresh)
+                    fresh = []
+                if on_done is not None and time.monotonic() - said > 1.0:
+                    said = time.monotonic()
+                    on_done(done_bytes, total, done_files)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            index.change(put=fresh)
+
+
+def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, files_source.Found]) -> dict[bytes, Entry]:
+    """Find again what an earlier mover carried whose index was lost: the same name, size and content hash."""
+    objects = {listed.key: listed for listed in store.list() if path_of(listed.key) is not None}
+    if not objects:
+        return {}
+    adopted = []
+    for path, file in found.items():
+        listed = objects.get(key_of(path)) if _nameable(path) else None
+        if listed is not None and listed.size == file.size:
+            entry = _same(job, path, file, listed)
+            adopted += [entry] if entry is not None else []
+    index.change(put=adopted)
+    return {entry.path: entry for entry in adopted}
+
+
+def _same(job: FilesJob, path: bytes, file: files_source.Found, listed: Listed) -> Entry | None:
+    full = job.tree / os.fsdecode(path)
+    part = job.part_bytes if file.size > job.part_bytes else None
+    md5, etag = digests(full, job.part_bytes) if part else (md5_of(full),) * 2
+    if listed.etag != etag:
+        return None
+    return Entry(path, listed.key, file.size, file.mtime_ns, file.mode, md5, etag, part)
+
+
+def _nameable(path: bytes) -> bool:
+    try:
+        key_of(path)
+    except ValueError:
+        return False
+    return True
+
+
+def _assert_names(paths: list[bytes]) -> None:
+    if bad := [shown(path) for path in paths if not _nameable(path)]:
+        raise StepFailed(
+            "name-too-long",
+            what=f"{len(bad)} files have names that no object can have",
+            why=f"a key has 1024 bytes at most: {', '.join(name[:80] for name in bad[:3])}",
+            state="nothing of this pass was carried",
+            next="shorten these names at the source, then dcshift run",
+        )
+
+
+def write_manifest(job: FilesJob) -> str:
+    """Write the list of all files into the bucket: what S3 does not keep (time, mode) and what it must match."""
+    entries = sorted(Index(job.staging).entries().values(), key=lambda entry: entry.path)
+    text = "".join(
+        json.dumps(
+            {
+                "path": shown(e.path),
+                "key": e.key,
+                "size": e.size,
+                "mtime_ns": e.mtime_ns,
+                "mode": f"{e.mode:04o}",
+                "md5": e.md5,
+                "part_bytes": e.part_bytes,
+            },
+            ensure_ascii=False,
+        )
+        + "\n"
+        for e in entries
+    )
+    Store(job).put_bytes(MANIFEST, text.encode())
+    return MANIFEST
+
+
+@contextmanager
+def only_one(job: FilesJob) -> Iterator[None]:
+    """Keep a second mover of the same files out; raises `StepFailed` when there is one."""
+    job.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (job.staging / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StepFailed(
+                "mover-at-work",
+                what=f"the files of {job.system}/{job.name} are being carried by another process",
+                why=f"it holds {job.staging / 'lock'}",
+                state="this command changed nothing",
+                next="dcshift status",
+            ) from None
+        yield
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,50 @@
+"""The order that a mover of files is given; it holds the bucket's keys, so it is read from stdin or a private file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from migration.movers.job import text_of
+
+
+class FilesJob(BaseModel):
+    """Everything that one set of files needs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: str
+    name: str
+    source: str
+    """What rsync reads: a folder, or `user@host:folder`; it ends with a slash."""
+    transport: list[str] = []
+    """Words that reach the host without its name, such as `ssh -i key`; empty for a folder of this machine."""
+    remote_rsync: str = "sudo -n rsync"
+    staging: Path
+    """Folder of ours for the copy that lies between both sides, and for the index."""
+    endpoint: str
+    region: str
+    bucket: str
+    access_key: str
+    secret_key: SecretStr
+    workers: int = Field(default=16, ge=1, le=64)
+    part_bytes: int = Field(default=16 * 1024 * 1024, ge=5 * 1024 * 1024)
+    passes_max: int = Field(default=6, ge=1)
+    small_pass_files: int = 50
+    """A pass that carried no more files than this ends the replication: the next one will be as small."""
+    pull_seconds_max: float = 24 * 3600.0
+
+    @property
+    def tree(self) -> Path:
+        return self.staging / "tree"
+
+    def as_json(self) -> str:
+        """Return the whole job with its keys, for a pipe; never for a log or a file that stays."""
+        return json.dumps({**self.model_dump(mode="json"), "secret_key": self.secret_key.get_secret_value()})
+
+
+def read(where: str) -> FilesJob:
+    """Read a job from a file, or from stdin for `-`."""
+    return FilesJob.model_validate_json(text_of(where))

@@ -1,0 +1,121 @@
+"""Brings the source's tree into our staging folder with rsync, and compares both; it never writes at the source."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from migration.errors import StepFailed
+from migration.movers import programs
+from migration.movers.files_job import FilesJob
+
+_VANISHED = 24
+_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
+
+
+def pull(job: FilesJob, *, frozen: bool) -> None:
+    """Make the staging tree equal to the source; deletions too.
+
+    While the source is in use files may vanish between listing and reading; under the freeze that is an error.
+    """
+    job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
+    process = programs.begin(_rsync(job, ["--delete"]), dict(os.environ))
+    try:
+        _, error = process.communicate(timeout=job.pull_seconds_max)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise programs.failed("rsync", -9, "it did not finish in time", doing="reading the files") from None
+    said = error.decode(errors="replace")
+    if process.returncode == 0 or (process.returncode == _VANISHED and not frozen):
+        return
+    if _NO_SPACE.search(said):
+        raise StepFailed(
+            "staging-full",
+            what=f"the files of {job.system}/{job.name} do not fit on this machine",
+            why=said.strip()[-400:],
+            state="the source was only read; the bucket holds what was carried before; nothing is lost",
+            next=f"make room for {job.staging}, then dcshift run goes on where it stopped",
+        )
+    raise programs.failed("rsync", process.returncode, said, doing=f"reading the files of {job.system}/{job.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """One file that differs between source and staging."""
+
+    name: str
+    what: str
+    modified: datetime | None
+    """When the source's file was last changed; None when it is not there."""
+
+
+def compare(job: FilesJob, *, content: bool) -> list[Odd]:
+    """Return files that differ between source and staging; `content` reads every byte on both sides."""
+    options = ["--delete", "--dry-run", "--out-format=%i|%M|%n"]
+    if content:
+        options.append("--checksum")
+    argv = _rsync(job, options)
+    out = programs.run(argv, dict(os.environ), doing="comparing the files", timeout_seconds=job.pull_seconds_max)
+    found = []
+    for line in out.splitlines():
+        flags, _, rest = line.partition("|")
+        when, _, name = rest.partition("|")
+        if line.startswith("*deleting"):
+            found.append(Odd(line.partition("|")[2].partition("|")[2], "is gone at the source", None))
+        elif len(flags) > 2 and flags[0] in ">c" and flags[1] in "fL":
+            modified = datetime.strptime(when, "%Y/%m/%d-%H:%M:%S").replace(tzinfo=UTC)
+            what = "is new at the source" if "+" in flags else f"differs ({_words(flags)})"
+            found.append(Odd(name, what, modified))
+    return found
+
+
+_FLAGS = {"c": "content", "s": "size", "t": "time", "p": "mode"}
+
+
+def _words(flags: str) -> str:
+    return ", ".join(word for letter, word in _FLAGS.items() if letter in flags[2:])
+
+
+def _rsync(job: FilesJob, options: list[str]) -> list[str]:
+    argv = ["env", "TZ=UTC", "rsync", "--recursive", "--links", "--perms", "--times", "--omit-dir-times"]
+    # Files of one network: comparing blocks costs more than sending them. Names go as they are, not through a shell.
+    argv += ["--whole-file", "--protect-args", "--timeout=120", *options]
+    if job.transport:
+        argv += ["--rsh", shlex.join(job.transport), "--rsync-path", job.remote_rsync]
+    return [*argv, "--", job.source, f"{job.tree}/"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One file of the staging tree."""
+
+    size: int
+    mtime_ns: int
+    mode: int
+
+
+def scan(job: FilesJob) -> tuple[dict[bytes, Found], list[bytes]]:
+    """Return the regular files of the staging tree by relative path, and what else lies there (symbolic links)."""
+    files: dict[bytes, Found] = {}
+    others: list[bytes] = []
+    root = os.fsencode(job.tree)
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                path = os.path.relpath(entry.path, root) if folder == root else entry.path[len(root) + 1 :]
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append(entry.path)
+                elif stat.S_ISREG(status.st_mode):
+                    files[path] = Found(status.st_size, status.st_mtime_ns, status.st_mode & 0o7777)
+                else:
+                    others.append(path)
+    return files, others
