@@ -168,15 +168,14 @@ def status() -> Status:
     parts = {name: processes.alive(name) for name in _PROGRAMS}
     cluster = dict.fromkeys(("node", *_DEPLOYMENTS), False)
     if parts["kube-apiserver"]:
-        api = Api()
         try:
+            api = Api()
             cluster["node"] = api.condition(_NODE_PATH, "Ready")
             for name, path in _DEPLOYMENTS.items():
                 cluster[name] = api.condition(path, "Available")
-        except LabError:
-            pass  # what did not answer stays False
-        finally:
             api.close()
+        except (LabError, OSError):
+            pass  # it does not answer, or it is another checkout's: what is not known to be well stays False
     return Status({**parts, **cluster})
 
 
@@ -241,9 +240,9 @@ def _delete_pods() -> None:
     """
     for name in ("kube-controller-manager", "kube-scheduler"):
         processes.stop(name)  # else they would make and place new ones
-    api = Api()
     end = time.monotonic() + 25
     try:
+        api = Api()
         while pods := api.items("/api/v1/pods"):
             if time.monotonic() > end:
                 return
@@ -254,7 +253,6 @@ def _delete_pods() -> None:
                     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}"
                     api.delete(path, grace_seconds=1 if placed else 0)
             time.sleep(0.3)
-    except LabError:
-        return
-    finally:
         api.close()
+    except (LabError, OSError):
+        return  # it does not answer, or it is another checkout's

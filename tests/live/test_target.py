@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,8 +21,8 @@ from lab import ca, target
 from lab.addresses import DOMAIN, NODE_ADDRESS
 from lab.errors import LabError
 from lab.images import image_name
-from lab.target import kernel, layout, rules
-from lab.target.api import Api, Document
+from lab.target import documents, kernel, layout, rules
+from lab.target.api import Api, Document, path_of
 from lab.target.processes import wait_until
 from lab.toolchain import tool_path
 
@@ -64,6 +66,13 @@ def namespace(api: Api) -> Iterator[str]:
         return
     api.delete(f"/api/v1/namespaces/{name}")
     wait_until("its end", lambda: api.get(f"/api/v1/namespaces/{name}") is None, 120)
+    for volume in documents.storage()[1:]:  # give back what the tests used up: volumes are never reused by themselves
+        used = api.get(path_of(volume)) or {}
+        if used.get("spec", {}).get("claimRef", {}).get("namespace") == name:
+            api.delete(path_of(volume))
+            shutil.rmtree(volume["spec"]["local"]["path"])
+            Path(volume["spec"]["local"]["path"]).mkdir()
+            api.apply(volume)
 
 
 def pod(namespace: str, name: str, script: str, **container: Any) -> Document:
