@@ -35,17 +35,17 @@ class Size:
     def resources(self) -> dict[str, dict[str, str]]:
         """Return it as a container's `resources`."""
         return {
-            "requests": {"cpu": f"{self.cpu_request}m", "memory": f"{self.memory_request}Mi"},
-            "limits": {"cpu": f"{self.cpu_limit}m", "memory": f"{self.memory_limit}Mi"},
+            "requests": {"cpu": cpu(self.cpu_request), "memory": memory(self.memory_request)},
+            "limits": {"cpu": cpu(self.cpu_limit), "memory": memory(self.memory_limit)},
         }
 
     def quota(self) -> dict[str, str]:
         """Return it as a quota's `hard`."""
         return {
-            "requests.cpu": f"{self.cpu_request}m",
-            "requests.memory": f"{self.memory_request}Mi",
-            "limits.cpu": f"{self.cpu_limit}m",
-            "limits.memory": f"{self.memory_limit}Mi",
+            "requests.cpu": cpu(self.cpu_request),
+            "requests.memory": memory(self.memory_request),
+            "limits.cpu": cpu(self.cpu_limit),
+            "limits.memory": memory(self.memory_limit),
         }
 
 
@@ -73,6 +73,16 @@ def app(system: System) -> Size:
 def data(instances: int) -> Size:
     """Return the most that a system's data namespace may use; one more for the pod that makes or joins an instance."""
     return DATABASE * (instances + 1)
+
+
+def cpu(millis: int) -> str:
+    """Return thousandths of a CPU as Kubernetes itself writes them: what it rewrites would look changed."""
+    return f"{millis}m" if millis % 1000 else str(millis // 1000)
+
+
+def memory(mebibytes: int) -> str:
+    """Return MiB as Kubernetes itself writes them."""
+    return f"{mebibytes}Mi" if mebibytes % 1024 else f"{mebibytes // 1024}Gi"
 
 
 def mebibytes(quantity: str) -> int:

@@ -72,7 +72,7 @@ class InformationSystem(pulumi.ComponentResource):
         return {
             "pods": str(instances + 3),
             "persistentvolumeclaims": str(instances + 1),
-            "requests.storage": f"{storage}Mi",
+            "requests.storage": sizes.memory(storage),
         }
 
     def _limits(

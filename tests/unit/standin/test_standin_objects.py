@@ -244,3 +244,14 @@ def test_drift_in_a_list_is_found_by_the_elements_own_name() -> None:
 def test_a_quantity_that_the_server_writes_another_way_is_no_drift() -> None:
     assert drifted({"cpu": "1000m"}, {"cpu": "1"}, {"cpu": "1"}) == {"cpu": "1000m"}
     assert drifted({"cpu": "1000m"}, {"cpu": "2"}, {"cpu": "1"}) == {"cpu": "2"}
+
+
+def test_a_quantity_that_a_webhook_writes_another_way_is_no_drift() -> None:
+    def cluster(cpu: str, name: str = "1000m") -> dict[str, Any]:
+        return {"resources": {"limits": {"cpu": cpu}}, "name": name}
+
+    assert drifted(cluster("2000m"), cluster("2"), cluster("2000m")) == cluster("2000m")
+    assert drifted(cluster("1Gi"), cluster("1024Mi"), cluster("1Gi")) == cluster("1Gi")
+    assert drifted(cluster("2000m"), cluster("3"), cluster("2000m")) == cluster("3")
+    # What only looks like a quantity is compared letter by letter.
+    assert drifted(cluster("2"), cluster("2", "1"), cluster("2")) == cluster("2", "1")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+from decimal import Decimal
 from typing import Final
 
 from standin.values import Json
@@ -20,6 +22,25 @@ _SERVERS_OWN: Final = (
     "selfLink",
     "uid",
 )
+_AMOUNTS: Final = (
+    "default",
+    "defaultRequest",
+    "hard",
+    "limits",
+    "max",
+    "min",
+    "requests",
+    "size",
+    "sizeLimit",
+    "storage",
+)
+_AMOUNT: Final = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")
+_SUFFIXES: Final[dict[str | None, Decimal]] = {
+    None: Decimal(1),
+    "m": Decimal("0.001"),
+    **{name: Decimal(1000) ** power for power, name in enumerate("kMGT", start=1)},
+    **{f"{name}i": Decimal(1024) ** power for power, name in enumerate("KMGT", start=1)},
+}
 _ELEMENT_KEYS: Final = ("name", "key", "type", "containerPort", "port", "mountPath")
 
 
@@ -30,23 +51,30 @@ def declared(live: dict[str, Json]) -> dict[str, Json]:
     return {**rest, "metadata": metadata}
 
 
-def drifted(inputs: Json, live: Json, applied: Json) -> Json:
+def drifted(inputs: Json, live: Json, applied: Json, *, amounts: bool = False) -> Json:
     """Return `inputs` with the live value in every field that applying them again would change.
 
     `applied` is the server's answer to a dry run of that apply. Where both agree nothing drifted, whatever else the
-    object holds: defaults, other managers' fields, quantities written another way.
+    object holds: defaults, other managers' fields, quantities written another way. `amounts`: these are quantities,
+    which a webhook may write another way (`2000m` as `2`) where the server itself would not.
     """
-    if live == applied:
+    if live == applied or (amounts and _same_amount(inputs, live)):
         return inputs
     if isinstance(inputs, dict) and isinstance(live, dict) and isinstance(applied, dict):
         return {
-            key: drifted(value, live.get(key), applied.get(key))
+            key: drifted(value, live.get(key), applied.get(key), amounts=amounts or key in _AMOUNTS)
             for key, value in inputs.items()
             if key in live or key not in applied
         }
     if isinstance(inputs, list) and isinstance(live, list) and isinstance(applied, list):
         return _drifted_list(inputs, live, applied)
     return live
+
+
+def _same_amount(one: Json, other: Json) -> bool:
+    amounts = [_AMOUNT.match(value) if isinstance(value, str) else None for value in (one, other)]
+    sizes = [Decimal(found[1]) * _SUFFIXES[found[2]] for found in amounts if found]
+    return len(sizes) == 2 and sizes[0] == sizes[1]
 
 
 def _drifted_list(inputs: list[Json], live: list[Json], applied: list[Json]) -> list[Json]:
