@@ -68,21 +68,23 @@ def names() -> list[str]:
 
 
 def stop(name: str, grace_seconds: float = 5.0) -> None:
-    """End a program and all of its session: SIGTERM, after `grace_seconds` SIGKILL. Returns when it is really gone."""
-    pid = _pid(name)
-    if pid is not None:
-        _signal_group(pid, signal.SIGTERM)
-        if not _gone(pid, grace_seconds):
-            _signal_group(pid, signal.SIGKILL)
-            if not _gone(pid, 10.0):
+    """End a program and all that it started: SIGTERM, after `grace_seconds` SIGKILL. Returns when all are really gone.
+
+    What outlived a leader that somebody killed is ended too.
+    """
+    group = _group(name)
+    if group is not None:
+        _signal_group(group, signal.SIGTERM)
+        if not _gone(group, grace_seconds):
+            _signal_group(group, signal.SIGKILL)
+            if not _gone(group, 10.0):
                 raise LabError(
                     "process-stuck",
-                    what=f"{name} (pid {pid}) does not end",
+                    what=f"{name} (process group {group}) does not end",
                     why="it ignores SIGKILL, so it waits inside the kernel",
                     state="the other parts of the lab are as they were",
-                    next=f"cat /proc/{pid}/stack, then run the same command again",
+                    next=f"ps -g {group} shows it; then run the same command again",
                 )
-        _signal_group(pid, signal.SIGKILL)  # children that outlived their parent
     child = _children.pop(name, None)
     if child is not None:
         child.poll()
@@ -114,11 +116,28 @@ def _pid(name: str) -> int | None:
     child = _children.get(name)
     if child is not None:
         child.poll()  # reaps it if it has ended
+    recorded = _recorded(name)
+    return recorded[0] if recorded and _started(recorded[0]) == recorded[1] else None
+
+
+def _group(name: str) -> int | None:
+    """Return the process group of a program, led by it or left by it; None if its number is another program's now.
+
+    The kernel gives a number to no new process while a group still has it.
+    """
+    recorded = _recorded(name)
+    if recorded is None:
+        return None
+    started = _started(recorded[0])
+    return recorded[0] if started in (None, recorded[1]) else None
+
+
+def _recorded(name: str) -> tuple[int, str] | None:
     try:
         pid, started = (PROCESSES / f"{name}.pid").read_text().split()
     except (FileNotFoundError, ValueError):
         return None
-    return int(pid) if _started(int(pid)) == started else None
+    return int(pid), started
 
 
 def _started(pid: int) -> str | None:
@@ -137,13 +156,26 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         return
 
 
-def _gone(pid: int, limit_seconds: float) -> bool:
+def _gone(group: int, limit_seconds: float) -> bool:
     end = time.monotonic() + limit_seconds
     while True:
         for child in _children.values():
             child.poll()
-        if _started(pid) is None:
+        if not _members(group):
             return True
         if time.monotonic() > end:
             return False
         time.sleep(0.05)
+
+
+def _members(group: int) -> list[int]:
+    """Return the pids of a process group that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == group and fields[0] not in "ZX":
+            found.append(int(path.parent.name))
+    return found

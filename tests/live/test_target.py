@@ -240,5 +240,7 @@ def test_a_killed_target_leaves_nothing_behind(api: Api, ours: bool) -> None:
         os.kill(pid, signal.SIGKILL)
     target.down()
     assert kernel.leftovers() == [] and rules.leftovers() == []
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+    assert not [words for words in commands if str(layout.PKI).encode() in words]  # as each program of the cluster has
     assert not layout.HOME.exists() and not layout.PROCESSES.exists()
     assert target.status().absent

@@ -71,6 +71,17 @@ def test_a_supervised_program_is_started_again_and_ends_when_told(own_folders: P
     wait_until("its end", lambda: not running(second), 3)
 
 
+def test_what_outlived_its_killed_leader_is_ended_too(own_folders: Path) -> None:
+    start(Daemon("watched", ("sh", "-c", "echo $$; exec sleep 300"), supervised=True))
+    wait_until("its start", lambda: processes.log_tail("watched").isdigit(), 5)
+    program = int(processes.log_tail("watched"))
+    os.kill(pid_of(own_folders, "watched"), 9)
+    wait_until("the leader's end", lambda: not alive("watched"), 3)
+    assert running(program)
+    stop("watched", grace_seconds=2)
+    assert not running(program)
+
+
 def test_a_pid_that_another_program_has_now_is_not_ours(own_folders: Path) -> None:
     (own_folders / "run").mkdir()
     (own_folders / "run" / "gone.pid").write_text(f"{os.getpid()} 1\n")
