@@ -137,7 +137,7 @@ def digests(full: Path, part_bytes: int) -> tuple[str, str]:
     """Return the MD5 of a file, and the ETag that a store gives it when it is sent in parts of this size."""
     whole, parts = hashlib.md5(usedforsecurity=False), []
     with full.open("rb") as file:
-        while first := file.read(_CHUNK_BYTES):
+        while first := file.read(min(_CHUNK_BYTES, part_bytes)):
             part, left = hashlib.md5(usedforsecurity=False), part_bytes
             chunk = first
             while chunk:

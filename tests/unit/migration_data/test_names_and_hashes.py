@@ -1,0 +1,108 @@
+"""Pure parts of the data plane: names of objects, the text of row hashes, normalised definitions, ETags."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migration.movers.files_names import MANIFEST, RESERVED, key_of, path_of
+from migration.movers.files_store import digests
+from migration.movers.link import Endpoint, literal, quoted
+from migration.verification.hashing import Column, row_hash
+from migration.verification.schema import normalised
+from migration.verification.session import between
+
+segments = st.binary(min_size=1, max_size=40).filter(lambda part: b"/" not in part and b"\0" not in part)
+paths = st.lists(segments.filter(lambda part: part not in (b".", b"..")), min_size=1, max_size=5).map(b"/".join)
+
+
+@given(paths)
+def test_every_path_comes_back_from_its_key(path: bytes) -> None:
+    key = key_of(path)
+    assert path_of(key) == path
+    assert "//" not in key
+    assert "\\" not in key
+
+
+@given(paths, paths)
+def test_two_paths_never_share_a_key(one: bytes, other: bytes) -> None:
+    assert (key_of(one) == key_of(other)) == (one == other)
+
+
+def test_vietnamese_names_stay_as_they_are_in_both_forms() -> None:
+    for form in ("NFC", "NFD"):
+        name = unicodedata.normalize(form, "hồ sơ/Đơn đề nghị.pdf")
+        assert key_of(name.encode()) == name
+
+
+def test_our_own_objects_are_no_files_and_no_file_can_take_their_place() -> None:
+    assert path_of(MANIFEST) is None
+    assert key_of(MANIFEST.encode()).startswith(f"{RESERVED}names/")
+
+
+def test_a_name_that_no_key_can_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be"):
+        key_of(b"\xff" * 600)
+
+
+def test_the_etag_of_parts_is_the_hash_of_their_hashes(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    content = bytes(range(256)) * 12_000
+    file.write_bytes(content)
+    part = 1_000_000
+    parts = [hashlib.md5(content[i : i + part]).digest() for i in range(0, len(content), part)]
+    expected = hashlib.md5(b"".join(parts)).hexdigest() + f"-{len(parts)}"
+    assert digests(file, part) == (hashlib.md5(content).hexdigest(), expected)
+
+
+def test_each_hash_seeds_the_next_and_null_changes_the_seed() -> None:
+    columns = (Column("a", "integer", True), Column("b", "text", False))
+    assert row_hash(columns) == (
+        "hashtextextended((coalesce(b, '')) COLLATE \"C\", hashint4extended(a, 0::bigint) # (b IS NULL)::integer::bigint)"
+    )
+
+
+@pytest.mark.parametrize(
+    "type", ["numeric", "jsonb", "interval", "double precision", "text[]", "public.status", "point"]
+)
+def test_types_whose_equality_is_loose_are_hashed_by_their_text(type: str) -> None:
+    assert "v::text" in row_hash((Column("v", type, True),))
+
+
+def test_a_seed_is_written_once_a_column_so_wide_tables_stay_possible() -> None:
+    wide = tuple(Column(f"c{i}", "bigint", False) for i in range(400))
+    assert len(row_hash(wide)) < 400 * 120
+
+
+def test_definitions_that_servers_write_differently_are_the_same() -> None:
+    thirteen = (
+        "public.v | SELECT d.id,\n    d.number\n   FROM public.dossier d\n  WHERE (d.status = 'x'::public.status);"
+    )
+    seventeen = "public.v | SELECT id,\n    number\n   FROM public.dossier d\n  WHERE (status = 'x'::public.status);"
+    assert normalised(thirteen) == normalised(seventeen)
+    assert normalised(thirteen) != normalised(thirteen.replace("'x'", "'y'"))
+
+
+def test_a_difference_names_the_object_and_both_sides() -> None:
+    said = between({"t.a | integer", "t.b | text"}, {"t.a | bigint", "t.c | text"}, "column")
+    assert said == [
+        "column t.a: source has integer, target bigint",
+        "column t.b: missing on the target (text)",
+        "column t.c: only on the target (text)",
+    ]
+
+
+def test_names_and_values_are_quoted_whatever_they_hold() -> None:
+    assert quoted('a"b', "Đất đai") == '"a""b"."Đất đai"'
+    assert literal("o'clock") == "'o''clock'"
+
+
+def test_a_password_is_in_no_text_form_and_its_file_escapes_it() -> None:
+    endpoint = Endpoint.model_validate({"host": "h", "database": "d", "user": "u", "password": "se:cr\\et"})
+    assert "cr" not in repr(endpoint).replace("SecretStr", "") + str(endpoint.parameters())
+    assert endpoint.pass_line() == "h:5432:*:u:se\\:cr\\\\et\n"

@@ -1,0 +1,122 @@
+"""Units: processes that outlive their starter, found again, stopped by id, and closed to earlier turns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from migration.adapters.units import ProcessUnits
+from migration.errors import StepFailed
+from migration.ports import UnitStatus
+
+SPEAK = """
+import json, sys, time
+secrets = json.load(sys.stdin)
+assert secrets == {"job": "hush"}
+print(json.dumps({"progress": {"what": "rows", "done": 1, "total": 2, "unit": "rows", "rate_per_second": None}}), flush=True)
+time.sleep(float(sys.argv[1]))
+print(json.dumps({"result": {"rows": 2}}), flush=True)
+"""
+
+
+def wait_for(ask: Callable[[], UnitStatus], state: str) -> UnitStatus:
+    deadline = time.monotonic() + 20
+    while (status := ask()).state != state:
+        assert time.monotonic() < deadline, status
+        time.sleep(0.02)
+    return status
+
+
+def speak(seconds: float) -> list[str]:
+    return [sys.executable, "-c", SPEAK, str(seconds)]
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> ProcessUnits:
+    return ProcessUnits(tmp_path / "units")
+
+
+def test_a_unit_tells_its_progress_and_then_its_result(units: ProcessUnits) -> None:
+    assert units.status("one").state == "absent"
+    units.start("one", speak(0.5), secrets={"job": "hush"}, token=1)
+    deadline = time.monotonic() + 20
+    while (running := units.status("one")).progress is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert (running.state, running.progress.done, running.result) == ("running", 1, None)
+    assert wait_for(lambda: units.status("one"), "done").result == {"rows": 2}
+
+
+def test_starting_a_living_unit_again_attaches_to_it(units: ProcessUnits, tmp_path: Path) -> None:
+    units.start("one", speak(30), secrets={"job": "hush"}, token=1)
+    known = (tmp_path / "units/one/process.json").read_text()
+    units.start("one", speak(30), secrets={"job": "hush"}, token=2)
+    assert (tmp_path / "units/one/process.json").read_text() == known
+    units.stop("one")
+    assert not psutil.pid_exists(json.loads(known)["pid"])
+    assert units.status("one").state == "absent"
+
+
+def test_an_earlier_turn_starts_nothing(units: ProcessUnits) -> None:
+    units.start("one", speak(0), secrets={"job": "hush"}, token=5)
+    wait_for(lambda: units.status("one"), "done")
+    with pytest.raises(StepFailed, match="not started"):
+        units.start("one", speak(0), secrets={"job": "hush"}, token=4)
+
+
+def test_a_unit_outlives_whoever_started_it(units: ProcessUnits, tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from migration.adapters.units import ProcessUnits
+argv = {speak(1.5)!r}
+ProcessUnits(Path({str(tmp_path / "units")!r})).start("one", argv, secrets={{"job": "hush"}}, token=1)
+import os, signal
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+    assert units.status("one").state == "running"
+    assert wait_for(lambda: units.status("one"), "done").result == {"rows": 2}
+
+
+def test_a_killed_unit_is_failed_and_starts_anew(units: ProcessUnits, tmp_path: Path) -> None:
+    units.start("one", speak(30), secrets={"job": "hush"}, token=1)
+    psutil.Process(json.loads((tmp_path / "units/one/process.json").read_text())["pid"]).kill()
+    assert "ended without a word" in (wait_for(lambda: units.status("one"), "failed").error or "")
+    units.start("one", speak(0), secrets={"job": "hush"}, token=1)
+    wait_for(lambda: units.status("one"), "done")
+
+
+def test_a_reused_process_number_is_not_taken_for_the_unit(units: ProcessUnits, tmp_path: Path) -> None:
+    stranger = subprocess.Popen(["sleep", "30"])
+    try:
+        folder = tmp_path / "units/one"
+        folder.mkdir(parents=True)
+        (folder / "process.json").write_text(json.dumps({"pid": stranger.pid, "started": 1.0}))
+        assert units.status("one").state == "failed"
+        units.stop("one")
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_no_secret_is_on_the_command_line_in_the_environment_or_in_a_file(units: ProcessUnits, tmp_path: Path) -> None:
+    units.start("one", speak(30), secrets={"job": "hush"}, token=1)
+    process = psutil.Process(json.loads((tmp_path / "units/one/process.json").read_text())["pid"])
+    seen = " ".join(process.cmdline()[3:]) + json.dumps(process.environ())
+    units.stop("one")
+    files = "".join(path.read_text() for path in (tmp_path / "units").rglob("*") if path.is_file())
+    assert "hush" not in seen + files
+    assert not (tmp_path / "units/one").stat().st_mode & 0o077
+
+
+def test_what_a_broken_unit_printed_is_its_error(units: ProcessUnits) -> None:
+    units.start("one", [sys.executable, "-c", "raise SystemExit('no such thing')"], secrets={}, token=1)
+    assert "no such thing" in (wait_for(lambda: units.status("one"), "failed").error or "")
