@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from migration.errors import StepFailed
 from migration.ports import Remote
 
 _TOOL: Final = "/usr/local/sbin/dcshift-gate"
+_ABSENT: Final = "absent"
 
 
-@dataclass(frozen=True, slots=True)
-class SiteStatus:
-    """One site behind the gate, as the running gate and its files have it."""
+class SiteStatus(BaseModel):
+    """One site behind the gate: what runs (`state`), what a restart would bring (`decided`), and its counters."""
+
+    model_config = ConfigDict(frozen=True)
 
     state: str
     decided: str
-    hosts: tuple[str, ...]
     waiting: int
     waited: int
     longest_wait_seconds: float
@@ -27,14 +28,16 @@ class SiteStatus:
     requests_since_switch: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class GateStatus:
-    """The whole gate."""
+class GateStatus(BaseModel):
+    """The whole gate. `direct_connections` are those from other hosts that reach the web server past it; `redirected`
+    is read by `status` only, because a change is made in haste.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
     sites: dict[str, SiteStatus]
     direct_connections: int
-    """Connections from other hosts that reach the web server past the gate."""
-    redirected: bool
+    redirected: bool | None = None
     hold_seconds_max: int
     haproxy: str
 
@@ -45,45 +48,27 @@ class GateTool:
     def __init__(self, remote: Remote, host: str) -> None:
         self._remote, self._host = remote, host
 
-    def installed(self) -> bool:
-        """Return whether the host has the tool; raises `StepFailed` when the host cannot be asked."""
-        said = self._remote.run(self._host, ["sh", "-c", f"test -x {_TOOL} && echo yes || echo no"])
-        return said.strip() == "yes"
-
-    def status(self) -> GateStatus:
-        """Read the gate; raises `StepFailed` when it does not run."""
-        return parse(self._run(["status"]))
+    def status(self) -> GateStatus | None:
+        """Read the gate; None where none is installed. Raises `StepFailed` when it or its host does not answer."""
+        script = f"test -x {_TOOL} || {{ echo {_ABSENT}; exit 0; }}; exec sudo -n {_TOOL} status"
+        said = self._remote.run(self._host, ["sh", "-c", script])
+        return None if said.strip() == _ABSENT else parse(said)
 
     def change(self, words: Sequence[str], *, turn: str, timeout_seconds: float = 10.0) -> GateStatus:
-        """Run a changing verb under a turn, and return what the tool read back."""
-        return parse(self._run(["--turn", turn, *words], timeout_seconds=timeout_seconds))
-
-    def _run(self, words: Sequence[str], *, timeout_seconds: float = 10.0) -> str:
-        return self._remote.run(self._host, ["sudo", "-n", _TOOL, *words], timeout_seconds=timeout_seconds)
+        """Run a changing verb under a turn, and return what the tool read back afterwards."""
+        argv = ["sudo", "-n", _TOOL, "--turn", turn, *words]
+        return parse(self._remote.run(self._host, argv, timeout_seconds=timeout_seconds))
 
 
 def parse(text: str) -> GateStatus:
     """Return the status that the tool printed; raises `StepFailed` when it is not one."""
     try:
-        said = json.loads(text)
-        fields = SiteStatus.__dataclass_fields__
-        sites = {
-            name: SiteStatus(**{key: tuple(value) if key == "hosts" else value for key, value in site.items()
-                                if key in fields})
-            for name, site in said["sites"].items()
-        }  # fmt: skip
-        return GateStatus(
-            sites=sites,
-            direct_connections=int(said["direct_connections"]),
-            redirected=bool(said["redirected"]),
-            hold_seconds_max=int(said["hold_seconds_max"]),
-            haproxy=str(said["haproxy"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as odd:
+        return GateStatus.model_validate_json(text)
+    except ValidationError as odd:
         raise StepFailed(
             "gate-not-understood",
             what="the gate's tool gave an answer of another version",
-            why=f"{odd!r} in {text[:300]!r}",
+            why=str(odd)[:1_000],
             state="the gate is as it was",
             next="dcshift run   (prepare installs this version's tool)",
         ) from odd

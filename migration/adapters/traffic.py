@@ -1,4 +1,4 @@
-"""The public traffic of one system, through the gate; it never lets go of a site that may be served by the wrong side."""
+"""The public traffic of one system, through the gate; it never releases a site to a side that is in doubt."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GateMove:
     # Prepare
 
     def check(self) -> Sequence[Finding]:
-        """Return what speaks against the gate: names, certificate, programs, and whether the edge reaches the target."""
+        """Return what speaks against the gate: names, certificate, programs, the way to the target and its answer."""
         seen, found = self._context.facts.traffic, []
 
         def blocker(code: str, what: str, next: str) -> None:
@@ -118,18 +118,16 @@ class GateMove:
         probe = self.gate_installed()
         if probe.state is not ProbeState.DONE:
             raise self._failed("gate-not-installed", "the gate was installed but does not stand", probe.sentence)
-        status = self._gate.status()
+        status = self._read()
         return {"haproxy": status.haproxy, "hold_seconds_max": status.hold_seconds_max, "site": self._site}
 
     def gate_installed(self) -> Probe:
         """Read whether the running gate has the site, gets the public port, and nobody is left past it."""
         try:
-            if not self._gate.installed():
-                return Probe(ProbeState.NOT_DONE, f"{self._edge} has no gate")
             status = self._gate.status()
         except StepFailed as unknown:
             return Probe(ProbeState.UNKNOWN, f"the gate of {self._edge} cannot be read: {unknown.why}")
-        if self._site not in status.sites:
+        if status is None or self._site not in status.sites:
             return Probe(ProbeState.NOT_DONE, f"{self._site} is not behind the gate of {self._edge}")
         if not status.redirected or status.direct_connections:
             past = f"{status.direct_connections} connections past it"
@@ -147,50 +145,49 @@ class GateMove:
     def hold(self) -> Facts:
         """Hold the site; return when its source is idle. If it does not become idle, traffic goes on at once."""
         started = self._clock.monotonic()
-        self._gate_change(["hold", self._site, str(_DRAIN_SECONDS)])
-        probe = self.held()
+        probe = self._judge(self._change(["hold", self._site, str(_DRAIN_SECONDS)]), "hold")
         if probe.state is not ProbeState.DONE:
             raise self._failed("site-not-held", f"{self._site} is not held", probe.sentence)
         return {"drain_seconds": round(self._clock.monotonic() - started, 3)}
 
     def held(self) -> Probe:
         """Read whether the site is held and no request is under way at the source."""
-        return self._probe_state("hold", idle="source")
+        return self._probe("hold")
 
     def release_to_source(self) -> None:
-        """Let waiting and further requests go to the source; does nothing where there is no gate."""
-        if not self._gate.installed():
-            return
+        """Let waiting and further requests go to the source; does nothing where the site is not behind a gate."""
         status = self._gate.status()
-        if self._site not in status.sites:
+        if status is None or self._site not in status.sites:
             return
-        if self._here(status).state == "target":
+        if status.sites[self._site].state == "target":
             raise self._failed("already-released", f"{self._site} is served by its target", "new writes are there only")
-        self._gate_change(["set", self._site, "source"])
+        after = self._here(self._change(["set", self._site, "source"]))
+        if after.state != "source":
+            raise self._failed("site-not-released", f"{self._site} is not on its source", f"it is on {after.state}")
 
     def release_to_target(self) -> Facts:
         """Let waiting and further requests go to the target."""
-        waited = self._here(self._gate.status())
-        self._gate_change(["set", self._site, "target"])
-        probe = self.released_to_target()
+        status = self._change(["set", self._site, "target"])
+        probe = self._judge(status, "target")
         if probe.state is not ProbeState.DONE:
             raise self._failed("site-not-released", f"{self._site} is not on its target", probe.sentence)
-        after = self._here(self._gate.status())
+        site = self._here(status)
         return {
-            "requests_waited": max(after.waited, waited.waited),
-            "longest_wait_seconds": max(after.longest_wait_seconds, waited.longest_wait_seconds),
-            "requests_refused": after.requests_since_switch.get("refused", 0),
+            "requests_waited": site.waited,
+            "longest_wait_seconds": site.longest_wait_seconds,
+            "requests_refused": site.requests_since_switch.get("refused", 0),
         }
 
     def released_to_target(self) -> Probe:
-        return self._probe_state("target", idle="source")
+        return self._probe("target")
 
     def prove(self, *, serving: Side) -> Sequence[Proof]:
         """Prove who serves: by the gate's counters, and by a request that only one side's web server has seen."""
         other = Side.SOURCE if serving is Side.TARGET else Side.TARGET
         differences, figures = [], dict[str, Json]()
         try:
-            status, site = self._gate.status(), self._here(self._gate.status())
+            status = self._read()
+            site = self._here(status)
             figures = {
                 "requests": site.requests_since_switch.get(serving, 0),
                 "requests_to_other_side": site.requests_since_switch.get(other, 0),
@@ -223,23 +220,32 @@ class GateMove:
             found.append(f"a marked request was {'' if at_source else 'not '}seen by the source's web server")
         return found
 
-    def _probe_state(self, wanted: str, *, idle: str) -> Probe:
+    def _probe(self, wanted: str) -> Probe:
         try:
-            if not self._gate.installed():
-                return Probe(ProbeState.NOT_DONE, f"{self._edge} has no gate")
             status = self._gate.status()
         except StepFailed as unknown:
             return Probe(ProbeState.UNKNOWN, f"the gate of {self._edge} cannot be read: {unknown.why}")
-        site = status.sites.get(self._site)
-        if site is None or site.state != wanted or site.decided != wanted:
-            return Probe(ProbeState.NOT_DONE, f"{self._site} is on {site.state if site else 'no gate'}")
-        if busy := site.under_way.get(idle, 0) + status.direct_connections:
-            return Probe(ProbeState.NOT_DONE, f"{self._site} is on {wanted}, {busy} requests are still at the {idle}")
-        return Probe(ProbeState.DONE, f"{self._site} is on {wanted}; nothing is under way at the {idle}")
+        return self._judge(status, wanted)
 
-    def _gate_change(self, words: Sequence[str]) -> GateStatus:
+    def _judge(self, status: GateStatus | None, wanted: str) -> Probe:
+        """Say whether the gate, its file and the source all agree that the site is `hold` or `target`."""
+        site = status.sites.get(self._site) if status else None
+        if status is None or site is None:
+            return Probe(ProbeState.NOT_DONE, f"{self._site} is not behind the gate of {self._edge}")
+        if {site.state, site.decided} != {wanted}:
+            return Probe(ProbeState.NOT_DONE, f"{self._site} is on {site.state}, and {site.decided} after a restart")
+        if busy := site.under_way.get("source", 0) + status.direct_connections:
+            return Probe(ProbeState.NOT_DONE, f"{self._site} is on {wanted}, but {busy} requests are at the source")
+        return Probe(ProbeState.DONE, f"{self._site} is on {wanted}; nothing is under way at the source")
+
+    def _change(self, words: Sequence[str]) -> GateStatus:
         turn = f"{self._context.system.id}:{self._context.token()}"
         return self._gate.change(words, turn=turn, timeout_seconds=_DRAIN_SECONDS + 10)
+
+    def _read(self) -> GateStatus:
+        if (status := self._gate.status()) is None:
+            raise self._failed("site-not-behind-gate", f"{self._site} is not behind a gate", f"{self._edge} has none")
+        return status
 
     def _turn_variables(self) -> dict[str, Json]:
         return {
