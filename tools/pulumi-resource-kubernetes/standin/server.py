@@ -3,10 +3,13 @@
 # ruff: noqa: N802  (the names of the methods are the protocol's)
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import replace
@@ -27,6 +30,7 @@ from standin.values import UnsupportedValueError, decode, encode, with_secrets_m
 from standin.waiting import CancelledError, NotReadyError, Waiter
 
 _THREADS: Final = 64
+_ENGINE_WATCHED_EVERY_SECONDS: Final = 1.0
 _MESSAGE_BYTES_MAX: Final = 400 * 1024 * 1024
 _Answer = TypeVar("_Answer")
 
@@ -210,12 +214,21 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if self._engine is None:
             self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(self._engine_address))
         message = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=text, urn=urn, ephemeral=ephemeral)
-        self._engine.Log.future(message, timeout=5)
+        # A word that does not arrive must not fail the work that it speaks of.
+        with contextlib.suppress(grpc.RpcError):
+            self._engine.Log(message, timeout=5)
 
 
 def _old_inputs(request: Any) -> struct_pb2.Struct:
     found: struct_pb2.Struct = request.old_inputs if request.HasField("old_inputs") else request.olds
     return found
+
+
+def _end_with(engine: int) -> None:
+    """End when the engine is gone: one that was killed asks nothing more, and would leave us behind for ever."""
+    while os.getppid() == engine:
+        time.sleep(_ENGINE_WATCHED_EVERY_SECONDS)
+    os._exit(0)
 
 
 def serve(arguments: list[str]) -> None:
@@ -229,6 +242,7 @@ def serve(arguments: list[str]) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(addresses[0] if addresses else None), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     server.wait_for_termination()

@@ -1,0 +1,154 @@
+"""Providing passwords, keys and buckets: makes what is missing, keeps what is there, says no secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kubernetes.client.exceptions import ApiException
+
+from catalogue.load import Catalogue, load
+from infra.credentials import Secrets
+from infra.errors import InfraError
+from infra.object_store import Keys, policy
+from infra.provide import administrator, provide
+from tests.support.declared import CATALOGUE
+
+
+@dataclass
+class FakeApi:
+    """The part of the API server that keeps namespaces and Secrets."""
+
+    namespaces: set[str]
+    secrets: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+
+    def read_namespace(self, name: str) -> None:
+        if name not in self.namespaces:
+            raise ApiException(status=404)
+
+    def read_namespaced_secret(self, name: str, namespace: str) -> Any:
+        if (namespace, name) not in self.secrets:
+            raise ApiException(status=404)
+        values = self.secrets[namespace, name]
+
+        return SimpleNamespace(data={k: base64.b64encode(v.encode()).decode() for k, v in values.items()})
+
+    def create_namespaced_secret(self, namespace: str, body: Any) -> None:
+        if (namespace, body.metadata.name) in self.secrets:
+            raise ApiException(status=409)
+        self.secrets[namespace, body.metadata.name] = dict(body.string_data)
+
+    def patch_namespaced_secret(self, name: str, namespace: str, body: Any) -> None:
+        self.secrets[namespace, name] |= body["stringData"]
+
+
+@dataclass
+class FakeStore:
+    """An object store whose newest keys are the only ones that open a bucket."""
+
+    valid: dict[str, Keys] = field(default_factory=dict)
+    buckets: set[str] = field(default_factory=set)
+    made: int = 0
+
+    def provide_bucket(self, bucket: str) -> bool:
+        made = bucket not in self.buckets
+        self.buckets.add(bucket)
+        return made
+
+    def opens(self, bucket: str, keys: Keys) -> bool:
+        return self.valid.get(bucket) == keys
+
+    def new_keys(self, bucket: str) -> Keys:
+        self.made += 1
+        self.valid[bucket] = Keys(f"access-{self.made}", f"very-secret-{self.made}")
+        return self.valid[bucket]
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    return load(CATALOGUE)
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi({f"httt-{system}-{tier}" for system in ("portal", "feedback") for tier in ("app", "data")})
+
+
+def run(catalogue: Catalogue, api: FakeApi, store: FakeStore) -> list[tuple[str, bool]]:
+    found = provide(catalogue, Secrets(api), store)  # type: ignore[arg-type]
+    return [(f"{system} {done.name}", done.made) for system, done in found]
+
+
+def test_everything_is_made_once_and_then_kept(catalogue: Catalogue, api: FakeApi) -> None:
+    store = FakeStore()
+    first = run(catalogue, api, store)
+    assert len(first) == 10
+    assert all(made for _, made in first)
+    before = json.dumps(sorted(api.secrets.items()))
+    assert not any(made for _, made in run(catalogue, api, store))
+    assert json.dumps(sorted(api.secrets.items())) == before
+
+
+def test_the_owners_login_is_the_same_where_the_database_is_and_where_its_users_are(
+    catalogue: Catalogue, api: FakeApi
+) -> None:
+    run(catalogue, api, FakeStore())
+    kept = api.secrets["httt-portal-data", "portal-db-app"]
+    assert api.secrets["httt-portal-app", "portal-db-app"] == kept
+    assert kept["username"] == "portal"
+    del api.secrets["httt-portal-app", "portal-db-app"]
+    run(catalogue, api, FakeStore())
+    assert api.secrets["httt-portal-app", "portal-db-app"] == kept
+
+
+def test_two_different_logins_of_one_owner_are_a_fault(catalogue: Catalogue, api: FakeApi) -> None:
+    run(catalogue, api, FakeStore())
+    api.secrets["httt-portal-app", "portal-db-app"]["password"] = "another"
+    with pytest.raises(InfraError) as told:
+        run(catalogue, api, FakeStore())
+    assert told.value.code == "owner-secrets-differ"
+
+
+def test_keys_that_open_nothing_are_replaced(catalogue: Catalogue, api: FakeApi) -> None:
+    run(catalogue, api, FakeStore())
+    other = FakeStore(made=10)
+    made = dict(run(catalogue, api, other))
+    assert made["portal keys of bucket khanhhoa-lab-portal-uploads, Secret portal-s3-uploads"]
+    assert api.secrets["httt-portal-app", "portal-s3-uploads"]["access_key"] == "access-12"
+
+
+def test_without_the_platform_stack_nothing_is_made(catalogue: Catalogue, api: FakeApi) -> None:
+    api.namespaces.discard("httt-feedback-app")
+    with pytest.raises(InfraError, match="nothing was provided for feedback") as told:
+        run(catalogue, api, FakeStore())
+    assert told.value.next.startswith("pulumi up --stack platform")
+    assert api.secrets == {}
+
+
+def test_what_is_said_holds_no_secret(catalogue: Catalogue, api: FakeApi) -> None:
+    said = " ".join(name for name, _ in run(catalogue, api, FakeStore()))
+    values = [value for values in api.secrets.values() for key, value in values.items() if key != "username"]
+    assert not [value for value in values if value in said]
+
+
+def test_a_buckets_user_may_use_that_bucket_only() -> None:
+    statements = policy("one")["Statement"]
+    assert {resource for statement in statements for resource in statement["Resource"]} == {
+        "arn:aws:s3:::one",
+        "arn:aws:s3:::one/*",
+    }
+    assert not [action for statement in statements for action in statement["Action"] if "*" in action]
+
+
+def test_missing_administrators_keys_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InfraError) as told:
+        administrator(tmp_path / "s3.json")
+    assert told.value.code == "store-credentials-unreadable"
+    (tmp_path / "s3.json").write_text('{"region": "lab", "access_key": "x"}')
+    with pytest.raises(InfraError, match="administrator is not known"):
+        administrator(tmp_path / "s3.json")
