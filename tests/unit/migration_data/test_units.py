@@ -20,7 +20,8 @@ SPEAK = """
 import json, sys, time
 secrets = json.load(sys.stdin)
 assert secrets == {"job": "hush"}
-print(json.dumps({"progress": {"what": "rows", "done": 1, "total": 2, "unit": "rows", "rate_per_second": None}}), flush=True)
+progress = {"what": "rows", "done": 1, "total": 2, "unit": "rows", "rate_per_second": None}
+print(json.dumps({"progress": progress}), flush=True)
 time.sleep(float(sys.argv[1]))
 print(json.dumps({"result": {"rows": 2}}), flush=True)
 """
