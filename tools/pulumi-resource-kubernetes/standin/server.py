@@ -231,8 +231,8 @@ def _end_with(engine: int) -> None:
     os._exit(0)
 
 
-def serve(arguments: list[str]) -> None:
-    """Serve on a free loopback port, print it for the engine, and stay until the engine ends us."""
+def serve(arguments: list[str], engine: int) -> None:
+    """Serve on a free loopback port, print it for the engine, and stay as long as the process `engine` lives."""
     options = [
         ("grpc.max_receive_message_length", _MESSAGE_BYTES_MAX),
         ("grpc.max_send_message_length", _MESSAGE_BYTES_MAX),
@@ -242,7 +242,7 @@ def serve(arguments: list[str]) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(addresses[0] if addresses else None), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(engine,), daemon=True).start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     server.wait_for_termination()
