@@ -19,7 +19,7 @@ def inventory(built: Built) -> str:
     lines = {}
     for declared in built.objects:
         locks = [word for word, held in (("protected", declared.protect), ("kept", declared.retain)) if held]
-        lines[declared.identity] = {"name": declared.name, **({"locks": locks} if locks else {})}
+        lines[declared.identity] = {"name": declared.name, **({"locks": ", ".join(locks)} if locks else {})}
     return yaml.safe_dump(lines, sort_keys=True, width=200)
 
 
