@@ -76,7 +76,7 @@ class PostgresMove:
 
     def prepare(self) -> Facts:
         password = self._access.make_source_password()
-        self._play("prepare", {"postgres_source_migration_password": password})
+        self._play("prepare", {"postgres_source_password": password})
         with self._source() as source, self._target() as target:
             turn = self._take_turn(source)
             ended = database_target.set_read_only(target, self._owner, True)
@@ -106,12 +106,12 @@ class PostgresMove:
             playbook,
             limit=[facts.host],
             variables={
-                "system": self._system,
-                "component": "database",
-                "database": facts.name,
-                "owner": facts.owner,
-                "role": self._name,
-                "token": self._context.token(),
+                "dcshift_system": self._system,
+                "dcshift_component": "database",
+                "postgres_source_database": facts.name,
+                "postgres_source_owner": facts.owner,
+                "postgres_source_role": self._name,
+                "dcshift_token": self._context.token(),
             },
             secrets=secrets,
         )

@@ -78,12 +78,12 @@ class SourcePlaybooks:
         timeout_seconds: float = 300.0,
     ) -> PlaybookResult:
         assert list(limit) == ["db1"]
-        assert variables["component"] == "database"
+        assert variables["dcshift_component"] == "database"
         if playbook == "prepare":
-            password = (secrets or {})["postgres_source_migration_password"]
-            servers.install(self._source, variables["database"], variables["role"], password)
+            password = (secrets or {})["postgres_source_password"]
+            servers.install(self._source, variables["postgres_source_database"], variables["postgres_source_role"], password)
         else:
-            servers.remove(self._source, variables["database"], variables["role"])
+            servers.remove(self._source, variables["postgres_source_database"], variables["postgres_source_role"])
         return PlaybookResult({}, 0.0)
 
 
