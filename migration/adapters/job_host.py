@@ -187,6 +187,8 @@ def run_job(job: Mapping[str, Any], private: Path, report: Reporter) -> tuple[st
         "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(private / "cp"),
         "ANSIBLE_NOCOLOR": "1",
+        # The runner turns the check off unless somebody says otherwise here; ansible.cfg is not asked.
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
     }
     ran = ansible_runner.run(
         private_data_dir=str(private),

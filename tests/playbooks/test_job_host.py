@@ -132,6 +132,15 @@ def test_an_unreachable_host_is_named_with_the_reason(tmp_path: Path, playbooks:
     assert "refused" in failed.value.why
 
 
+def test_unknown_hosts_are_refused_although_the_runner_would_let_them_pass(
+    tmp_path: Path, playbooks: AnsiblePlaybooks
+) -> None:
+    seen = tmp_path / "seen"
+    write(tmp_path, [{"ansible.builtin.shell": f"env > {seen}"}, REPORT])
+    playbooks.run("play", limit=["near"], variables={"word": "w"})
+    assert "ANSIBLE_HOST_KEY_CHECKING=True" in seen.read_text().splitlines()
+
+
 def test_a_playbook_beyond_its_time_is_ended_and_writes_nothing_more(
     tmp_path: Path, playbooks: AnsiblePlaybooks
 ) -> None:

@@ -79,11 +79,11 @@ class SourcePlaybooks:
     ) -> PlaybookResult:
         assert list(limit) == ["db1"]
         assert variables["dcshift_component"] == "database"
+        database, role = variables["postgres_source_database"], variables["postgres_source_role"]
         if playbook == "prepare":
-            password = (secrets or {})["postgres_source_password"]
-            servers.install(self._source, variables["postgres_source_database"], variables["postgres_source_role"], password)
+            servers.install(self._source, database, role, (secrets or {})["postgres_source_password"])
         else:
-            servers.remove(self._source, variables["postgres_source_database"], variables["postgres_source_role"])
+            servers.remove(self._source, database, role)
         return PlaybookResult({}, 0.0)
 
 
