@@ -89,12 +89,17 @@ QUESTIONS = {
 
 _QUALIFIER = re.compile(r'(?:"(?:[^"]|"")*"|\w+)\.(?=[\w"])')
 _NOISE = re.compile(r"[\s()]+")
+# A definition that is printed and read again gets its casts between text types in other places:
+# (ARRAY['a'::character varying])::text[] comes back as ARRAY[('a'::character varying)::text].
+_TEXT_CAST = re.compile(r"\)?::(?:character varying|text)(?:\(\d+\))?(?:\[\])?")
+_PUNCTUATION = re.compile(r"\s*([\[\],])\s*")
 
 
 def normalised(line: str) -> str:
-    """Return a line whose description has no qualifiers, spaces and brackets, in which servers differ."""
+    """Return a line whose description has no qualifiers, spaces, brackets and casts to text: servers differ in them."""
     name, bar, description = line.partition(" | ")
-    return name + bar + _NOISE.sub(" ", _QUALIFIER.sub("", description)).strip()
+    bare = _NOISE.sub(" ", _TEXT_CAST.sub(" ", _QUALIFIER.sub("", description)))
+    return name + bar + _PUNCTUATION.sub(r"\1", bare).strip()
 
 
 def prove_schema(moment: Moment) -> Proof:

@@ -105,3 +105,11 @@ def test_a_password_is_in_no_text_form_and_its_file_escapes_it() -> None:
     endpoint = Endpoint.model_validate({"host": "h", "database": "d", "user": "u", "password": "se:cr\\et"})
     assert "cr" not in repr(endpoint).replace("SecretStr", "") + str(endpoint.parameters())
     assert endpoint.pass_line() == "h:5432:*:u:se\\:cr\\\\et\n"
+
+
+def test_a_cast_that_moved_while_a_definition_was_printed_and_read_is_no_difference() -> None:
+    printed = "x | WHERE ((s)::text = ANY ((ARRAY['in'::character varying, 'out'::character varying])::text[]))"
+    again = "x | WHERE ((s)::text = ANY (ARRAY[('in'::character varying)::text, ('out'::character varying)::text]))"
+    assert normalised(printed) == normalised(again)
+    assert normalised(printed) != normalised(again.replace("'out'", "'late'"))
+    assert normalised("x | n::integer") != normalised("x | n::bigint")
