@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,10 +18,10 @@ from migration.adapters.database_freeze import wait_for_unit
 from migration.errors import MigrationError, StepFailed
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof, Severity
-from migration.movers import files, files_source
+from migration.movers import files
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
-from migration.movers.files_names import MANIFEST, RESERVED, path_of
+from migration.movers.files_names import HANDED_OVER, MANIFEST, RESERVED, path_of
 from migration.movers.files_store import Store
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
 
@@ -64,12 +65,11 @@ class BucketMove:
     def _job(self, bucket: TargetBucket) -> FilesJob:
         facts = self._context.facts.files[bucket.name]
         keys = self._cluster.read_secret(bucket.secret.namespace, bucket.secret.name)
-        *transport, destination = self._remote.transport(facts.host)
         return FilesJob(
             system=self._system,
             name=bucket.name,
-            source=f"{destination}:{facts.path.rstrip('/')}/",
-            transport=transport,
+            source=facts.path,
+            reach=self._remote.transport(facts.host),
             staging=self._staging(bucket.name),
             endpoint=bucket.endpoint,
             region=bucket.region,
@@ -166,7 +166,7 @@ class BucketMove:
                 if index.fact("phase") == "handed-over":
                     raise _handed_over(job)
                 entries = index.entries()
-                store.delete([*(entry.key for entry in entries.values()), MANIFEST])
+                store.delete([*(entry.key for entry in entries.values()), MANIFEST, HANDED_OVER])
                 left = {one.key for one in store.list()} & {entry.key for entry in entries.values()}
                 if left:
                     raise _not_deleted(job, left)
@@ -175,41 +175,53 @@ class BucketMove:
     # Freeze
 
     def converge(self) -> Facts:
-        return {job.name: _said(self._pass(job, frozen=False)) for job in self._jobs}
+        facts: dict[str, Json] = {}
+        for job in self._jobs:
+            with self._alone(job) as index:
+                facts[job.name] = _said(files.carry(job, frozen=False))
+                # The whole bucket is listed now, before anyone waits; under the freeze only what is touched from here
+                # on is asked for again. After the release every object is read.
+                if files_proof.bucket_as_indexed(job):
+                    index.set_fact("touched", "[]")
+                    index.set_fact("listed_at", str(self._clock.now()))
+                files.write_manifest(job)
+        return facts
 
     def hand_over(self) -> Facts:
         facts: dict[str, Json] = {}
         for job in self._jobs:
-            index = Index(job.staging)
-            if index.fact("phase") == "handed-over":
+            if Index(job.staging).fact("phase") == "handed-over":
                 facts[job.name] = {"repeated": True}
                 continue
-            facts[job.name] = _said(self._pass(job, frozen=True))
-            # Its time at the store says afterwards which objects the target wrote itself.
-            files.write_manifest(job)
-            index.set_fact("phase", "handed-over")
+            with self._alone(job) as index:
+                facts[job.name] = _said(files.carry_last(job))
+                # Its time at the store says afterwards which objects the target wrote itself.
+                Store(job).put_bytes(HANDED_OVER, b"")
+                index.set_fact("phase", "handed-over")
         return facts
 
-    def _pass(self, job: FilesJob, *, frozen: bool) -> files.Pass:
+    @contextmanager
+    def _alone(self, job: FilesJob) -> Iterator[Index]:
         with files.only_one(job):
-            if Index(job.staging).fact("phase") == "handed-over":
+            index = Index(job.staging)
+            if index.fact("phase") == "handed-over":
                 raise _handed_over(job)
-            return files.carry(job, frozen=frozen)
+            yield index
 
     def handed_over(self) -> Probe:
         for job in self._jobs:
             if not job.staging.is_dir() or Index(job.staging).fact("phase") != "handed-over":
                 return Probe(ProbeState.NOT_DONE, f"{job.name} had no last pass under the freeze")
-            if Store(job).read(MANIFEST) is None:
-                return Probe(ProbeState.NOT_DONE, f"{job.name} has no manifest in its bucket")
-            if odd := files_source.compare(job, content=False):
+            if Store(job).head(HANDED_OVER) is None:
+                return Probe(ProbeState.NOT_DONE, f"the bucket of {job.name} does not say so")
+            if odd := files_proof.changed_at_source(job):
                 return Probe(ProbeState.NOT_DONE, f"{len(odd)} files of {job.name} changed after the last pass")
-        return Probe(ProbeState.DONE, "the last pass was made, its manifest is in the bucket, nothing changed since")
+        return Probe(ProbeState.DONE, "the last pass was made, the bucket says so, nothing changed at the source since")
 
     def take_back(self) -> None:
         for job in self._jobs:
             if job.staging.is_dir() and Index(job.staging).fact("phase") == "handed-over":
-                Store(job).delete([MANIFEST])
+                Store(job).delete([HANDED_OVER])
                 Index(job.staging).set_fact("phase", "following")
 
     # Proofs
@@ -220,7 +232,7 @@ class BucketMove:
         total = bytes_total = 0
         for job in self._jobs:
             try:
-                seen = files_proof.compare(job, frozen=frozen, full=full)
+                seen = files_proof.compare(job, frozen=frozen, full=full, now=self._clock.now())
             except (MigrationError, OSError) as failure:
                 # A check that could not run is a failure, never a silence.
                 why = failure.why if isinstance(failure, MigrationError) else str(failure)
@@ -232,6 +244,8 @@ class BucketMove:
                 "files": seen.files,
                 "bytes": seen.bytes,
                 "read_back": seen.read_back,
+                "listed": seen.listed,
+                "asked_for": seen.asked_for,
                 "changed_meanwhile": seen.changed_meanwhile,
                 "written_since": seen.written_since,
             }

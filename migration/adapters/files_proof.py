@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from migration.movers import files_source
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
-from migration.movers.files_names import MANIFEST, path_of, shown
+from migration.movers.files_names import HANDED_OVER, path_of, shown
 from migration.movers.files_store import Listed, Store, md5_of
 
 # A host's clock may be off by some seconds; a file changed this long before the last pass must have been carried by it.
 _CLOCKS = timedelta(seconds=10)
 _REPEATS = 3
+_LISTED_SECONDS_MAX = 600.0
 
 
 @dataclass(slots=True)
@@ -26,6 +27,9 @@ class Compared:
     files: int = 0
     bytes: int = 0
     read_back: int = 0
+    listed: int = 0
+    asked_for: int = 0
+    """Objects asked for one by one, when the whole bucket was listed shortly before the freeze."""
     changed_meanwhile: int = 0
     """Files that the source changed after the last pass: the next pass carries them."""
     written_since: int = 0
@@ -33,17 +37,42 @@ class Compared:
     differences: list[str] = field(default_factory=list)
 
 
-def compare(job: FilesJob, *, frozen: bool, full: bool) -> Compared:
+def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
     """Compare source with staging, and staging with the bucket, at the same time."""
     seen = Compared()
     with ThreadPoolExecutor(2) as pool:
-        source = pool.submit(_with_source, job, frozen=frozen, full=full)
-        target = pool.submit(_with_bucket, job, seen, full=full)
+        if frozen and not full:
+            source = pool.submit(lambda: (0, changed_at_source(job)))
+        else:
+            source = pool.submit(_with_source, job, frozen=frozen, full=full)
+        target = pool.submit(_with_bucket, job, seen, full=full, recent=frozen and not full and _is_recent(job, now))
         target.result()
-        meanwhile, differences = source.result()
-    seen.changed_meanwhile = meanwhile
+        seen.changed_meanwhile, differences = source.result()
     seen.differences = differences + seen.differences
     return seen
+
+
+def _is_recent(job: FilesJob, now: float) -> bool:
+    return 0 <= now - float(Index(job.staging).fact("listed_at") or 0) < _LISTED_SECONDS_MAX
+
+
+def changed_at_source(job: FilesJob) -> list[str]:
+    """Return differences in name, size and time between the source as it lists itself and what was carried."""
+    found, entries = files_source.listing(job), Index(job.staging).entries()
+    said = [f"file {shown(path)}: is gone at the source" for path in entries.keys() - found.keys()]
+    said += [f"file {shown(path)}: is new at the source" for path in found.keys() - entries.keys()]
+    for path in found.keys() & entries.keys():
+        one, entry = found[path], entries[path]
+        if (one.size, one.mtime_ns) != (entry.size, entry.mtime_ns):
+            said.append(f"file {shown(path)}: differs ({'size' if one.size != entry.size else 'time'})")
+    return sorted(said)
+
+
+def bucket_as_indexed(job: FilesJob) -> bool:
+    """Say whether the bucket's own list holds exactly what was carried."""
+    seen = Compared()
+    _with_bucket(job, seen, full=False, recent=False)
+    return not seen.differences
 
 
 def _with_source(job: FilesJob, *, frozen: bool, full: bool) -> tuple[int, list[str]]:
@@ -52,9 +81,10 @@ def _with_source(job: FilesJob, *, frozen: bool, full: bool) -> tuple[int, list[
     odd = files_source.compare(job, content=full)
     if frozen:
         return 0, [f"file {one.name}: {one.what}" for one in odd]
-    settled: Callable[[files_source.Odd], bool] = lambda one: (  # noqa: E731
-        one.modified is not None and one.modified < pass_began - _CLOCKS
-    )
+
+    def settled(one: files_source.Odd) -> bool:
+        return one.modified is not None and one.modified < pass_began - _CLOCKS
+
     for _ in range(_REPEATS):
         if not any(settled(one) for one in odd):
             break
@@ -64,20 +94,31 @@ def _with_source(job: FilesJob, *, frozen: bool, full: bool) -> tuple[int, list[
     return len(odd) - len(differences), differences
 
 
-def _with_bucket(job: FilesJob, seen: Compared, *, full: bool) -> None:
-    store, entries = Store(job), Index(job.staging).entries()
-    listed = {one.key: one for one in store.list()}
-    handed_over = listed[MANIFEST].modified if MANIFEST in listed else None
-    released = Index(job.staging).fact("phase") == "handed-over" and handed_over is not None
+def _with_bucket(job: FilesJob, seen: Compared, *, full: bool, recent: bool) -> None:
+    """Compare with the bucket: by its whole list, or, when it was listed just now, by what was touched since."""
+    store, index = Store(job), Index(job.staging)
+    entries = index.entries()
     seen.files, seen.bytes = len(entries), sum(entry.size for entry in entries.values())
+    asked = list(entries.values())
+    if recent:
+        touched = sorted({*json.loads(index.fact("touched") or "[]"), HANDED_OVER})
+        with ThreadPoolExecutor(job.workers) as pool:
+            listed = {one.key: one for one in pool.map(store.head, touched) if one is not None}
+        asked = [entry for entry in asked if entry.key in touched]
+        seen.asked_for = len(touched)
+    else:
+        listed = {one.key: one for one in store.list()}
+        seen.listed = len(listed)
+    handed_over = listed[HANDED_OVER].modified if HANDED_OVER in listed else None
+    released = handed_over if index.fact("phase") == "handed-over" else None
     equal: list[Entry] = []
-    for entry in entries.values():
+    for entry in asked:
         one = listed.get(entry.key)
         if one is None:
             seen.differences.append(f"file {shown(entry.path)}: missing in the bucket")
         elif (one.size, one.etag) == (entry.size, entry.etag):
             equal.append(entry)
-        elif released and handed_over is not None and one.modified > handed_over:
+        elif released is not None and one.modified > released:
             seen.written_since += 1
         else:
             what = (
@@ -85,7 +126,7 @@ def _with_bucket(job: FilesJob, seen: Compared, *, full: bool) -> None:
             )
             seen.differences.append(f"file {shown(entry.path)}: {what} in the bucket (by ETag)")
     keys = {entry.key for entry in entries.values()}
-    _extra(seen, [one for one in listed.values() if one.key not in keys], handed_over if released else None)
+    _extra(seen, [one for one in listed.values() if one.key not in keys], released)
     if full:
         _read_back(job, store, equal, seen)
 

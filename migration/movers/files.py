@@ -106,17 +106,14 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass
     began = time.monotonic()
     index, store = Index(job.staging), Store(job)
     index.set_fact("pass_began", str(time.time()))
+    index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
     files_source.pull(job, frozen=frozen)
     found, others = files_source.scan(job)
     known = index.entries()
     if not known and index.fact("adopted") is None:
         known = _adopt(job, index, store, found)
     index.set_fact("adopted", "yes")
-    wanted = [
-        path
-        for path, file in found.items()
-        if path not in known or (known[path].size, known[path].mtime_ns) != (file.size, file.mtime_ns)
-    ]
+    wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
     _assert_names(wanted)
     gone = [path for path in known if path not in found]
     _upload(job, index, store, sorted(wanted, key=lambda path: -found[path].size), on_done)
@@ -126,6 +123,50 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass
     seconds = round(time.monotonic() - began, 3)
     size = sum(found[path].size for path in wanted)
     return Pass(len(found), len(wanted), size, len(gone), tuple(sorted(map(shown, others))), seconds)
+
+
+def carry_last(job: FilesJob) -> Pass:
+    """Make the last pass, under the freeze: ask the source alone what changed, and bring just that.
+
+    It looks at no file of the staging tree that it does not bring, so it must follow a whole pass.
+    """
+    began = time.monotonic()
+    index, store = Index(job.staging), Store(job)
+    known, found = index.entries(), files_source.listing(job)
+    wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
+    _assert_names(wanted)
+    gone = [path for path in known if path not in found]
+    index.set_fact("pass_began", str(time.time()))
+    if wanted:
+        files_source.pull_some(job, wanted)
+    _upload(job, index, store, wanted, None)
+    if gone:
+        store.delete([known[path].key for path in gone])
+        index.change(drop=gone)
+        for path in gone:
+            (job.tree / os.fsdecode(path)).unlink(missing_ok=True)
+    _assert_carried(job, index.entries(), found)
+    size = sum(found[path].size for path in wanted)
+    seconds = round(time.monotonic() - began, 3)
+    touched = json.loads(index.fact("touched") or "[]") + [key_of(path) for path in (*wanted, *gone)]
+    index.set_fact("touched", json.dumps(touched))
+    return Pass(len(found), len(wanted), size, len(gone), (), seconds)
+
+
+def _as_carried(entry: Entry, file: files_source.Found) -> bool:
+    return (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns)
+
+
+def _assert_carried(job: FilesJob, entries: dict[bytes, Entry], found: dict[bytes, files_source.Found]) -> None:
+    odd = [path for path in found if path not in entries or not _as_carried(entries[path], found[path])]
+    if odd or len(entries) != len(found):
+        raise StepFailed(
+            "file-not-carried",
+            what=f"the last pass of {job.system}/{job.name} is not complete",
+            why=f"{len(odd)} files are not as the source lists them: {', '.join(map(shown, odd[:3]))}",
+            state="the source is frozen and unchanged; undoing this step lets it serve",
+            next="dcshift run tries again after the way back",
+        )
 
 
 def _upload(job: FilesJob, index: Index, store: Store, wanted: list[bytes], on_done: OnDone | None) -> None:

@@ -18,10 +18,11 @@ class FilesJob(BaseModel):
     system: str
     name: str
     source: str
-    """What rsync reads: a folder, or `user@host:folder`; it ends with a slash."""
-    transport: list[str] = []
-    """Words that reach the host without its name, such as `ssh -i key`; empty for a folder of this machine."""
-    remote_rsync: str = "sudo -n rsync"
+    """The folder at the source."""
+    reach: list[str] = []
+    """Words that reach the source's host, its name last, such as `ssh -i key user@host`; empty for this machine."""
+    become: list[str] = ["sudo", "-n"]
+    """Words before a command on the source's host that let it read every file."""
     staging: Path
     """Folder of ours for the copy that lies between both sides, and for the index."""
     endpoint: str

@@ -110,6 +110,14 @@ class Store:
             raise _failed(key.encode(), str(refused)[:500]) from refused
         return digest.hexdigest()
 
+    def head(self, key: str) -> Listed | None:
+        """Return one object as the store describes it, or None when there is none."""
+        try:
+            one = obstore.head(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            return None
+        return Listed(one["path"], one["size"], (one["e_tag"] or "").strip('"'), one["last_modified"])
+
     def read(self, key: str) -> bytes | None:
         try:
             return obstore.get(self._store, key).bytes().to_bytes()

@@ -37,22 +37,20 @@ def begin(
     )
 
 
-def run(
-    argv: Sequence[str],
-    environment: Mapping[str, str],
-    *,
-    doing: str,
-    timeout_seconds: float,
-    input: bytes | None = None,
-) -> str:
-    """Run a program to its end and return its stdout; raises `StepFailed` with its stderr."""
-    process = begin(argv, environment, stdin=subprocess.PIPE if input is not None else None)
+def run(argv: Sequence[str], environment: Mapping[str, str], *, doing: str, timeout_seconds: float) -> str:
+    """Run a program to its end and return its stdout as text; raises `StepFailed` with its stderr."""
+    return run_raw(argv, environment, doing=doing, timeout_seconds=timeout_seconds).decode(errors="replace")
+
+
+def run_raw(argv: Sequence[str], environment: Mapping[str, str], *, doing: str, timeout_seconds: float) -> bytes:
+    """Run a program to its end and return its stdout byte for byte; raises `StepFailed` with its stderr."""
+    process = begin(argv, environment)
     try:
-        out, err = process.communicate(input, timeout=timeout_seconds)
+        out, err = process.communicate(timeout=timeout_seconds)
     except subprocess.TimeoutExpired:
         process.kill()
-        out, err = process.communicate()
+        process.communicate()
         raise failed(argv[0], -9, f"it did not finish in {timeout_seconds:.0f} s", doing=doing) from None
     if process.returncode != 0:
         raise failed(argv[0], process.returncode, err.decode(errors="replace"), doing=doing)
-    return out.decode(errors="replace")
+    return out

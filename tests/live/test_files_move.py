@@ -50,9 +50,12 @@ class Here:
     """Reaches the `source host`, which is this machine: the words that rsync is given run here."""
 
     def __init__(self, folder: Path) -> None:
+        # As ssh does: the words after the host's name are one line for a shell over there. Nobody needs sudo here.
         self._script = folder / "reach"
-        self._script.write_text('#!/bin/sh\nshift 2\nexec rsync "$@"\n')  # without host and `sudo -n rsync`
-        self._script.chmod(0o755)
+        self._script.write_text(f'#!/bin/sh\nshift\nPATH={folder}:$PATH exec sh -c "$*"\n')
+        (folder / "sudo").write_text('#!/bin/sh\nshift\nexec "$@"\n')
+        for program in (self._script, folder / "sudo"):
+            program.chmod(0o755)
 
     def transport(self, host: str) -> list[str]:
         return [str(self._script), host]
@@ -281,6 +284,24 @@ def test_a_mover_killed_at_any_moment_goes_on_and_ends_exact(move: BucketMove) -
     move.replicate(lambda _: None)
     move.hand_over()
     assert failed(move.prove(frozen=True, full=True)) == []
+
+
+def test_under_the_freeze_what_was_touched_since_the_listing_is_asked_for(move: BucketMove, source: Path) -> None:
+    move.replicate(lambda _: None)
+    move.converge()
+    (source / "sau.txt").write_text("mới")
+    (source / "big.bin").unlink()
+    move.hand_over()
+    (proof,) = move.prove(frozen=True, full=False)
+    assert proof.passed
+    assert (proof.figures["uploads"]["asked_for"], proof.figures["uploads"]["listed"]) == (3, 0)
+    assert "big.bin" not in keys(move)
+    Objects(move._jobs[0]).delete(["sau.txt"])
+    assert "file sau.txt: missing in the bucket" in failed(move.prove(frozen=True, full=False))
+    Objects(move._jobs[0]).put_bytes("sau.txt", "mới".encode())
+    (source / "muộn.txt").write_text("sau khi khóa")
+    assert "file muộn.txt: is new at the source" in failed(move.prove(frozen=True, full=False))
+    assert move.handed_over().state is ProbeState.NOT_DONE
 
 
 def test_a_lost_index_is_rebuilt_from_the_bucket_without_sending_again(move: BucketMove) -> None:
