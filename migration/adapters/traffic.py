@@ -201,7 +201,8 @@ class GateMove:
                 differences.append(f"{count} requests went to the {other} since the switch")
             if status.direct_connections:
                 differences.append(f"{status.direct_connections} connections reach the web server past the gate")
-            differences += self._trace(serving)
+            if not differences:
+                differences += self._trace(serving)
         except (StepFailed, httpx.HTTPError) as unread:
             differences.append(f"it could not be read: {getattr(unread, 'why', unread)}")
         sentence = f"{self._web.host} is served by the {serving} alone" if not differences else differences[0]
