@@ -25,7 +25,7 @@ class Cloud:
 
     def up_all(self, say: Say) -> dict[str, int]:
         """Bring every stack up in the order data flows; return resources by stack."""
-        ended = shell.run("env", [_dcshift(), "--json", "env"])
+        ended = shell.run("env", ["dcshift", "--json", "env"])
         self.environment = {name: str(value) for name, value in ended.json().items()}
         self.environment["DCSHIFT_S3_CREDENTIALS"] = str(STATE / "target" / "s3.json")
         resources = {"platform": self.up("platform", say)}
@@ -58,12 +58,8 @@ class Cloud:
 
     def _pulumi(self, name: str, argv: list[str], say: Say | None = None) -> shell.Ended:
         def told(line: str) -> None:
-            if say:
+            if say and line.lstrip().startswith(("+", "~", "-", "error", "Error")):
                 say(" ".join(line.split()))
 
         argv = ["pulumi", "--non-interactive", *argv]
-        return shell.run(f"pulumi-{name}", argv, env=self.environment, say=told if say else None)
-
-
-def _dcshift() -> str:
-    return "dcshift"
+        return shell.run(f"pulumi-{name}", argv, env=self.environment, say=told if say else None, talks=True)

@@ -18,6 +18,7 @@ from lab.demo.citizens import Citizens
 from lab.demo.cloud import Cloud
 from lab.demo.memory import PeakMemory
 from lab.demo.numbers import summarise
+from lab.demo.pages import assert_same, read_pages
 from lab.demo.promises import audit_target
 from lab.demo.screen import Screen
 from lab.demo.summary import Summary, phase_rows
@@ -138,9 +139,12 @@ def _wave(number: int, system: str, say: Say) -> None:
 def upgrade(cloud: Cloud, say: Say) -> None:
     """Deploy the newer release of each system, as its own pipeline would, and let the target keep its jobs."""
     for system in SYSTEMS:
+        before = read_pages(system)
         settings = {"serves": "target", "release": system.release_later, "migrate": "true"}
         cloud.up(system.name, say, settings)
-    say(" · ".join(f"{system.name} {system.release} → {system.release_later}" for system in SYSTEMS))
+        assert_same(system, before, read_pages(system))
+    moved = " · ".join(f"{system.name} {system.release} → {system.release_later}" for system in SYSTEMS)
+    say(f"{moved} · {sum(len(system.pages) for system in SYSTEMS)} pages say what they said")
 
 
 def _dcshift(name: str, argv: list[str], say: Say | None = None) -> Mapping[str, Any]:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
-
-import obstore
-from obstore.exceptions import NotFoundError
-from obstore.store import S3Store
 
 from lab.errors import LabError
 from lab.paths import STATE
 from lab.target.api import Api, Document
-from lab.traffic.audit import Audit, audit
+from lab.traffic.audit import Audit, ReadAttachment, audit, bucket_reader
 
 
 def audit_target(ledger: Path, system: str) -> Audit:
@@ -37,25 +31,10 @@ def _database(system: str) -> str:
     return f"postgresql://{quote(user)}:{quote(password)}@{address}:5432/{system}?sslmode=require"
 
 
-def _attachments(system: str) -> Callable[[str], str]:
+def _attachments(system: str) -> ReadAttachment:
     admin = json.loads((STATE / "target" / "s3.json").read_text())
-    store = S3Store(
-        f"khanhhoa-lab-{system}-uploads",
-        endpoint=admin["endpoint"],
-        region=admin["region"],
-        access_key_id=admin["access_key"],
-        secret_access_key=admin["secret_key"],
-        client_options={"allow_http": True},
-        virtual_hosted_style_request=False,
-    )
-
-    def read(path: str) -> str:
-        try:
-            return hashlib.sha256(bytes(obstore.get(store, path).bytes())).hexdigest()
-        except NotFoundError as absent:
-            raise FileNotFoundError(path) from absent
-
-    return read
+    bucket = f"khanhhoa-lab-{system}-uploads"
+    return bucket_reader(admin["endpoint"], bucket, admin["access_key"], admin["secret_key"], region=admin["region"])
 
 
 def _found(document: Document | None, what: str) -> Document:

@@ -54,11 +54,13 @@ def run(
     timeout_seconds: float = 900.0,
     allowed: Sequence[int] = (0,),
     kill_when: Callable[[], bool] | None = None,
+    talks: bool = False,
 ) -> Ended:
     """Run a command from the checkout, its venv first on PATH.
 
-    stderr lines are shown by `say` and kept in build/demo/logs/<name>.log. With `kill_when`, the command gets SIGKILL
-    as soon as that answers true. Raises `LabError` for another exit status than those `allowed`.
+    Lines on stderr (with `talks`, on stdout too) are shown by `say`; all are kept in build/demo/logs/<name>.log. With
+    `kill_when`, the command gets SIGKILL as soon as that answers true. Raises `LabError` for another exit status than
+    those `allowed`.
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{name}.log"
@@ -82,7 +84,7 @@ def run(
                 file.flush()
                 if sink is not None:
                     sink.append(line)
-                elif say and line.strip():
+                if say and line.strip() and (sink is None or talks):
                     say(line.strip()[:120])
 
         readers = [
