@@ -1,4 +1,4 @@
-"""The lab's only way to run a program to its end; it never hides a failure and never puts a secret on a command line."""
+"""The lab's only way to run a program to its end; it hides no failure and puts no secret on a command line."""
 
 from __future__ import annotations
 

@@ -113,7 +113,9 @@ def main():
     if state == "disarmed" and not module.check_mode:
         running = wait_until_idle(jobs, module.params["wait_seconds"])
         if running:
-            module.fail_json(msg=f"disarmed, but runs are still alive after {module.params['wait_seconds']} s: {running}")
+            module.fail_json(
+                msg=f"disarmed, but runs are still alive after {module.params['wait_seconds']} s: {running}"
+            )
     shown = before if module.check_mode else after
     module.exit_json(
         changed=changed,

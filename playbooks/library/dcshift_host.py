@@ -29,7 +29,9 @@ def distribution():
         key, _, value = line.partition("=")
         words[key] = value.strip('"')
     exact = Path("/etc/debian_version")
-    release = exact.read_text().strip() if words.get("ID") == "debian" and exact.exists() else words.get("VERSION_ID", "")
+    release = (
+        exact.read_text().strip() if words.get("ID") == "debian" and exact.exists() else words.get("VERSION_ID", "")
+    )
     return f"{words.get('NAME', 'unknown').split()[0]} {release}".strip()
 
 

@@ -87,7 +87,11 @@ def main():
         made = verifier(password, os.urandom(16))
         create = "" if row else 'CREATE ROLE :"name";\n'
         # The verifier goes in by stdin: not even a hash belongs on a command line.
-        psql(module, f"\\set verifier '{made}'\n{create}ALTER ROLE :\"name\" LOGIN REPLICATION PASSWORD :'verifier';", name=name)
+        psql(
+            module,
+            f"\\set verifier '{made}'\n{create}ALTER ROLE :\"name\" LOGIN REPLICATION PASSWORD :'verifier';",
+            name=name,
+        )
         fitting, _, stored = psql(module, read, name=name).partition("|")
         if fitting != "t" or not same(password, stored):
             module.fail_json(msg=f"role {name} does not read as it was written; is it a superuser?")
