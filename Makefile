@@ -8,6 +8,7 @@ help:      ## this list
 setup:     ## everything this machine lacks: packages, environment, tools built from source
 	@tools/setup.sh
 
+demo: export DCSHIFT_SCALE = full
 demo:      setup ## both data centres here, one whole move under citizens' traffic, and its proof
 	@.venv/bin/dcshift demo
 

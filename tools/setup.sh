@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings a bare Debian 12 machine to where `python -m lab.toolchain` can go on: Debian packages, uv, the environment.
+# Brings a bare Debian 12 machine to where `python -m lab.setup` can go on: Debian packages, uv, the environment.
 # It changes nothing that is right already; a second run takes seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -53,4 +53,4 @@ install_environment() {
 mkdir -p "$cache"
 install_packages
 install_environment
-exec .venv/bin/python -m lab.toolchain
+exec .venv/bin/python -m lab.setup --scale "${DCSHIFT_SCALE:-tenth}"

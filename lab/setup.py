@@ -1,0 +1,57 @@
+"""`python -m lab.setup`: builds everything that is built once (tools, root file systems, images); it starts nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from lab import target
+from lab.errors import LabError
+from lab.source import centre as source
+from lab.source.filled import SCALES
+from lab.toolchain.tools import TOOLS
+from lab.toolchain.work import make_tools
+
+_QUICK_SECONDS = 2.0
+
+
+class _Lines:
+    """Prints one line per change with the elapsed time, from several workers; quick set-ups stay quiet."""
+
+    def __init__(self) -> None:
+        self._began, self._lock, self._kept = time.monotonic(), threading.Lock(), list[str]()
+
+    def say(self, who: str, text: str) -> None:
+        with self._lock:
+            seconds = time.monotonic() - self._began
+            self._kept.append(f"  {int(seconds) // 60:2d}:{int(seconds) % 60:02d}  {who:<7} {text}")
+            if seconds > _QUICK_SECONDS:
+                print("\n".join(self._kept), flush=True)
+                self._kept.clear()
+
+
+def main() -> int:
+    """Build what is missing: Go tools beside the source's root file systems and data, then the target's images."""
+    parser = argparse.ArgumentParser(prog="python -m lab.setup", description=__doc__)
+    parser.add_argument("--scale", choices=SCALES, default="tenth", help="how much data the source shall hold")
+    scale = parser.parse_args().scale
+    lines = _Lines()
+    try:
+        # Side by side: one waits for compilers, the other mostly for downloads and dpkg.
+        with ThreadPoolExecutor(2) as pool:
+            hosts = pool.submit(source.prepare, lambda text: lines.say("source", text), scale=scale)
+            plugin = pool.submit(make_tools, lambda text: lines.say("tools", text)).result()
+            hosts.result()
+        target.prepare(lambda text: lines.say("target", text))
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"setup: {len(TOOLS)} tools, both root file systems, images and data ready; Kubernetes plugin: {plugin}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
