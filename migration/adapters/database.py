@@ -66,6 +66,7 @@ class PostgresMove:
                 if self._access.source_password() is not None:
                     with self._source() as source:
                         found += findings.from_source(source, target, facts)
+                        found += findings.from_stream(source, target, self._system, self._name)
         except (psycopg.Error, MigrationError) as failure:
             why = failure.why if isinstance(failure, MigrationError) else str(failure).strip()
             where, next = f"{contract.cluster}/{contract.name}", "mend the cause, then dcshift check"
@@ -205,6 +206,8 @@ class PostgresMove:
                 return {"repeated": True}
             if freeze.fenced(source).state is not ProbeState.DONE:
                 raise freeze.not_fenced(self._system)
+            # An earlier attempt may have died after it stopped the stream.
+            stream.enable(self._name, "dcshift", source, target)
             facts = freeze.carry_rest(job, source, target)
             freeze.stop_following(job, source, target)
             claim.set_phase(target, claim.HANDED_OVER)
@@ -224,7 +227,7 @@ class PostgresMove:
         with self._source() as source, self._target() as target:
             self._take_turn(source)
             database_target.set_read_only(target, self._owner, True)
-            if claim.phase(target, self._system) == claim.HANDED_OVER:
+            if claim.phase(target, self._system) in (claim.HANDED_OVER, claim.FOLLOWING):
                 stream.enable(self._name, "dcshift", source, target)
                 claim.set_phase(target, claim.FOLLOWING)
 

@@ -64,7 +64,9 @@ class Access:
         facts = self.context.facts.database
         password = dict(self.cluster.read_secret(*self._secret))["password"]
         address = self.context.hosts[facts.host].address
-        plain = Endpoint(host=address, port=self._port, database=facts.name, user=self.name, password=SecretStr(password))
+        plain = Endpoint(
+            host=address, port=self._port, database=facts.name, user=self.name, password=SecretStr(password)
+        )
         self._source = self._verified(plain)
         return self._source
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from catalogue.target import TargetDatabase
 from migration.model.inventory import DatabaseFacts
 from migration.model.words import Finding, Severity
-from migration.movers import claim, identity, link
+from migration.movers import claim, identity, link, stream
 from migration.movers.link import Connection
 
 _LONG_TRANSACTION_SECONDS = 60.0
+_LAG_BYTES_MAX = 16 * 1024 * 1024
 
 
 def from_inventory(facts: DatabaseFacts) -> Iterator[Finding]:
@@ -151,6 +152,29 @@ def from_source(source: Connection, target: Connection, facts: DatabaseFacts) ->
     if count := link.rows(source, query)[0][0]:
         what = f"{count} prepared transactions are open"
         yield Finding(Severity.BLOCKER, "source-prepared-transactions", where, what, "commit or roll them back")
+
+
+def from_stream(source: Connection, target: Connection, system: str, name: str) -> Iterator[Finding]:
+    """Yield findings about a copy that follows: a freeze must not begin while it is behind."""
+    if claim.phase(target, system) != claim.FOLLOWING:
+        return
+    where, lag = f"{system}/{name}", stream.lag(source, name)
+    if lag is None or lag.lost:
+        what = "the source no longer keeps the changes that the target lacks"
+        yield Finding(Severity.BLOCKER, "stream-lost", where, what, "dcshift run copies anew")
+    elif lag.bytes > _LAG_BYTES_MAX:
+        what = f"the target is {lag.bytes:,} bytes behind"
+        yield Finding(Severity.BLOCKER, "stream-behind", where, what, "wait, and look at dcshift status")
+    elif not link.rows(target, "SELECT 1 FROM pg_stat_subscription WHERE subname = %s AND pid IS NOT NULL", (name,)):
+        what = "nothing on the target applies the changes"
+        yield Finding(Severity.BLOCKER, "stream-stopped", where, what, "read the log of the target's database")
+    query = """SELECT count(*), max(extract(epoch FROM now() - xact_start)) FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+            AND xact_start < now() - interval '5 seconds'"""
+    count, longest = link.rows(source, query)[0]
+    if count:
+        what = f"{count} transactions are open, the longest for {longest:.0f} s; a freeze would break them off"
+        yield Finding(Severity.WARNING, "source-long-transaction", where, what, "let them end first")
 
 
 def _plain(collation: str) -> str:

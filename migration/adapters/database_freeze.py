@@ -21,8 +21,9 @@ from migration.ports import Clock, OnProgress, Units
 
 Ask = Callable[[Connection, Connection], Probe]
 
-_DRAIN_SECONDS_MAX: Final = 10.0
-_MARKER_SECONDS_MAX: Final = 20.0
+# Citizens wait meanwhile: what is not there by then is undone and tried again another time.
+_DRAIN_SECONDS_MAX: Final = 5.0
+_MARKER_SECONDS_MAX: Final = 5.0
 # A session that passed the login check just before the fence closed shows up a moment later: nobody must be seen on
 # several readings in a row.
 _READINGS: Final = 3

@@ -184,7 +184,6 @@ class BucketMove:
                 if files_proof.bucket_as_indexed(job):
                     index.set_fact("touched", "[]")
                     index.set_fact("listed_at", str(self._clock.now()))
-                files.write_manifest(job)
         return facts
 
     def hand_over(self) -> Facts:
@@ -195,6 +194,7 @@ class BucketMove:
                 continue
             with self._alone(job) as index:
                 facts[job.name] = _said(files.carry_last(job))
+                files.write_manifest(job)
                 # Its time at the store says afterwards which objects the target wrote itself.
                 Store(job).put_bytes(HANDED_OVER, b"")
                 index.set_fact("phase", "handed-over")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from migration.model.words import Json, Proof
@@ -126,8 +127,6 @@ Totals = dict[str, tuple[int, int]]
 
 
 def _totals(moment: Moment, compared: list[Table], *, digest: bool) -> tuple[Totals, Totals]:
-    from concurrent.futures import ThreadPoolExecutor
-
     def of(side: Side, word: str) -> Totals:
         answers = side.many([table.total(word, digest=digest) for table in compared])
         return {t.name: (int(a[0][0]), int(a[0][1])) for t, a in zip(compared, answers, strict=True)}

@@ -336,6 +336,32 @@ def test_the_way_back_leaves_both_sides_as_they_were(pair: Pair, move: PostgresM
     assert world(pair) == before
 
 
+def test_a_hand_over_that_died_halfway_is_finished_or_taken_back(pair: Pair, move: PostgresMove) -> None:
+    move.prepare()
+    move.replicate(lambda _: None)
+    for finish in (move.take_back, move.hand_over):
+        move.fence()
+        with pair[1].admin("portal") as admin:  # the stream was stopped, and nothing after it was done
+            admin.execute("ALTER SUBSCRIPTION dcshift_portal DISABLE")
+        finish()
+        if finish == move.take_back:
+            move.unfence()
+            with pair[0].admin("portal", "portal") as application:
+                application.execute("UPDATE dossier SET fee = 0 WHERE id = 1")
+            assert failed(move.prove(frozen=False)) == []
+    assert failed(move.prove(frozen=True)) == []
+
+
+def test_a_freeze_is_not_begun_while_nothing_applies_the_changes(pair: Pair, move: PostgresMove) -> None:
+    move.prepare()
+    move.replicate(lambda _: None)
+    assert [f for f in move.check() if f.severity is Severity.BLOCKER] == []
+    with pair[1].admin("portal") as admin:
+        admin.execute("ALTER SUBSCRIPTION dcshift_portal DISABLE")
+    time.sleep(1)
+    assert [f.code for f in move.check() if f.severity is Severity.BLOCKER] == ["stream-stopped"]
+
+
 def test_an_orchestrator_whose_turn_is_over_changes_nothing(pair: Pair, move: PostgresMove, tmp_path: Path) -> None:
     move.prepare()
     late = database_move(*pair, tmp_path / "late", lambda: 0)
