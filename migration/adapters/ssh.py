@@ -6,6 +6,7 @@ one by one: no shell on the other side ever interprets data.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
@@ -37,8 +38,8 @@ _OPTIONS: Final = (
 
 def ssh_words(host: str, variables: Mapping[str, Any], control: Path) -> list[str]:
     """Return the words that reach a host, from its inventory variables as Ansible reads them."""
-    words = ["ssh"]
-    for option in (*_OPTIONS, f"ControlPath={control}/%C"):
+    words = []
+    for option in _OPTIONS:
         words += ["-o", option]
     if key := variables.get("ansible_ssh_private_key_file"):
         words += ["-i", str(key)]
@@ -46,7 +47,10 @@ def ssh_words(host: str, variables: Mapping[str, Any], control: Path) -> list[st
         words += ["-p", str(port)]
     words += shlex.split(str(variables.get("ansible_ssh_common_args", "")))
     user, address = variables.get("ansible_user"), str(variables.get("ansible_host", host))
-    return [*words, f"{user}@{address}" if user else address]
+    words.append(f"{user}@{address}" if user else address)
+    # Named after everything that makes the connection: a master opened with another key must not answer for this one.
+    name = hashlib.sha256("\0".join(words).encode()).hexdigest()[:24]
+    return ["ssh", "-o", f"ControlPath={control}/{name}", *words]
 
 
 class WarmSsh:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -35,9 +36,16 @@ _turn = iter(range(1_000, 9_999))
 def source() -> Iterator[None]:
     was_up = bool(machine.processes("edge1"))
     centre.up(print, scale="tenth")
+    _forget_turns()
     yield
+    _forget_turns()
     if not was_up:
         centre.down()
+
+
+def _forget_turns() -> None:
+    for host in ("app1", "db1", "edge1"):
+        on(host, "sudo rm -f /var/lib/dcshift/turn/portal")
 
 
 @pytest.fixture
@@ -56,6 +64,14 @@ def play(
     secrets = {"postgres_source_password": "a-long-password-of-tests"} if component == "database" else {}
     all_variables = {**turns, "dcshift_token": turn or next(_turn), **variables}
     return playbooks.run(playbook, limit=[host], variables=all_variables, secrets=secrets).results[host]
+
+
+def changed(state: Path) -> dict[str, int]:
+    """Return how many tasks of the latest playbook changed something, by host, as Ansible counted them."""
+    log = max((state / "playbooks").glob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    counted: dict[str, int] = next(event["changed"] for event in events if event["event"] == "stats")
+    return counted
 
 
 def test_a_survey_fills_the_inventory_and_two_agree(playbooks: AnsiblePlaybooks) -> None:
@@ -124,7 +140,7 @@ def test_the_migration_is_let_into_a_database_and_shut_out_again(playbooks: Ansi
     rules = on("db1", "sudo cat /etc/postgresql/13/main/pg_hba.conf")
     for expected in (True, False):
         assert play(playbooks, "prepare", "database", "db1", **words)["changed"] is expected
-    login = "host=198.51.100.11 dbname=portal user=dcshift_migration sslmode=require"
+    login = f"host={addresses.SOURCE_HOSTS['db1']} dbname=portal user=dcshift_migration sslmode=require"
     told = run(
         ["psql", "-XAtc", "SELECT count(*) FROM dcshift.marker; SELECT pg_has_role('portal', 'member')", login],
         env={"PGPASSWORD": "a-long-password-of-tests"},
@@ -138,7 +154,7 @@ def test_the_migration_is_let_into_a_database_and_shut_out_again(playbooks: Ansi
     assert on("db1", f'sudo -u postgres psql -XAtc "{roles}"').strip() == "0"
 
 
-def test_the_gate_comes_holds_and_goes_without_a_trace(playbooks: AnsiblePlaybooks) -> None:
+def test_the_gate_comes_holds_and_goes_without_a_trace(playbooks: AnsiblePlaybooks, tmp_path: Path) -> None:
     words: dict[str, Json] = {
         "gate_site": "portal",
         "gate_hosts": [PORTAL],
@@ -149,11 +165,13 @@ def test_the_gate_comes_holds_and_goes_without_a_trace(playbooks: AnsiblePlayboo
     trace = "sudo sh -c 'nft list tables; ls /etc/systemd/system /usr/local/sbin; ls /etc/dcshift /var/lib/dcshift'"
     before = on("edge1", trace + "; true")
     remote = WarmSsh(STATE / "inventory.yml")
+    turn = next(_turn)
     for _ in range(2):
-        play(playbooks, "prepare", "traffic", "edge1", **words)
+        play(playbooks, "prepare", "traffic", "edge1", turn=turn, **words)
         status = GateTool(remote, "edge1").status()
         assert status is not None
         assert (status.redirected, status.direct_connections, status.sites["portal"].state) == (True, 0, "source")
+    assert changed(tmp_path) == {}, "the second run changed something"
     again = playbooks.run(
         "prepare",
         limit=["edge1"],
@@ -161,9 +179,9 @@ def test_the_gate_comes_holds_and_goes_without_a_trace(playbooks: AnsiblePlayboo
         check=True,
     )
     assert again.results["edge1"] == {}
-    gate, turn = GateTool(remote, "edge1"), f"portal:{next(_turn)}"
-    assert gate.change(["hold", "portal", "3"], turn=turn).sites["portal"].state == "hold"
-    assert gate.change(["set", "portal", "source"], turn=turn).sites["portal"].decided == "source"
+    gate, words_of_turn = GateTool(remote, "edge1"), f"portal:{next(_turn)}"
+    assert gate.change(["hold", "portal", "3"], turn=words_of_turn).sites["portal"].state == "hold"
+    assert gate.change(["set", "portal", "source"], turn=words_of_turn).sites["portal"].decided == "source"
     assert play(playbooks, "cutover", "traffic", "edge1", gate_site="portal", gate_state="hold")["sites"]
     with pytest.raises(StepFailed) as refused:
         play(playbooks, "rollback", "traffic", "edge1", gate_site="portal")

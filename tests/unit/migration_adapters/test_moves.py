@@ -197,3 +197,5 @@ def test_ssh_is_strict_and_asks_nobody() -> None:
     words = ssh_words("db1", {"ansible_host": "198.51.100.11", "ansible_user": "operator"}, Path("/c"))
     assert words[-1] == "operator@198.51.100.11"
     assert {"StrictHostKeyChecking=yes", "BatchMode=yes"} <= set(words)
+    other = ssh_words("db1", {"ansible_host": "198.51.100.11", "ansible_ssh_private_key_file": "/k"}, Path("/c"))
+    assert words[2] != other[2], "a connection opened with another key would answer"
