@@ -11,6 +11,18 @@ from infra.sizes import Size
 
 Document = dict[str, Any]
 USER: Final = 10001
+_WAIT_FOR_DATABASE: Final = """
+import os, socket, sys, time
+deadline = time.monotonic() + 60
+while True:
+    try:
+        socket.create_connection((os.environ["PGHOST"], int(os.environ["PGPORT"])), 2).close()
+        break
+    except OSError as error:
+        if time.monotonic() > deadline:
+            sys.exit(f"the database did not accept a connection within 60 s: {error}")
+        time.sleep(0.2)
+"""
 _TMP: Final = {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}}
 
 
@@ -84,6 +96,16 @@ def container(settings: Settings, name: str, words: list[str], size: Size, extra
         },
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own
     }
+
+
+def wait_for_database(settings: Settings, size: Size) -> Document:
+    """Return an init container for pods that run once and are not tried again.
+
+    The enforcer of network policies learns a new pod's address a moment after its start and refuses it until then; a
+    web process tries again, a job would fail.
+    """
+    waiting = container(settings, "wait-for-database", ["manage"], size, {})
+    return waiting | {"command": [f"/opt/{settings.system.id}/venv/bin/python3", "-c", _WAIT_FOR_DATABASE]}
 
 
 def pod(account: str, containers: list[Document], **more: Any) -> Document:

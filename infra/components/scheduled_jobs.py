@@ -71,6 +71,7 @@ class ScheduledJobs(pulumi.ComponentResource):
                             account,
                             [workload.container(self._settings, "job", job.command, sizes.JOB, environment)],
                             restartPolicy="Never",
+                            initContainers=[workload.wait_for_database(self._settings, sizes.JOB)],
                         ),
                     },
                 },

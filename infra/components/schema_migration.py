@@ -51,6 +51,7 @@ class SchemaMigration(pulumi.ComponentResource):
                         f"{system.id}-schema",
                         [workload.container(settings, "schema", words, sizes.SCHEMA, args.environment)],
                         restartPolicy="Never",
+                        initContainers=[workload.wait_for_database(settings, sizes.SCHEMA)],
                     ),
                 },
             },
