@@ -33,5 +33,6 @@ lab-down:  ## stop both data centres; leaves only this checkout and the cache fo
 traffic:   ## citizens using the public names until Ctrl-C
 	@.venv/bin/dcshift lab traffic
 
-docs:      ## regenerate what is generated: schemas
+docs:      ## write again what is made from the code: schemas, errors, commands
 	@.venv/bin/python -m catalogue.schemas
+	@.venv/bin/python -m migration.cli.reference
