@@ -1,6 +1,6 @@
 """The laws of failure, each one generic test over every moment of the example plan; a new step is covered on arrival.
 
-A dry run counts the calls and the records of a whole move of one system. Each law then plants its fault at each of them.
+A dry run counts the calls and records of a whole move of one system; each law then plants its fault at each of them.
 """
 
 from __future__ import annotations

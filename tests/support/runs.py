@@ -110,9 +110,9 @@ class Stand:
             clock=self.clock,
             holder=Holder("here", "boot", pid, "0"),
             moves=self.world.moves,
-            checks=lambda step, moves: self.checks(step, moves),
+            checks=self.checks,
             listener=self.listener,
-            signalled=lambda: self.signalled(),
+            signalled=self.signalled,
         )
         try:
             return engine.go(Wish(want, tuple(systems) or self.plan.systems(), until, policy, "a test"))

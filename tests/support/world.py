@@ -1,4 +1,4 @@
-"""A fake source and target in memory behind the five moves: citizens write, verbs act, and faults are planted by name."""
+"""A fake source and target in memory behind the five moves: citizens write, verbs act, faults strike."""
 
 from __future__ import annotations
 
