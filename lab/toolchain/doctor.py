@@ -16,7 +16,7 @@ from lab.toolchain.plugin import OFFICIAL, plugin_in_use
 from lab.toolchain.tools import TOOLS
 
 _SETUP: Final = "make setup"
-_DISK_FREE_BYTES_MIN: Final = 30 * 2**30
+_DISK_FREE_BYTES_MIN: Final = 10 * 2**30
 _MEMORY_BYTES_MIN: Final = 8 * 2**30
 
 
@@ -107,7 +107,7 @@ def _try(name: str, argv: list[str], why: str) -> Checked:
 def _disk() -> Checked:
     free = shutil.disk_usage(cache()).free
     return Checked(
-        "disk", free >= _DISK_FREE_BYTES_MIN, f"{free / 2**30:.0f} GiB free, 30 GiB wanted", "free some space"
+        "disk", free >= _DISK_FREE_BYTES_MIN, f"{free / 2**30:.0f} GiB free, 10 GiB wanted", "free some space"
     )
 
 
