@@ -158,6 +158,10 @@ def _wanted(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> 
                 return Undo(step.id)
     if backwards:
         return End(Outcome.ROLLED_BACK, backwards[0])
+    return _leaving_the_freeze(state, plan, systems) or _onward(state, plan, systems, now)
+
+
+def _onward(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> Decision:
     for step in _steps(plan, systems):
         system = state.system(step.system)
         if system.want is Want.PAUSE and not holding(state, plan, step.system):
@@ -167,6 +171,22 @@ def _wanted(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> 
         if wanted and state.step(step.id).status is not Status.DONE:
             return _forward(state, plan, step, now)
     return End(Outcome.DONE)
+
+
+def _leaving_the_freeze(state: RunState, plan: Plan, systems: Sequence[str]) -> Decision | None:
+    """Return the way back out of a freeze that died, when whoever runs it now wants to end before the freeze.
+
+    To go on would release against their wish; to stop would keep citizens waiting and jobs disarmed.
+    """
+    for name in systems:
+        system = state.system(name)
+        ends_before = system.want is Want.FORWARD and _STAGES.index(system.until) < _STAGES.index(Stage.QUIESCE)
+        if not ends_before or past_point_of_no_return(state, plan, name):
+            continue
+        for step in reversed(plan.of(name)):
+            if step.stage in _FREEZE and state.step(step.id).status is not Status.PENDING:
+                return Undo(step.id)
+    return None
 
 
 def _forward(state: RunState, plan: Plan, step: Step, now: float) -> Decision:
