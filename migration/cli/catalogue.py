@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from migration.cli.output import OUT
+from migration.cli.session import SESSION
 
 app = typer.Typer(help="What people intend.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -17,9 +18,7 @@ def _group() -> None:
 @app.command()
 def check() -> int:
     """Read the catalogue; name every fault of every file at once, with its line."""
-    from migration.wiring import Workspace
-
-    workspace = Workspace.from_environment()
+    workspace = SESSION.workspace()
     read = workspace.catalogue()
     document = {
         "hash": read.hash,

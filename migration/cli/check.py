@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from migration.cli.output import OUT, finding_rows, print_findings
+from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from migration.model.words import Finding
@@ -24,9 +25,8 @@ def register(app: typer.Typer) -> None:
         from migration.decisions import past_point_of_no_return
         from migration.model.words import Component, Stage
         from migration.stages.registry import handler
-        from migration.wiring import Workspace
 
-        workspace = Workspace.from_environment()
+        workspace = SESSION.workspace()
         pinned = store.load(workspace.plans)
         journal = workspace.journal()
         state = journal.state(journal.open_run(pinned.plan.id))
@@ -68,6 +68,9 @@ def _asked(ask: Callable[[], Sequence[Finding]], where: str) -> list[Finding]:
         return list(ask())
     except MigrationError as error:
         return [Finding(Severity.BLOCKER, error.code, where, f"{error.what}: {error.why}", error.next)]
+    except Exception as error:
+        what = f"this check could not run: {type(error).__name__}: {error}"
+        return [Finding(Severity.BLOCKER, "check-not-run", where, what, "please report it: it is a fault of dcshift")]
 
 
 def _softened(found: Finding) -> Finding:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from migration.account import accounts, overhead_ratio, spans
-from migration.cli.output import OUT, finding_rows, print_findings, seconds
+from migration.cli.output import OUT, finding_rows, plural, print_findings, seconds
+from migration.decisions import holding
 from migration.errors import BlockedError
 from migration.journal import Journal
 from migration.model.ending import Ending, Outcome, Wish
@@ -71,15 +72,20 @@ def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
         },
     }
 
+    waiting = [name for name in wish.systems if holding(journal.state(run), plan, name)]
+    document["citizens_waiting"] = waiting
+
     def people() -> None:
         took = sum((span.ended_at or span.began_at) - span.began_at for span in spans(events))
         print(f"\n{_headline(ending)}   ({seconds(took)} of work in this run so far)")
         for each in counted:
             held = f"  requests held {each.hold_seconds:.1f} s" if each.hold_seconds is not None else ""
-            proofs = f"  {each.proofs_passed} proofs passed" if each.proofs else ""
+            proofs = f"  {plural(each.proofs_passed, 'proof')} passed" if each.proofs else ""
             print(f"  {each.system:<12} {each.state:<12} {each.steps_done} of {each.steps} steps{proofs}{held}")
         if ending.findings:
             print_findings(ending.findings)
+        for name in waiting:
+            print(f"! citizens of {name} are waiting at the gate until this is mended")
         print(f"next: {_next(ending)}")
 
     OUT.result(document, people)

@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from migration.cli.output import OUT
+from migration.cli.session import SESSION
 
 
 def register(app: typer.Typer) -> None:
@@ -17,9 +18,9 @@ def register(app: typer.Typer) -> None:
     def env() -> int:
         """Print what pulumi needs: eval "$(dcshift env)"."""
         from migration.adapters.pulumi import environment
-        from migration.wiring import CHECKOUT, Workspace
+        from migration.wiring import CHECKOUT
 
-        workspace = Workspace.from_environment()
+        workspace = SESSION.workspace()
         variables = dict(environment(CHECKOUT, workspace.kubeconfig, Path(sys.prefix), os.environ.get("PATH", "")))
         variables["DCSHIFT_CATALOGUE"] = str(workspace.catalogue_folder)
         OUT.result(

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from migration.cli import catalogue, check, demo, doctor, env, lab, mover, plan, report, run, status, survey, verify
 from migration.cli.output import OUT
+from migration.cli.session import SESSION
 from migration.errors import MigrationError
+
+if TYPE_CHECKING:
+    from migration.wiring import Workspace
 
 app = typer.Typer(
     name="dcshift",
@@ -45,8 +50,9 @@ def main() -> None:
     sys.exit(command(sys.argv[1:]))
 
 
-def command(argv: list[str]) -> int:
-    """Run one command line and return its exit status."""
+def command(argv: list[str], workspace: Callable[[], Workspace] | None = None) -> int:
+    """Run one command line on a workspace, the environment's by default, and return its exit status."""
+    SESSION.opener = workspace
     words = list(argv)
     # `--json` may stand anywhere, also after the verb, because that is where people add it.
     OUT.json = "--json" in words and "move" not in words

@@ -69,6 +69,11 @@ def seconds(value: float | None) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 proof` or `5 proofs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def size(value: float) -> str:
     """Return bytes as people read them."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migration.cli.output import OUT, console, seconds
+from migration.cli.output import OUT, console, plural, seconds
+from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from migration.model.plan import Plan
@@ -23,9 +24,9 @@ def register(app: typer.Typer) -> None:
         from migration import planner
         from migration.errors import UsageError
         from migration.store import Pinned
-        from migration.wiring import Workspace, usable
+        from migration.wiring import usable
 
-        workspace = Workspace.from_environment()
+        workspace = SESSION.workspace()
         catalogue = workspace.catalogue()
         chosen = [
             each.id for each in catalogue.systems if wave in (None, each.wave) and (not system or each.id in system)
@@ -69,7 +70,7 @@ def print_plan(plan: Plan) -> None:
     holds = ", ".join(f"{name} {value:.0f} s" for name, value in plan.hold_max_seconds)
     out.print(f"\n[yellow]▌[/] citizens' requests wait (they are not refused); allowed: {holds}")
     out.print(
-        f"plan [bold]{plan.id[:6]}[/]  {len(plan.steps)} steps, {len(plan.waves())} waves, "
+        f"plan [bold]{plan.id[:6]}[/]  {plural(len(plan.steps), 'step')}, {plural(len(plan.waves()), 'wave')}, "
         f"catalogue {plan.catalogue_hash[:6]}, inventory {plan.inventory_hash[:6]}"
     )
     out.print("next: dcshift check, then dcshift run")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from migration.cli.output import OUT, live, seconds
+from migration.cli.output import OUT, live, plural, seconds
 from migration.model.plan import Step
 from migration.model.run import Event, Kind, Verb
 from migration.model.words import Progress
+from migration.ports import Clock
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -25,9 +25,9 @@ _LINE_SECONDS = 5.0
 class Show:
     """Port `Listener` for a person; use as a context manager."""
 
-    def __init__(self, progress_file: Path) -> None:
-        self._file = progress_file
-        self._file_at = self._line_at = 0.0
+    def __init__(self, progress_file: Path, clock: Clock) -> None:
+        self._file, self._clock = progress_file, clock
+        self._file_at = self._line_at = float("-inf")
         self._began: dict[str, float] = {}
         self._bars: Any = None
         self._task: TaskID | None = None
@@ -66,12 +66,14 @@ class Show:
             case Kind.STARTED:
                 undo = event.content["verb"] == Verb.UNDO
                 self._began[step.id] = event.at
-                self._begin(f"{'way back of ' if undo else ''}{step.id}", step.sentence)
+                self._begin(f"way back of {step.id}" if undo else step.id, "" if undo else step.sentence)
             case Kind.DONE:
                 proofs = event.content.get("proofs")
                 count = len(proofs) if isinstance(proofs, list) else 0
                 took = seconds(event.at - self._began.get(step.id, event.at))
-                self._line("[green]✓[/]", f"{step.id}  {took}" + (f"  {count} proofs passed" if count else ""))
+                self._line(
+                    "[green]✓[/]", f"{step.id}  {took}" + (f"  {plural(count, 'proof')} passed" if count else "")
+                )
             case Kind.UNDONE:
                 took = seconds(event.at - self._began.get(step.id, event.at))
                 self._line("[yellow]↩[/]", f"{step.id} undone  {took}")
@@ -92,7 +94,7 @@ class Show:
 
     def progressed(self, step: Step, progress: Progress) -> None:
         """Draw long work; on a dumb terminal at most one line in five seconds."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         said = _sentence(progress)
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, total=progress.total, completed=progress.done, said=said)
@@ -103,7 +105,7 @@ class Show:
             self._file_at = now
             fresh = self._file.with_suffix(f".{os.getpid()}")
             with contextlib.suppress(OSError):
-                fresh.write_text(json.dumps({"step": step.id, "said": said, "at": time.time()}), encoding="utf-8")
+                fresh.write_text(json.dumps({"step": step.id, "said": said, "at": self._clock.now()}), encoding="utf-8")
                 fresh.replace(self._file)
 
     def said(self, sentence: str) -> None:
@@ -111,7 +113,7 @@ class Show:
 
     def _begin(self, what: str, sentence: str) -> None:
         if self._bars is None:
-            OUT.note(f"… {what}: {sentence}")
+            OUT.note(f"… {what}: {sentence}" if sentence else f"… {what}")
             return
         if self._task is not None:
             self._bars.remove_task(self._task)

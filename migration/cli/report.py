@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from migration.cli.output import OUT
+from migration.cli.session import SESSION
 
 
 def register(app: typer.Typer) -> None:
@@ -27,9 +28,8 @@ def register(app: typer.Typer) -> None:
         """Write the evidence: what moved, how much, each proof, how long citizens waited."""
         from migration import store
         from migration.report import evidence, page
-        from migration.wiring import Workspace
 
-        workspace = Workspace.from_environment()
+        workspace = SESSION.workspace()
         pinned = store.load(workspace.plans, plan)
         journal = workspace.journal()
         run = journal.open_run(pinned.plan.id)

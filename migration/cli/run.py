@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from migration.cli.output import OUT
+from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,9 +114,8 @@ def chosen_systems(plan: Plan, wave: int | None, systems: Sequence[str] | None) 
 
 def _opened(plan: str | None) -> tuple[Workspace, Pinned]:
     from migration import store
-    from migration.wiring import Workspace
 
-    workspace = Workspace.from_environment()
+    workspace = SESSION.workspace()
     return workspace, store.load(workspace.plans, plan)
 
 
@@ -129,7 +129,7 @@ def _serve(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
     journal = workspace.journal()
     if wish.want is Want.FORWARD:
         _assert_may_begin(workspace, pinned, wish)
-    with Show(workspace.progress) as show, _signals() as signalled:
+    with Show(workspace.progress, workspace.clock) as show, _signals() as signalled:
         engine = Engine(
             plan=pinned.plan,
             journal=journal,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from migration.cli.output import OUT, console, seconds
+from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -34,9 +35,8 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """Show where every system is, how far, and who moves it."""
         from migration import store
-        from migration.wiring import Workspace
 
-        workspace = Workspace.from_environment()
+        workspace = SESSION.workspace()
         plan = store.load(workspace.plans).plan
         journal = workspace.journal()
         if watch and not OUT.json:

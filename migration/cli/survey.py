@@ -5,15 +5,14 @@ from __future__ import annotations
 import typer
 
 from migration.cli.output import OUT, console, size
+from migration.cli.session import SESSION
 
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def survey() -> int:
         """Read the source: hosts, services, data, jobs, traffic; write the inventory."""
-        from migration.wiring import Workspace
-
-        workspace = Workspace.from_environment()
+        workspace = SESSION.workspace()
         OUT.note("surveying the source: it is only read")
         inventory = workspace.survey()
         document = inventory.model_dump(mode="json") | {"hash": inventory.hash(), "file": str(workspace.observed)}

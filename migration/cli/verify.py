@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from migration.cli.output import OUT, print_proofs
+from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from migration.model.words import Proof
@@ -30,9 +31,8 @@ def register(app: typer.Typer) -> None:
         from migration.cli.run import chosen_systems
         from migration.decisions import past_point_of_no_return
         from migration.leasing import Leasing
-        from migration.wiring import Workspace
 
-        workspace = Workspace.from_environment()
+        workspace = SESSION.workspace()
         pinned = store.load(workspace.plans)
         journal = workspace.journal()
         state = journal.state(journal.open_run(pinned.plan.id))
@@ -96,9 +96,10 @@ def _asked(name: str, ask: Callable[[], Sequence[Proof]]) -> Sequence[Proof]:
 
     try:
         return ask()
-    except MigrationError as error:
-        # A comparison that could not run is a failure, never a silence.
-        return [Proof(name, False, "this comparison could not run", {}, (f"{error.what}: {error.why}",))]
+    except Exception as error:
+        # A comparison that could not run is a failure, never a silence and never the end of the other comparisons.
+        why = f"{error.what}: {error.why}" if isinstance(error, MigrationError) else f"{type(error).__name__}: {error}"
+        return [Proof(name, False, "this comparison could not run", {}, (why,))]
 
 
 def _hold(leasing: object, name: str) -> None:
