@@ -11,7 +11,8 @@ from catalogue.system import System
 from catalogue.target import TargetContract, contract_hash
 from migration.model.inventory import Inventory, SystemFacts
 from migration.model.plan import Plan
-from migration.model.words import Finding, Severity
+from migration.model.run import RunState, Status, system_of
+from migration.model.words import Component, Finding, Severity, Stage
 
 _INVENTORY_OLD_DAYS = 7
 _DECISION_ENDS_SOON_DAYS = 30
@@ -105,6 +106,36 @@ def decision_findings(systems: Iterable[System], now: float) -> list[Finding]:
         elif left_days <= _DECISION_ENDS_SOON_DAYS:
             what = f"decision {decision.number} on level {system.level} ends in {left_days} days, on {decision.expires}"
             found.append(_warning("decision-ends-soon", system.id, what, renew))
+    return found
+
+
+def other_run_findings(others: Mapping[str, RunState], systems: Sequence[str]) -> list[Finding]:
+    """Return systems that another plan has moved or has begun to move; `others` are the states of its runs by name.
+
+    To prepare a system again that the target already serves would make its live database read-only.
+    """
+    found: list[Finding] = []
+    for run, state in others.items():
+        for name in systems:
+            touched = {
+                step: seen
+                for step, seen in state.steps.items()
+                if system_of(step) == name and seen.status is not Status.PENDING
+            }
+            released = [
+                step
+                for step, seen in touched.items()
+                if step.endswith(f"/{Component.TRAFFIC}/{Stage.CUTOVER}")
+                and (seen.status is Status.DONE or seen.unsure)
+            ]
+            if released:
+                what = f"{name} was released to the target in {run}; it cannot be moved again"
+                found.append(_blocker("already-moved", name, what, "dcshift plan --system …   with the others"))
+            elif touched:
+                what = f"{name} was begun by another plan in {run} and stands after {len(touched)} of its steps"
+                plan = f"--plan {state.plan[:6]}"
+                finish = f"dcshift rollback {name} {plan}, or finish it: dcshift run {plan}"
+                found.append(_blocker("begun-by-another-plan", name, what, finish))
     return found
 
 

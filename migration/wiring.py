@@ -180,6 +180,11 @@ class Workspace:
             *checks.decision_findings(chosen, now),
         ]
 
+    def other_run_findings(self, journal: Journal, plan: str, systems: Sequence[str]) -> list[Finding]:
+        """Return which of these systems another plan has moved or begun to move."""
+        others = {str(run): journal.state(run) for run, other, _ in journal.runs() if other != plan}
+        return checks.other_run_findings(others, systems)
+
     def step_findings(self, pinned: Pinned) -> Callable[[Step, Moves], Sequence[Finding]]:
         """Return the engine's question before each attempt."""
 

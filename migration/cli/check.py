@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
         # What is released cannot be checked as if it were still to be moved.
         open_systems = [name for name in chosen if not past_point_of_no_return(state, pinned.plan, name)]
         findings = workspace.present_findings(pinned, open_systems)
+        findings += workspace.other_run_findings(journal, pinned.plan.id, open_systems)
         findings += [
             _softened(found) for found in checks.window_findings(pinned.catalogue.province, workspace.clock.now())
         ]

@@ -159,6 +159,7 @@ def _assert_may_begin(workspace: Workspace, pinned: Pinned, wish: Wish) -> None:
     state = journal.state(journal.open_run(pinned.plan.id))
     begun = [name for name in wish.systems if not past_point_of_no_return(state, pinned.plan, name)]
     findings = workspace.present_findings(pinned, begun) if begun else []
+    findings += workspace.other_run_findings(journal, pinned.plan.id, begun)
     for found in findings:
         if found.severity is Severity.WARNING:
             OUT.note(f"! {found.where}: {found.what}")

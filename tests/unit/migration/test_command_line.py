@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -101,6 +102,26 @@ def test_a_catalogue_changed_after_planning_is_refused(tmp_path: Path) -> None:
     assert "colour is not a known key" in err
     assert "Traceback" not in err
     assert terminal.world.calls == []
+
+
+def test_a_system_that_another_plan_moved_or_began_is_not_begun_again() -> None:
+    terminal = planned()
+    terminal.type("run --wave 1")
+    terminal.type("run --wave 2 --until prepare")
+    calls = len(terminal.world.calls)
+    later = terminal.workspace.seen.model_copy(update={"observed_at": "2026-11-24T11:00:00Z"})
+    terminal.workspace = dataclasses.replace(terminal.workspace, seen=later)
+    terminal.type("survey")
+    terminal.type("plan")
+    status, _, err = terminal.type("run")
+    assert status == 3
+    assert "[already-moved] portal" in err
+    assert "[begun-by-another-plan] feedback" in err
+    assert len(terminal.world.calls) == calls
+    assert terminal.world.systems["portal"].target_writable
+    first = err.partition("--plan ")[2][:6]
+    assert terminal.type(f"rollback feedback --plan {first}")[0] == 0
+    assert terminal.type("run --system feedback")[0] == 0
 
 
 @pytest.mark.parametrize(
