@@ -61,7 +61,7 @@ def up(progress: Progress, *, scale: str = "full", wal_level: str = "logical") -
     with during(progress, "making the hosts: roots, data, keys, wires"):
         network.up_source()
         configure.operator_key()  # made before the hosts are made side by side: all of them need it
-        ca.ensure()
+        ca.SITES.ensure()
         _uploads(data)
         with ThreadPoolExecutor(len(layers)) as pool:
             tasks = {host: pool.submit(_make, host, layers[host], data, wal_level) for host in layers}
@@ -154,7 +154,7 @@ def _wait_for_services() -> None:
 def serves(system: str) -> bool:
     """Tell whether a system answers that it is ready, over TLS, by its public name, at the edge."""
     name = addresses.SITES[system]
-    trust = ssl.create_default_context(cafile=str(ca.ensure()))
+    trust = ssl.create_default_context(cafile=str(ca.SITES.ensure()))
     request = f"GET /readyz HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
     try:
         with (

@@ -29,7 +29,7 @@ def identity(host: str, root: Path) -> str:
         f"[Match]\nName=host0\n[Network]\nAddress={address}/{_PREFIX}\nGateway={addresses.SOURCE_GATEWAY}\n"
         "LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
     )
-    authority = ca.ensure().read_text()
+    authority = ca.SITES.ensure().read_text()
     write(root, "/usr/local/share/ca-certificates/dcshift-lab.crt", authority)
     append(root, "/etc/ssl/certs/ca-certificates.crt", authority)
     write(

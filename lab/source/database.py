@@ -33,7 +33,7 @@ timezone = 'Asia/Ho_Chi_Minh'
 def configure(root: Path, *, wal_level: str) -> None:
     """Write db1's settings, access rules and certificate; a test may want less `wal_level` than `logical`."""
     owner = (user_id(root, "postgres"), user_id(root, "postgres"))
-    certificate, key = ca.issue("db1", ["db1", f"db1.{addresses.DOMAIN}"], [addresses.SOURCE_HOSTS["db1"]])
+    certificate, key = ca.SITES.issue("db1", ["db1", f"db1.{addresses.DOMAIN}"], [addresses.SOURCE_HOSTS["db1"]])
     write(root, f"{CONFIGURATION}/server.crt", certificate, 0o644, owner)
     write(root, f"{CONFIGURATION}/server.key", key, 0o600, owner)
     settings = _SETTINGS.format(wal_level=wal_level, folder=CONFIGURATION)

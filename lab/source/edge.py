@@ -44,7 +44,7 @@ def configure(root: Path) -> None:
     """Write the sites, their certificates, and the zone."""
     for system in SYSTEMS:
         name = addresses.SITES[system.name]
-        certificate, key = ca.issue(name, [name], [addresses.SOURCE_HOSTS["edge1"]])
+        certificate, key = ca.SITES.issue(name, [name], [addresses.SOURCE_HOSTS["edge1"]])
         write(root, f"/etc/nginx/tls/{system.name}.pem", certificate)
         write(root, f"/etc/nginx/tls/{system.name}.key", key, mode=0o600)
         write(root, f"/etc/nginx/sites-available/{system.name}.conf", site(system))

@@ -70,7 +70,7 @@ def sample_cluster() -> Document:
 def edge_certificate() -> Document:
     """Return the Secret with the certificate of the public names, from the lab's CA."""
     names = [*addresses.SITES.values(), f"*.{addresses.DOMAIN}"]
-    certificate, key = ca.issue(names[0], names, [addresses.NODE_ADDRESS])
+    certificate, key = ca.SITES.issue(names[0], names, [addresses.NODE_ADDRESS])
     return {
         "apiVersion": "v1",
         "kind": "Secret",

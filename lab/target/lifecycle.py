@@ -99,7 +99,7 @@ def _up(progress: Progress, built: dict[str, Image]) -> None:
         (layout.VOLUMES / documents.volume_name(number)).mkdir(parents=True, exist_ok=True)
     layout.CONFIG.mkdir(parents=True, exist_ok=True)
     pki.write()
-    ca.ensure()
+    ca.SITES.ensure()
     with ThreadPoolExecutor(max_workers=4) as pool:
         store = pool.submit(object_store.start_object_store)
         runtime = pool.submit(_start_runtime, [built[name] for name in INFRASTRUCTURE])

@@ -113,7 +113,7 @@ def test_the_gateway_serves_each_system_under_its_public_name(centre: Project, s
 
 
 def ssl_context() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(ca.folder() / "ca.pem"))
+    return ssl.create_default_context(cafile=str(ca.SITES.folder / "ca.pem"))
 
 
 def connects(namespace: str, deployment: str, system: str, host: str, port: int) -> bool:

@@ -172,7 +172,7 @@ def test_a_route_serves_over_tls_with_the_labs_certificate(api: Api, namespace: 
     try:
         api.apply_all([gateway, service, route])
         wait_until("the gateway: programmed", lambda: api.condition(path, "Programmed"), 30)
-        context = ssl.create_default_context(cafile=str(ca.ensure()))
+        context = ssl.create_default_context(cafile=str(ca.SITES.ensure()))
         with httpx.Client(verify=context, trust_env=False, timeout=3.0) as client:
 
             def served() -> bool:

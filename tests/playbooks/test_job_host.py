@@ -163,9 +163,14 @@ def test_an_interrupt_in_the_caller_ends_the_playbook(tmp_path: Path, playbooks:
         await_lines(file, 2)
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        playbooks.run("play", limit=["near"], variables={"file": str(file)})
+    # A shell that starts tests in the background lets them ignore this signal; here it must be heard.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            playbooks.run("play", limit=["near"], variables={"file": str(file)})
+    finally:
+        signal.signal(signal.SIGINT, before)
     written = lines(file)
     time.sleep(1)
     assert lines(file) == written
