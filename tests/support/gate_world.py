@@ -95,6 +95,7 @@ class World:
             "gate_target_address": "127.0.0.1:9443",
             "gate_hold_seconds": hold_seconds,
             "gate_connections_max": 500,
+            "_gate_idle_close": True,  # Debian 12's HAProxy knows it
         }
 
     def inside(self, *words: str, background: bool = False) -> str:
