@@ -43,6 +43,7 @@ def test_no_request_is_refused_doubled_or_served_by_the_wrong_side(tmp_path: Pat
         last = lab.tool("status")["sites"]["site"]
         # And away again: no new connections, a soft stop, and only then the table that translates the older ones.
         lab.inside("nft", "-f", str(tmp_path / "gate" / "pass.nft"))
+        time.sleep(2)  # as the role waits: connections on their way would be reset with the listening socket
         lab.processes[-1].send_signal(signal.SIGUSR1)
         lab.processes[-1].wait(40)
         lab.inside("nft", "delete", "table", "inet", "dcshift_gate")
