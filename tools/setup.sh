@@ -47,7 +47,8 @@ install_environment() {
     "$cache/uv-$uv_version/bin/pip" install --quiet "uv==$uv_version"
   fi
   say "Python environment from uv.lock"
-  "$uv" sync --frozen --quiet
+  # The machine's own authorities, as pip and Go use: many a public body reads its traffic through a proxy of its own.
+  "$uv" sync --frozen --quiet --system-certs
 }
 
 mkdir -p "$cache"
