@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 import yaml
@@ -24,6 +24,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lab.source import hosts
+
+HAPROXY: Final = ("haproxy",)
 ROLE = Path(__file__).parents[2] / "playbooks" / "roles" / "gate"
 HOST = "site.test.example"
 OUTSIDE, INSIDE = "169.254.77.1", "169.254.77.2"
@@ -84,8 +87,10 @@ def certificate(folder: Path) -> None:
 class World:
     """A namespace with both servers in it, and the gate that the role's own files make."""
 
-    def __init__(self, folder: Path, namespace: str, *, hold_seconds: int = 30) -> None:
-        self.folder, self.namespace = folder, namespace
+    def __init__(
+        self, folder: Path, namespace: str, *, hold_seconds: int = 30, haproxy: tuple[str, ...] = HAPROXY
+    ) -> None:
+        self.folder, self.namespace, self.haproxy = folder, namespace, haproxy
         self.processes: list[subprocess.Popen[bytes]] = []
         self.settings: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
         self.settings |= {
@@ -95,7 +100,6 @@ class World:
             "gate_target_address": "127.0.0.1:9443",
             "gate_hold_seconds": hold_seconds,
             "gate_connections_max": 500,
-            "_gate_idle_close": True,  # Debian 12's HAProxy knows it
         }
 
     def inside(self, *words: str, background: bool = False) -> str:
@@ -116,14 +120,14 @@ class World:
         shutil.copy(ROLE / "files" / "wait.html", gate)
         shutil.copy(self.folder / "site.pem", gate / "certificates" / "site.pem")
         shutil.copy(self.folder / "ca.pem", gate / "target-ca.pem")
-        (state / "sites.map").touch()
-        (state / "hosts.map").touch()
+        for name in ("sites.map", "hosts.map", "leaving.map"):
+            (state / name).touch()
         self.start()
         self.tool("add", "site", HOST)
 
     def start(self) -> None:
         (self.folder / "admin.sock").unlink(missing_ok=True)
-        self.inside("haproxy", "-db", "-f", str(self.folder / "gate" / "haproxy.cfg"), background=True)
+        self.inside(*self.haproxy, "-db", "-f", str(self.folder / "gate" / "haproxy.cfg"), background=True)
         wait_until((self.folder / "admin.sock").exists)
 
     def take_over(self) -> None:
@@ -179,6 +183,15 @@ def world(folder: Path, **settings: Any) -> Iterator[World]:
             process.wait()
         ip("link", "delete", wire)  # at once: a namespace lets go of its devices some time after it is deleted
         ip("netns", "delete", namespace)
+
+
+def haproxy_of_debian_11() -> tuple[str, ...]:
+    """Return how to run the source hosts' own HAProxy here: with the loader and the libraries of their release."""
+    roots = hosts.lowers("edge1")
+    libraries = [root / folder for root in roots for folder in ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu")]
+    loader = next(path for folder in libraries for path in folder.glob("ld-2.*.so"))
+    program = next(path for root in roots if (path := root / "usr/sbin/haproxy").exists())
+    return str(loader), "--library-path", ":".join(map(str, libraries)), str(program)
 
 
 class Clients:
