@@ -12,7 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migration.cli import catalogue, check, demo, doctor, env, lab, mover, plan, report, run, status, survey, verify
+from migration.cli import (
+    catalogue,
+    centre,
+    check,
+    demo,
+    doctor,
+    env,
+    lab,
+    mover,
+    plan,
+    report,
+    run,
+    status,
+    survey,
+    verify,
+)
 from migration.cli.output import OUT
 from migration.cli.session import SESSION
 from migration.errors import MigrationError
@@ -27,7 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _module in (survey, plan, check, run, status, verify, report, doctor, env, demo):
+for _module in (survey, plan, check, run, status, verify, report, centre, doctor, env, demo):
     _module.register(app)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(lab.app, name="lab")

@@ -1,0 +1,1 @@
+"""Which packets the declared network lets through, computed; it asks no cluster."""

@@ -1,0 +1,1 @@
+"""What the stacks declare, without an engine: recorded under mocks, written as manifests; it reaches no cluster."""

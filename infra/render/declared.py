@@ -1,0 +1,135 @@
+"""Builds a stack under Pulumi's mocks and records every resource with its options; it starts no engine.
+
+Mocks and the stack's name are global to the process: one build at a time, never from two threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pulumi
+from pulumi.runtime import mocks as pulumi_mocks
+from pulumi.runtime import settings as pulumi_settings
+
+from catalogue.load import load
+from infra import config as infra_config
+from infra.config import Settings
+from infra.stacks import data, platform, system
+
+# What mocks do not show is reached through names that the SDK does not type.
+_MOCKS: Final[Any] = pulumi_mocks
+_RUNTIME: Final[Any] = pulumi_settings
+_LAYERS: Final = {"platform": platform.build, "data": data.build, "system": system.build}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One resource as it was registered."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+    protect: bool
+    retain: bool
+    provider: str
+
+    @property
+    def is_object(self) -> bool:
+        return self.type.startswith("kubernetes:")
+
+    @property
+    def kind(self) -> str:
+        return self.type.rpartition(":")[2]
+
+    @property
+    def identity(self) -> str:
+        metadata = self.inputs.get("metadata", {})
+        where = metadata.get("namespace")
+        return f"{self.kind} {where + '/' if where else ''}{metadata.get('name', '')}"
+
+
+@dataclass(slots=True)
+class Built:
+    """All resources of one stack, its outputs, and the settings that it was built from."""
+
+    stack: str
+    resources: list[Declared] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    settings: Settings | None = None
+
+    @property
+    def objects(self) -> list[Declared]:
+        return [resource for resource in self.resources if resource.is_object]
+
+    def of(self, kind: str) -> list[Declared]:
+        return [resource for resource in self.objects if resource.kind == kind]
+
+
+def whole(value: Any) -> Any:
+    """Return a value with whole floats as integers: mocks hand over doubles only."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    return [whole(item) for item in value] if isinstance(value, list) else value
+
+
+class _Mocks(pulumi_mocks.Mocks):
+    def call(self, args: Any) -> tuple[dict[str, Any], list[Any] | None]:
+        raise AssertionError(f"the program called {args.token}; it must only declare")
+
+    def new_resource(self, args: Any) -> tuple[str, dict[str, Any]]:
+        return f"{args.name}-id", dict(args.inputs)
+
+
+class _Monitor(pulumi_mocks.MockMonitor):
+    """Mocks hide options such as `protect`: this records the request itself."""
+
+    def __init__(self, built: Built) -> None:
+        super().__init__(_Mocks())
+        self._built = built
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the protocol's name
+        _MOCKS._ensure_event_loop()
+        inputs = _MOCKS.rpc.deserialize_properties(request.object) if request.HasField("object") else {}
+        self._built.resources.append(
+            Declared(
+                request.type,
+                request.name,
+                whole(inputs),
+                bool(request.protect),
+                bool(request.retainOnDelete),
+                request.provider,
+            )
+        )
+        return _MOCKS.MockMonitor.RegisterResource(self, request)
+
+
+def build(stack: str, config: Mapping[str, str] | None = None, *, preview: bool = False) -> Built:
+    """Return everything that a stack declares under a configuration (keys without `dcshift:`).
+
+    Raises `ConfigError`, `CatalogueError`, and what the program itself raises.
+    """
+    built = Built(stack)
+    _RUNTIME.set_root_resource(None)
+    monitor = _Monitor(built)
+    pulumi_mocks.set_mocks(_Mocks(), project="dcshift", stack=stack, preview=preview, monitor=monitor)
+    pulumi.runtime.set_all_config({f"dcshift:{key}": value for key, value in (config or {}).items()})
+
+    def run() -> None:
+        built.settings = infra_config.read(stack)
+        _LAYERS[built.settings.layer](built.settings)
+
+    # Meant as a decorator of tests: it waits for every registration; a loop of one's own would wait for ever.
+    waiting: Any = pulumi.runtime.test
+    waiting(run)()
+    built.outputs = dict(_RUNTIME.get_root_resource().outputs)
+    return built
+
+
+def stacks() -> Iterator[str]:
+    """Yield the names of all stacks of the catalogue, in the order in which data flows. Raises `CatalogueError`."""
+    yield from ("platform", "data")
+    yield from (each.id for each in load(infra_config.catalogue_folder()).systems)

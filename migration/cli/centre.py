@@ -1,0 +1,32 @@
+"""`dcshift render` and `dcshift network`: the declared centre on paper; a thin door to the programs of `infra`.
+
+They run in place of this process: migration and infrastructure share data, never code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from migration.cli.output import OUT
+from migration.cli.session import SESSION
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def render(
+        stack: Annotated[str | None, typer.Option(help="Only this stack; all of the catalogue by default.")] = None,
+        output: Annotated[Path, typer.Option(help="Folder for the manifests.")] = Path("build/render"),
+    ) -> int:
+        """Write every manifest of every stack as a file; no cluster and no engine is asked."""
+        return _instead("infra.render", [*(["--stack", stack] if stack else []), "--output", str(output)])
+
+
+def _instead(module: str, words: list[str]) -> int:
+    os.environ["DCSHIFT_CATALOGUE"] = str(SESSION.workspace().catalogue_folder)
+    argv = [sys.executable, "-m", module, *(["--json"] if OUT.json else []), *words]
+    os.execv(sys.executable, argv)  # noqa: S606  the same interpreter, no shell
