@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -39,6 +40,7 @@ class Settings:
     data_may_be_destroyed: bool
     system_id: str | None = None
     release: str | None = None
+    image: str | None = None
     serves: Serves = "source"
     migrate: bool = False
 
@@ -94,6 +96,7 @@ def read(stack: str) -> Settings:
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
         system_id=system_id,
         release=config.get("release"),
+        image=_digest(config.get("image")),
         serves=_serves(config.get("serves") or "source"),
         migrate=bool(config.get_bool("migrate")),
     )
@@ -113,6 +116,12 @@ def _serves(given: str) -> Serves:
             return given
         case _:
             raise ConfigError(f"dcshift:serves is {given!r}; allowed are source and target")
+
+
+def _digest(given: str | None) -> str | None:
+    if given is None or re.fullmatch(r"sha256:[0-9a-f]{64}", given):
+        return given
+    raise ConfigError(f"dcshift:image is {given!r}; it must be a digest: sha256: and 64 hexadecimal digits")
 
 
 def _check_capacity(catalogue: Catalogue, instances: int) -> None:

@@ -27,7 +27,9 @@ _TMP: Final = {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}}
 
 
 def image(settings: Settings) -> str:
-    return f"{settings.registry}/{settings.system.web.image}:{settings.deployed_release}"
+    """Return the image of every container: by digest where the stack has one, else by the release's tag."""
+    named = f"{settings.registry}/{settings.system.web.image}"
+    return f"{named}@{settings.image}" if settings.image else f"{named}:{settings.deployed_release}"
 
 
 def environment(settings: Settings, extra: dict[str, str]) -> list[Document]:

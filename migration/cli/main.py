@@ -17,6 +17,7 @@ from migration.cli import (
     centre,
     check,
     demo,
+    deploy,
     doctor,
     env,
     lab,
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _module in (survey, plan, check, run, status, verify, report, centre, doctor, env, demo):
+for _module in (survey, plan, check, run, status, verify, report, centre, deploy, doctor, env, demo):
     _module.register(app)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(lab.app, name="lab")

@@ -1,0 +1,134 @@
+"""`python -m infra.deploy SYSTEM`: what a system's pipeline calls; `dcshift deploy` runs it in its place."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
+
+from catalogue.load import Catalogue, load
+from catalogue.system import System
+from infra import naming
+from infra.config import catalogue_folder
+from infra.deploy import release, smoke
+from infra.deploy.engine import Stack
+from infra.ending import UsageError, end, say
+from infra.errors import InfraError
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def main() -> int:
+    """Deploy, or with `--preview` only judge; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="dcshift deploy", description=__doc__)
+    parser.add_argument("system", help="the system's id in the catalogue")
+    parser.add_argument("--release", help="tag of the system's image in the registry")
+    parser.add_argument("--image", help="digest, sha256:…; the release is then named after it unless given")
+    parser.add_argument("--migrate", action="store_true", help="run the release's schema migration first")
+    parser.add_argument("--preview", action="store_true", help="judge what would change, and stop")
+    parser.add_argument("--policy-pack", help="rules that every preview and up must satisfy")
+    parser.add_argument("--ca", type=Path, help="authority of the public certificate; the machine's own by default")
+    parser.add_argument("--json", action="store_true")
+    words = parser.parse_args()
+    return end(lambda: _run(words), as_json=words.json)
+
+
+def _run(words: argparse.Namespace) -> int:
+    began = time.monotonic()
+    catalogue = load(catalogue_folder())
+    system, wanted = _system(catalogue, words.system), _wanted(words)
+    stack, namespace = Stack(system.id, words.policy_pack), naming.app_namespace(system.id)
+
+    def note(text: str) -> None:
+        sys.stderr.write(f"{time.monotonic() - began:6.1f} s  {text}\n")
+
+    if words.preview:
+        found = release.judge(stack, namespace, wanted)
+        told = [str(each) for each in found]
+        judged = {"system": system.id, "release": wanted.release, "changes": told}
+        say(judged, "\n".join(told) or "nothing would change", as_json=words.json)
+        return 0
+    web = system.web
+    door = smoke.Door(
+        host=f"{web.host}.{catalogue.province.domain}",
+        address=catalogue.province.target.gateway_address,
+        paths=tuple(dict.fromkeys([web.health, web.ready, *web.pages])),
+        authority=words.ca or (Path(given) if (given := os.environ.get("DCSHIFT_CA")) else None),
+    )
+    done = release.deploy(
+        stack,
+        namespace,
+        wanted,
+        smoke=lambda: smoke.faults(door),
+        live_release=lambda: _live_release(namespace),
+        say=note,
+    )
+    seconds = time.monotonic() - began
+    document: dict[str, Any] = {
+        "system": system.id,
+        "release": wanted.release,
+        "changes": [str(each) for each in done.changes],
+        "contract": done.contract.get("hash"),
+        "seconds": round(seconds, 1),
+    }
+    counts = f"{len(door.paths)} paths answer, {len(done.changes)} objects changed, {seconds:.0f} s"
+    say(document, f"{system.id} {wanted.release} serves: {counts}", as_json=words.json)
+    return 0
+
+
+def _system(catalogue: Catalogue, given: str) -> System:
+    known = [each.id for each in catalogue.systems]
+    if given not in known:
+        raise UsageError(
+            "system-unknown",
+            what=f"the catalogue has no system {given!r}",
+            why=f"it has {', '.join(known)}",
+            state="nothing was changed",
+            next=f"dcshift deploy {known[0]} --release …",
+        )
+    return catalogue.system(given)
+
+
+def _wanted(words: argparse.Namespace) -> release.Wanted:
+    if words.image and not _DIGEST.fullmatch(words.image):
+        wrong = f"--image is {words.image!r}; it must be a digest, sha256: and 64 hexadecimal digits"
+    elif not words.image and not words.release:
+        wrong = "neither --release nor --image was given"
+    else:
+        named = words.release or f"sha-{words.image[7:19]}"
+        return release.Wanted(named, words.image, words.migrate)
+    raise UsageError(
+        "deployment-unnamed",
+        what="it is not clear what shall be deployed",
+        why=wrong,
+        state="nothing was changed",
+        next=f"dcshift deploy {words.system} --release 1.2.3",
+    )
+
+
+def _live_release(namespace: str) -> str:
+    try:
+        core = client.CoreV1Api(config.new_client_from_config(os.environ.get("KUBECONFIG")))
+        found = core.read_namespaced_config_map(naming.CONTRACT, namespace)
+        return str(json.loads(found.data["contract.json"])["web"]["release"])
+    except (ApiException, HTTPError, KeyError, config.ConfigException) as broken:
+        raise InfraError(
+            "contract-unreadable",
+            what=f"the contract in {namespace} could not be read back",
+            why=str(broken),
+            state="what was deployed is not shown to be published",
+            next=f"kubectl get configmap {naming.CONTRACT} -n {namespace}",
+        ) from broken
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What a deployment of a release may change, judged on Pulumi's own preview before anything is applied; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+_QUIET: Final = frozenset({"same", "read", "refresh"})
+_REPLACES: Final = frozenset({"create-replacement", "delete-replaced", "replace"})
+_MAY: Final[Mapping[str, frozenset[str]]] = {
+    "Deployment": frozenset({"update"}),
+    "CronJob": frozenset({"update"}),
+    # The contract says which release is deployed.
+    "ConfigMap": frozenset({"update"}),
+    # A schema migration is a Job per release.
+    "Job": frozenset({"create", "delete"}) | _REPLACES,
+    # It comes with the system's first schema migration.
+    "ServiceAccount": frozenset({"create"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One operation that the engine would do: `op` in Pulumi's words, `kind` in Kubernetes' words."""
+
+    op: str
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.kind} {self.namespace}/{self.name}"
+
+
+def changes(preview: Mapping[str, Any]) -> list[Change]:
+    """Return every change of real objects in the JSON of `pulumi preview --json`; components and stacks hold none."""
+    found = []
+    for step in preview.get("steps", []):
+        state = step.get("newState") or step.get("oldState") or {}
+        if step["op"] in _QUIET or not state.get("custom") or "kubernetes:" not in state.get("type", ""):
+            continue
+        inputs = state.get("inputs", {})
+        metadata = inputs.get("metadata", {})
+        kind = inputs.get("kind") or state["type"].rpartition(":")[2]
+        found.append(Change(step["op"], kind, metadata.get("namespace", ""), metadata.get("name", "")))
+    return found
+
+
+def unexpected(found: Sequence[Change], namespace: str) -> list[Change]:
+    """Return the changes that a deployment of a release has no business making."""
+    return [each for each in found if each.namespace != namespace or each.op not in _MAY.get(each.kind, frozenset())]
