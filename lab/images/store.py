@@ -48,7 +48,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image in the cache; `digest` is that of its manifest, `blobs` are all hashes that it consists of."""
+    """An image in the cache; `digest` is that of its manifest, `blobs` are all hashes that it consists of.
+
+    `names` are the recipe's, each once with its tag and once with the digest.
+    """
 
     names: tuple[str, ...]
     digest: str
@@ -84,7 +87,10 @@ def build(recipe: Recipe) -> Image:
             "layers": [descriptor(_LAYER, *layer) for layer in layers],
         }
     )
-    return Image(recipe.names, manifest[0], manifest[1], (manifest[0], config[0], *(digest for digest, _ in layers)))
+    # Without a registry, a node finds an image by its digest only under a name that says so.
+    pinned = {f"{name.rpartition(':')[0]}@sha256:{manifest[0]}" for name in recipe.names}
+    blobs = (manifest[0], config[0], *(digest for digest, _ in layers))
+    return Image((*recipe.names, *sorted(pinned)), manifest[0], manifest[1], blobs)
 
 
 def descriptor(media_type: str, digest: str, size: int) -> dict[str, object]:

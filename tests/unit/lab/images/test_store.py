@@ -68,4 +68,4 @@ def test_an_archive_holds_only_blobs_that_the_node_lacks() -> None:
         index = json.loads(archive.extractfile("index.json").read())  # type: ignore[union-attr]
     assert f"blobs/sha256/{layer}" not in names and f"blobs/sha256/{image.digest}" in names
     named = [entry["annotations"]["io.containerd.image.name"] for entry in index["manifests"]]
-    assert named == ["lab/a:1", "lab/a:latest"]
+    assert named == ["lab/a:1", "lab/a:latest", f"lab/a@sha256:{image.digest}"]
