@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -11,18 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
-
 from catalogue.load import Catalogue, load
 from catalogue.system import System
 from infra import naming
 from infra.config import catalogue_folder
-from infra.deploy import release, smoke
+from infra.deploy import cluster, release, smoke
 from infra.deploy.engine import Stack
 from infra.ending import UsageError, end, say
-from infra.errors import InfraError
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -69,7 +63,8 @@ def _run(words: argparse.Namespace) -> int:
         namespace,
         wanted,
         smoke=lambda: smoke.faults(door),
-        live_release=lambda: _live_release(namespace),
+        live_release=lambda: cluster.live_release(namespace),
+        hopeless=lambda: cluster.pods_that_cannot_start(namespace),
         say=note,
     )
     seconds = time.monotonic() - began
@@ -113,21 +108,6 @@ def _wanted(words: argparse.Namespace) -> release.Wanted:
         state="nothing was changed",
         next=f"dcshift deploy {words.system} --release 1.2.3",
     )
-
-
-def _live_release(namespace: str) -> str:
-    try:
-        core = client.CoreV1Api(config.new_client_from_config(os.environ.get("KUBECONFIG")))
-        found = core.read_namespaced_config_map(naming.CONTRACT, namespace)
-        return str(json.loads(found.data["contract.json"])["web"]["release"])
-    except (ApiException, HTTPError, KeyError, config.ConfigException) as broken:
-        raise InfraError(
-            "contract-unreadable",
-            what=f"the contract in {namespace} could not be read back",
-            why=str(broken),
-            state="what was deployed is not shown to be published",
-            next=f"kubectl get configmap {naming.CONTRACT} -n {namespace}",
-        ) from broken
 
 
 if __name__ == "__main__":

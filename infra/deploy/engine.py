@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +15,8 @@ from typing import Any, Final
 from infra.errors import InfraError
 
 Say = Callable[[str], None]
+_PAUSE_SECONDS: Final = 2.0
+_HOPELESS_SECONDS: Final = 15.0
 _SIGNS: Final = ("+", "~", "-", "error", "Error")
 
 
@@ -38,9 +43,14 @@ class Stack:
         """Return what `up` would do. Raises `InfraError` when the program, a rule or the cluster refuses."""
         return self._json(["preview", "--json", "--refresh", *self._packs()])
 
-    def up(self, say: Say) -> None:
-        """Apply. Raises `InfraError` with the engine's last words when it fails."""
-        self._run(["up", "--yes", "--skip-preview", "--color", "never", "--suppress-outputs", *self._packs()], say)
+    def up(self, say: Say, hopeless: Callable[[], str | None] = lambda: None) -> None:
+        """Apply. Raises `InfraError` with the engine's last words when it fails.
+
+        `hopeless` is asked every few seconds; when it gives the same reason for a while, waiting for pods to come up is
+        cut short, and the reason is the error's.
+        """
+        words = ["up", "--yes", "--skip-preview", "--color", "never", "--suppress-outputs", *self._packs()]
+        self._run(words, say, hopeless)
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
@@ -57,9 +67,12 @@ class Stack:
             raise self._failed(words, f"its answer is no JSON: {bad}") from bad
         return dict(parsed)
 
-    def _run(self, words: Sequence[str], say: Say | None = None) -> str:
+    def _run(
+        self, words: Sequence[str], say: Say | None = None, hopeless: Callable[[], str | None] = lambda: None
+    ) -> str:
         argv = ["pulumi", "--non-interactive", *words, "--stack", self.name]
         lines: list[str] = []
+        reasons: list[str] = []
         try:
             with subprocess.Popen(
                 argv,
@@ -71,6 +84,8 @@ class Stack:
                 errors="replace",
             ) as process:
                 assert process.stdout is not None
+                if say:
+                    threading.Thread(target=_give_up, args=(process, hopeless, reasons), daemon=True).start()
                 for line in process.stdout:
                     lines.append(line)
                     if say and line.lstrip().startswith(_SIGNS):
@@ -79,7 +94,7 @@ class Stack:
         except OSError as missing:
             raise self._failed(words, str(missing)) from missing
         if process.returncode != 0:
-            raise self._failed(words, _told("".join(lines), aside))
+            raise self._failed(words, "; ".join(reasons) or _told("".join(lines), aside))
         return "".join(lines)
 
     def _failed(self, words: Sequence[str], why: str) -> InfraError:
@@ -90,6 +105,20 @@ class Stack:
             state="the stack's state is Pulumi's own; nothing was hidden from it",
             next=f'eval "$(dcshift env)", then pulumi preview --diff --stack {self.name}',
         )
+
+
+def _give_up(process: subprocess.Popen[str], hopeless: Callable[[], str | None], reasons: list[str]) -> None:
+    """Interrupt the engine, as Ctrl-C does, once the same reason was given for `_HOPELESS_SECONDS`."""
+    since, before = time.monotonic(), None
+    while process.poll() is None:
+        time.sleep(_PAUSE_SECONDS)
+        reason = hopeless()
+        if reason is None or reason != before:
+            since, before = time.monotonic(), reason
+        elif time.monotonic() - since > _HOPELESS_SECONDS:
+            reasons.append(reason)
+            process.send_signal(signal.SIGINT)
+            return
 
 
 def _told(output: str, aside: str) -> str:

@@ -10,6 +10,7 @@ from infra.deploy.expectations import Change, changes, unexpected
 from infra.errors import InfraError
 
 Say = Callable[[str], None]
+Hopeless = Callable[[], str | None]
 _KEYS = ("release", "image", "migrate")
 
 
@@ -21,7 +22,7 @@ class Stack(Protocol):
     def settings(self) -> dict[str, str]: ...
     def set(self, key: str, value: str | None) -> None: ...
     def preview(self) -> dict[str, Any]: ...
-    def up(self, say: Say) -> None: ...
+    def up(self, say: Say, hopeless: Hopeless = ...) -> None: ...
     def outputs(self) -> dict[str, Any]: ...
 
 
@@ -75,13 +76,14 @@ def deploy(
     *,
     smoke: Callable[[], list[str]],
     live_release: Callable[[], str],
+    hopeless: Hopeless,
     say: Say,
 ) -> Deployed:
     """Deploy what is wanted; if it does not come up, or citizens would see it, the release before is put back.
 
     `smoke` returns what is wrong for those who use the system; `live_release` reads the published contract back from
-    the cluster. Raises `InfraError`: `deployment-rolled-back` when the release before serves again,
-    `deployment-stuck` when that could not be shown.
+    the cluster; `hopeless` says why its pods will never come up, or None. Raises `InfraError`:
+    `deployment-rolled-back` when the release before serves again, `deployment-stuck` when that could not be shown.
     """
     if wrong := smoke():
         raise InfraError(
@@ -96,7 +98,7 @@ def deploy(
     say(f"preview: {', '.join(map(str, found)) or 'nothing changes'}")
     try:
         _set(stack, wanted.settings())
-        stack.up(say)
+        stack.up(say, hopeless)
         if wrong := smoke():
             raise InfraError(
                 "smoke-failed",

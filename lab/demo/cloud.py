@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from lab.addresses import SITES
 from lab.demo import shell
 from lab.errors import LabError
+from lab.images import build_images
 from lab.paths import STATE
 
 LAYERS: Final = ("platform", "data")
@@ -34,14 +35,12 @@ class Cloud:
             resources[stack] = self.up(stack, say)
         return resources
 
-    def up(self, stack: str, say: Say, settings: Mapping[str, str] | None = None, *, empty: bool = False) -> int:
-        """Run `pulumi up` on one stack, with settings first; return its number of resources.
+    def up(self, stack: str, say: Say, *, empty: bool = False) -> int:
+        """Run `pulumi up` on one stack; return its number of resources.
 
         `empty`: fail if anything would change.
         """
         self._pulumi(f"{stack}-select", ["stack", "select", "--create", stack])
-        for name, value in (settings or {}).items():
-            self._pulumi(f"{stack}-config", ["config", "set", "--stack", stack, f"dcshift:{name}", value])
         argv = ["up", "--yes", "--skip-preview", "--stack", stack, "--color", "never", "--suppress-outputs"]
         self._pulumi(f"{stack}-up", [*argv, *(["--expect-no-changes"] if empty else [])], say)
         exported = json.loads(self._pulumi(f"{stack}-export", ["stack", "export", "--stack", stack]).stdout)
@@ -55,6 +54,13 @@ class Cloud:
                 next=f"pulumi up --stack {stack}",
             )
         return len(resources)
+
+    def deploy(self, system: str, release: str, say: Say) -> None:
+        """Deploy a release as the system's own pipeline would, by its digest; the target keeps the jobs from now on."""
+        self._pulumi(f"{system}-config", ["config", "set", "--stack", system, "dcshift:serves", "target"])
+        image = build_images([f"{system}:{release}"], lambda text: None)[f"{system}:{release}"]
+        argv = ["dcshift", "--json", "deploy", system, "--release", release, "--image", f"sha256:{image.digest}"]
+        shell.run(f"deploy-{system}", [*argv, "--migrate"], env=self.environment, say=say)
 
     def _pulumi(self, name: str, argv: list[str], say: Say | None = None) -> shell.Ended:
         def told(line: str) -> None:

@@ -140,8 +140,7 @@ def upgrade(cloud: Cloud, say: Say) -> None:
     """Deploy the newer release of each system, as its own pipeline would, and let the target keep its jobs."""
     for system in SYSTEMS:
         before = read_pages(system)
-        settings = {"serves": "target", "release": system.release_later, "migrate": "true"}
-        cloud.up(system.name, say, settings)
+        cloud.deploy(system.name, system.release_later, say)
         assert_same(system, before, read_pages(system))
     moved = " · ".join(f"{system.name} {system.release} → {system.release_later}" for system in SYSTEMS)
     say(f"{moved} · {sum(len(system.pages) for system in SYSTEMS)} pages say what they said")

@@ -43,7 +43,7 @@ class FakeStack:
     def preview(self) -> dict[str, Any]:
         return {"steps": self.steps}
 
-    def up(self, say: Callable[[str], None]) -> None:
+    def up(self, say: Callable[[str], None], hopeless: Callable[[], str | None] = lambda: None) -> None:
         self.deployed.append(self.values["release"])
         if self.values["release"] in self.broken:
             raise InfraError("pulumi-failed", what="up failed", why="no image", state="-", next="-")
@@ -54,7 +54,9 @@ class FakeStack:
 
 def run(stack: FakeStack, unwell: Callable[[], list[str]] = list, published: Callable[[], str] | None = None) -> Any:
     live = published or (lambda: stack.values["release"])
-    return deploy(stack, NAMESPACE, Wanted("2"), smoke=unwell, live_release=live, say=lambda text: None)
+    return deploy(
+        stack, NAMESPACE, Wanted("2"), smoke=unwell, live_release=live, hopeless=lambda: None, say=lambda text: None
+    )
 
 
 def test_an_ordinary_release_is_deployed_and_its_contract_is_returned() -> None:
