@@ -9,20 +9,25 @@ import json
 import os
 import random
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import obstore
 import pytest
 from obstore.store import S3Store
 
 from lab import centres, network
 from lab.addresses import SITES
+from lab.apps.systems import SYSTEMS
 from lab.demo import shell
 from lab.demo.citizens import Citizens
 from lab.demo.cloud import Cloud
 from lab.demo.main import FOLDER, PULUMI, STATE, fresh_folders, upgrade
+from lab.demo.pages import read_pages
 from lab.demo.promises import audit_target
+from lab.errors import LabError
 from lab.paths import STATE as LAB
 from lab.source.configure import ssh
 from lab.target.api import Api
@@ -247,6 +252,32 @@ def test_no_acknowledged_write_is_lost_doubled_or_altered(play: Play) -> None:
 
 def test_the_newer_releases_follow_as_ordinary_deployments(play: Play) -> None:
     upgrade(play.cloud, _say)
+
+
+def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Play) -> None:
+    (portal,) = (system for system in SYSTEMS if system.name == "portal")
+    before, seen, ended = read_pages(portal), list[str](), threading.Event()
+
+    def read() -> None:
+        while not ended.wait(0.2):
+            try:
+                seen.append("same" if read_pages(portal).keys() == before.keys() else "lacks pages")
+            except (LabError, httpx.HTTPError) as fault:
+                seen.append(str(fault))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        missing = ("--release", "0.0.0", "--image", f"sha256:{'0' * 64}")
+        refused = dcshift("deploy-bad", "deploy", "portal", *missing, allowed=(1,), env=play.cloud.environment)
+    finally:
+        ended.set()
+        reader.join()
+    said = json.loads(refused.log.read_text().splitlines()[-1])["error"]
+    assert said["code"] == "deployment-rolled-back"
+    assert "pod portal-web" in said["why"]
+    assert len(seen) > 5 and set(seen) == {"same"}
+    play.cloud.up("portal", _say, empty=True)
 
 
 def test_nothing_of_the_lab_is_left(play: Play) -> None:
