@@ -1,46 +1,24 @@
-"""Reads the catalogue from YAML and reports every fault at once with file and line; it never guesses a value."""
+"""Reads a province from YAML and reports every fault at once with file and line; it never guesses a value."""
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import zoneinfo
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-import yaml
-from pydantic import ValidationError
-
+from catalogue import norms, rules
+from catalogue.controls import Controls
 from catalogue.province import Province
+from catalogue.reading import CatalogueError, Fault, parse
 from catalogue.system import Strict, System
 
+__all__ = ["PROVINCE_FILE", "Catalogue", "CatalogueError", "Examined", "Fault", "digest", "examine", "load"]
+
 PROVINCE_FILE = "province.yaml"
-
-_Model = TypeVar("_Model", bound=Strict)
-_Path = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Fault:
-    """One thing that is wrong in the catalogue, where, and what is allowed."""
-
-    file: str
-    line: int
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.sentence}"
-
-
-class CatalogueError(Exception):
-    """The catalogue cannot be used; `faults` holds every reason."""
-
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(sorted(set(faults)))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,160 +37,104 @@ class Catalogue:
                 return system
         raise KeyError(f"no system {system_id}; the catalogue has {', '.join(s.id for s in self.systems)}")
 
+    def controls(self, system: System) -> Controls:
+        """Return what the province's norms ask of a system."""
+        return norms.controls(norms.named(self.province.norms), system.level)
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A catalogue with everything that can be said about it today."""
+
+    catalogue: Catalogue | None
+    """None if it is unusable; with faults of the day or of capacity alone it can still be read."""
+    faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...]
+
 
 def load(folder: Path) -> Catalogue:
     """Read a province's folder: `province.yaml` and one file per system.
 
-    Raises `CatalogueError` with all faults of all files.
+    Raises `CatalogueError` with all faults of all files that make it unusable. What the day or the capacity makes wrong
+    is for `examine`, for `pulumi up` and for a run's checks: a way back must not end with a decision's last day.
     """
+    read = _read(folder)
+    if read.faults or read.whole is None:
+        raise CatalogueError(read.faults)
+    return _catalogue(read.whole, read.systems)
+
+
+def examine(folder: Path, now: datetime.datetime) -> Examined:
+    """Return the catalogue with everything that can be said about it at this moment."""
+    read = _read(folder)
+    faults, warned = list(read.faults), []
+    zone: datetime.tzinfo = datetime.UTC
+    if read.whole is not None:
+        faults += rules.capacity_faults(read.whole, read.systems)
+        warned += rules.warnings(read.systems, read.whole)
+        zone = zoneinfo.ZoneInfo(read.whole.province.time_zone)
+    ended, soon = rules.dated(read.systems, now.astimezone(zone).date())
+    faults, warned = sorted({*faults, *ended}), sorted({*warned, *soon})
+    usable = None if read.whole is None or read.faults else _catalogue(read.whole, read.systems)
+    return Examined(usable, tuple(faults), tuple(warned))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    whole: rules.Whole | None
+    systems: tuple[rules.Written, ...]
+    faults: tuple[Fault, ...]
+
+
+def _read(folder: Path) -> _Read:
     faults: list[Fault] = []
-    province: Province | None = None
-    systems: list[tuple[str, _Lines, System]] = []
-    paths = sorted(folder.glob("*.yaml"))
+    whole: rules.Whole | None = None
+    systems: list[rules.Written] = []
     if not (folder / PROVINCE_FILE).is_file():
         faults.append(Fault(str(folder / PROVINCE_FILE), 1, "the province's own file is missing"))
-    for path in paths:
+    for path in sorted(folder.glob("*.yaml")):
         try:
             if path.name == PROVINCE_FILE:
-                province = _parse(path, Province)[0]
-                faults.extend(_province_faults(str(path), province))
+                whole = _whole(path)
             else:
-                system, lines = _parse(path, System)
-                systems.append((str(path), lines, system))
+                system, place = parse(path, System)
+                systems.append(rules.Written(place, system))
         except CatalogueError as bad:
             faults.extend(bad.faults)
-    faults.extend(_cross_file_faults(systems, province))
-    if faults or province is None:
-        raise CatalogueError(faults)
-    ordered = tuple(sorted((system for _, _, system in systems), key=lambda system: system.id))
-    return Catalogue(province, ordered, digest(province, *ordered))
+    faults += rules.system_faults(systems, whole)
+    if whole is not None:
+        faults += rules.province_faults(whole)
+    return _Read(whole, tuple(systems), tuple(faults))
+
+
+def _catalogue(whole: rules.Whole, systems: Sequence[rules.Written]) -> Catalogue:
+    ordered = tuple(sorted((written.system for written in systems), key=lambda system: system.id))
+    return Catalogue(whole.province, ordered, digest(whole.province, *ordered))
 
 
 def digest(*parts: Strict) -> str:
-    """Return the SHA-256 of parsed content."""
-    content = json.dumps([part.model_dump(mode="json", by_alias=True) for part in parts], sort_keys=True)
+    """Return the SHA-256 of parsed content.
+
+    What came into the schema later counts only where it is written: an upgrade of the program alone may not make a
+    plan's catalogue look changed.
+    """
+    content = json.dumps([_content(part) for part in parts], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-class _Lines:
-    """Finds the line of a field in the YAML it was read from."""
-
-    def __init__(self, root: yaml.Node | None) -> None:
-        self._root = root
-
-    def at(self, path: _Path) -> int:
-        """Return the line (from 1) of the deepest node on this path that exists."""
-        node, line = self._root, 1
-        for step in path:
-            if isinstance(node, yaml.MappingNode):
-                for key, value in node.value:
-                    if key.value == step:
-                        node, line = value, key.start_mark.line + 1
-                        break
-            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-                node = node.value[step]
-                line = node.start_mark.line + 1
-        return line
+def _content(part: Strict) -> dict[str, object]:
+    unwritten = {
+        name
+        for name in part.later
+        if getattr(part, name)
+        == type(part).model_fields[name].get_default(call_default_factory=True, validated_data={})
+    }
+    return part.model_dump(mode="json", by_alias=True, exclude=unwritten, exclude_none=True)
 
 
-def _parse(path: Path, model: type[_Model]) -> tuple[_Model, _Lines]:
-    text = path.read_text(encoding="utf-8")
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as bad:
-        mark = getattr(bad, "problem_mark", None)
-        problem = getattr(bad, "problem", None) or str(bad)
-        raise CatalogueError([Fault(str(path), mark.line + 1 if mark else 1, f"this is not YAML: {problem}")]) from bad
-    lines = _Lines(root)
-    faults = [Fault(str(path), line, f"the key {key!r} is given twice") for key, line in _doubled_keys(root)]
-    try:
-        parsed = model.model_validate(content)
-    except ValidationError as bad:
-        faults += [Fault(str(path), lines.at(error["loc"]), _sentence(dict(error))) for error in bad.errors()]
-        raise CatalogueError(faults) from bad
-    if faults:
-        raise CatalogueError(faults)
-    return parsed, lines
-
-
-def _doubled_keys(node: yaml.Node | None) -> list[tuple[str, int]]:
-    found: list[tuple[str, int]] = []
-    if isinstance(node, yaml.MappingNode):
-        counts = Counter(key.value for key, _ in node.value)
-        found += [(key.value, key.start_mark.line + 1) for key, _ in node.value if counts[key.value] > 1]
-        for _, value in node.value:
-            found += _doubled_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            found += _doubled_keys(value)
-    return found
-
-
-def _sentence(error: dict[str, Any]) -> str:
-    field = ".".join(str(step) for step in error["loc"]) or "the file"
-    match error["type"]:
-        case "extra_forbidden":
-            return f"{field} is not a known key"
-        case "missing":
-            return f"{field} is missing"
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case _:
-            return f"{field} is {error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}"
-
-
-def _province_faults(file: str, province: Province) -> list[Fault]:
-    faults = []
-    if province.time_zone not in zoneinfo.available_timezones():
-        faults.append(Fault(file, 1, f"time_zone {province.time_zone!r} is not a known time zone"))
-    for window in province.windows:
-        if window.start == window.end:
-            faults.append(Fault(file, 1, f"window {window.name!r} starts and ends at {window.start}: no cut could fit"))
-    return faults
-
-
-def _cross_file_faults(systems: list[tuple[str, _Lines, System]], province: Province | None) -> list[Fault]:
-    faults: list[Fault] = []
-    for what, path, value in (
-        ("id", ("id",), lambda system: system.id),
-        ("web.host", ("web", "host"), lambda system: system.web.host),
-        ("source.database", ("source", "database"), lambda s: f"{s.source.database.host}/{s.source.database.name}"),
-    ):
-        seen: dict[str, str] = {}
-        for file, lines, system in systems:
-            key = value(system)
-            if key in seen:
-                faults.append(Fault(file, lines.at(path), f"{what} {key!r} is already used in {seen[key]}"))
-            seen.setdefault(key, file)
-    known = {system.id for _, _, system in systems}
-    for file, lines, system in systems:
-        for index, other in enumerate(system.integrations):
-            if other not in known:
-                line = lines.at(("integrations", index))
-                faults.append(Fault(file, line, f"integration {other!r} is not a system of this catalogue"))
-        if province is None:
-            continue
-        for host in sorted(system.source.hosts() - set(province.source.hosts)):
-            faults.append(
-                Fault(
-                    file,
-                    lines.at(_path_of_host(system, host)),
-                    f"host {host!r} is not in the province's source.hosts ({', '.join(province.source.hosts)})",
-                )
-            )
-    return faults
-
-
-def _path_of_host(system: System, host: str) -> _Path:
-    source = system.source
-    for part in ("web", "database", "traffic"):
-        if getattr(source, part).host == host:
-            return ("source", part, "host")
-    for files_name, files in source.files.items():
-        if files.host == host:
-            return ("source", "files", files_name, "host")
-    for job_name, job in source.jobs.items():
-        if job.host == host:
-            return ("source", "jobs", job_name, "host")
-    return ("source",)
+def _whole(path: Path) -> rules.Whole:
+    province, place = parse(path, Province)
+    if province.norms not in norms.known():
+        sentence = f"norms {province.norms!r} are not known; there are {', '.join(norms.known())}"
+        raise CatalogueError([place.fault(("norms",), sentence)])
+    return rules.Whole(place, province, norms.named(province.norms))

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
+import zoneinfo
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
-from catalogue.system import Host, Id, Name, Quantity, Strict
+from catalogue.norms import NormsId
+from catalogue.system import Host, Id, Name, Quantity, Strict, Text
 
-Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9.]+/[0-9]{1,2}$")]
+
+def _network(cidr: str) -> str:
+    ipaddress.ip_network(cidr)
+    return cidr
+
+
+def _address(address: str) -> str:
+    ipaddress.ip_address(address)
+    return address
+
+
+def _time_zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise ValueError("this is not a known time zone")
+    return name
+
+
+Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9.]+/[0-9]{1,2}$"), AfterValidator(_network)]
+Address = Annotated[str, AfterValidator(_address)]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$")]
 
 
 class SourceSite(Strict):
@@ -22,12 +46,12 @@ class SourceSite(Strict):
 class TargetSite(Strict):
     """The data centre that the systems move to."""
 
-    gateway_class: str
-    storage_class: str
-    gateway_address: str
-    object_store: str
+    gateway_class: Text
+    storage_class: Text
+    gateway_address: Address
+    object_store: Url
     """Base URL of the S3 endpoint."""
-    region: str
+    region: Text
 
 
 class Capacity(Strict):
@@ -41,21 +65,62 @@ class Capacity(Strict):
 class Window(Strict):
     """When a cut may begin, in the province's own time; a window may cross midnight."""
 
-    name: str
+    name: Text
     start: ClockTime
     end: ClockTime
+
+
+class NationalEndpoint(Strict):
+    """A service of the nation that systems integrate with, such as the data exchange platform."""
+
+    id: Id
+    name: Name
+    host: Domain
+    port: Annotated[int, Field(ge=1, le=65535)] = 443
+
+
+class Holiday(Strict):
+    """One day on which nobody cuts over, in the province's own time."""
+
+    name: Text
+    date: datetime.date
+
+
+class Blackout(Strict):
+    """Days on which nobody cuts over, both ends included, such as the week of an election."""
+
+    name: Text
+    first: datetime.date
+    last: datetime.date
 
 
 class Province(Strict):
     """One public body that moves."""
 
+    later = frozenset({"norms", "national_endpoints", "holidays", "blackouts"})
+
     api_version: Literal["dcshift/v1"] = Field(alias="apiVersion")
     id: Id
     name: Name
-    domain: str
-    time_zone: str
+    domain: Domain
+    time_zone: Annotated[str, AfterValidator(_time_zone)]
     environment: Id
+    norms: NormsId = "vn-2016"
+    """The set of norms that levels are read by; `dcshift catalogue norms-diff` shows what another one asks for."""
     source: SourceSite
     target: TargetSite
     capacity: Capacity
     windows: list[Window] = Field(default_factory=list)
+    national_endpoints: list[NationalEndpoint] = Field(default_factory=list)
+    holidays: list[Holiday] = Field(default_factory=list)
+    blackouts: list[Blackout] = Field(default_factory=list)
+
+    def closed_on(self, day: datetime.date) -> str | None:
+        """Return the name of the holiday or blackout that forbids a cut on this day; none if it is open."""
+        for holiday in self.holidays:
+            if holiday.date == day:
+                return holiday.name
+        for blackout in self.blackouts:
+            if blackout.first <= day <= blackout.last:
+                return blackout.name
+        return None

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from catalogue.norms import NormSet
 from catalogue.province import Province
 from catalogue.system import Strict, System
 from catalogue.target import TargetContract
 
 MODELS: Final[dict[str, type[Strict]]] = {
+    "norms": NormSet,
     "province": Province,
     "system": System,
     "target": TargetContract,

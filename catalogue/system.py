@@ -3,9 +3,37 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+import re
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+_CRON_FIELDS: Final = (
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day of the month", 1, 31),
+    ("month", 1, 12),
+    ("day of the week", 0, 7),
+)
+_CRON_PART: Final = re.compile(r"(\*|(?P<first>[0-9]{1,2})(-(?P<last>[0-9]{1,2}))?)(/(?P<step>[0-9]{1,2}))?")
+
+
+def _cron(schedule: str) -> str:
+    """Refuse a schedule that would never run or that a crontab would not take; names of days are not allowed."""
+    fields = schedule.split(" ")
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError(f"a schedule has five fields with one space between them, this has {len(fields)}")
+    for field, (what, low, high) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in field.split(","):
+            read = _CRON_PART.fullmatch(part)
+            numbers = [int(read[name]) for name in ("first", "last") if read[name]] if read else []
+            if read is None or read["step"] in ("0", "00") or numbers != sorted(numbers):
+                raise ValueError(f"{part!r} is not a {what} of a schedule")
+            if numbers and not low <= numbers[0] <= numbers[-1] <= high:
+                raise ValueError(f"{part!r} is not a {what}: {low} to {high}")
+    return schedule
+
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$")]
 """DNS-1123, at most 20 characters, for ever: names on both sides are built from it."""
@@ -13,33 +41,37 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-CronSchedule = Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
+CronSchedule = Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ \S+ \S+$"), AfterValidator(_cron)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^\S(.*\S)?$")]
+"""Words for people or names of other programs: not empty, on one line, no blanks around them."""
 
 
 class Strict(BaseModel):
     """Unknown keys are refused and nothing is coerced, so a typing error never becomes a default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Fields that joined after plans were made with this model; their defaults may never change. See `load.digest`."""
 
 
 class Name(Strict):
     """What people call the system."""
 
-    vi: str
-    en: str
+    vi: Text
+    en: Text
 
 
 class Owner(Strict):
     """Who answers for the system, and the group that gets its roles."""
 
-    agency: str
-    group: str
+    agency: Text
+    group: Text
 
 
 class Decision(Strict):
     """The decision that approved the system's level."""
 
-    number: str
+    number: Text
     date: datetime.date
     expires: datetime.date
 
@@ -54,6 +86,8 @@ class Objectives(Strict):
     """What users may be asked to bear, during the move and after it."""
 
     rto: Duration
+    rpo: Duration | None = None
+    """How much of the last work may be lost with the site; must be within reach of the level's backups."""
     read_only_max: Duration
     write_hold_max: Duration
 
@@ -61,8 +95,8 @@ class Objectives(Strict):
 class Web(Strict):
     """The system's web process."""
 
-    image: str
-    release: str
+    image: Text
+    release: Text
     host: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
     port: Annotated[int, Field(ge=1024, le=65535)]
     health: AbsolutePath
@@ -78,15 +112,32 @@ class Database(Strict):
     engine: Literal["postgres"]
     major: Annotated[int, Field(ge=14, le=18)]
     storage: Quantity
-    locale: str = "en_US.UTF-8"
-    extensions: list[str] = []
+    locale: Text = "en_US.UTF-8"
+    extensions: list[Text] = []
 
 
 class Files(Strict):
     """One set of files."""
 
     name: Id
-    kind: Literal["bucket"]
+    kind: Literal["bucket", "volume"]
+    storage: Quantity | None = None
+    """Size of a volume; a bucket has none."""
+
+
+class Quota(Strict):
+    """The most that a system's pods may reserve and its data may fill."""
+
+    cpu: Annotated[int, Field(ge=1)]
+    memory: Quantity
+    storage: Quantity
+
+
+QUOTAS: Final = {
+    "small": Quota(cpu=1, memory="4Gi", storage="20Gi"),
+    "medium": Quota(cpu=4, memory="16Gi", storage="200Gi"),
+    "large": Quota(cpu=16, memory="64Gi", storage="2Ti"),
+}
 
 
 class Job(Strict):
@@ -94,7 +145,7 @@ class Job(Strict):
 
     name: Id
     schedule: CronSchedule
-    command: Annotated[list[str], Field(min_length=1)]
+    command: Annotated[list[Text], Field(min_length=1)]
     max_overlap: Literal[0] = 0
 
 
@@ -105,7 +156,7 @@ class SourceWeb(Strict):
 
 class SourceDatabase(Strict):
     host: Host
-    name: str
+    name: Text
 
 
 class SourceFiles(Strict):
@@ -115,7 +166,7 @@ class SourceFiles(Strict):
 
 class SourceJob(Strict):
     host: Host
-    crontab: str
+    crontab: Text
     """The user whose crontab runs the job; the line is found by the job's command."""
 
 
@@ -129,8 +180,8 @@ class Source(Strict):
 
     web: SourceWeb
     database: SourceDatabase
-    files: dict[str, SourceFiles] = {}
-    jobs: dict[str, SourceJob] = {}
+    files: dict[Id, SourceFiles] = {}
+    jobs: dict[Id, SourceJob] = {}
     traffic: SourceTraffic
 
     def hosts(self) -> frozenset[str]:
@@ -157,9 +208,25 @@ class System(Strict):
     database: Database
     files: list[Files] = []
     jobs: list[Job] = []
-    integrations: list[str] = []
+    integrations: list[Id] = []
+    """Systems and national endpoints that this one talks to; the other system declares it too."""
     source: Source
     wave: Annotated[int, Field(ge=1)]
+    quota: Literal["small", "medium", "large"] | Quota | None = None
+    """A ceiling for what the system's parts add up to; without it the parts alone decide."""
+
+    @model_validator(mode="after")
+    def _names_are_used_once(self) -> System:
+        for kind, names in (
+            ("files", [files.name for files in self.files]),
+            ("jobs", [job.name for job in self.jobs]),
+            ("integrations", self.integrations),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                sentence = f"{kind} names {', '.join(twice)} twice"
+                raise PydanticCustomError("parts_differ", "{sentence}", {"sentence": sentence, "path": (kind,)})
+        return self
 
     @model_validator(mode="after")
     def _both_sides_name_the_same_parts(self) -> System:
@@ -169,8 +236,15 @@ class System(Strict):
         ):
             if declared != located:
                 odd = ", ".join(sorted(declared ^ located))
-                raise ValueError(f"{kind} and source.{kind} must name the same parts; they differ in: {odd}")
+                sentence = f"{kind} and source.{kind} must name the same parts; they differ in: {odd}"
+                path = ("source", kind) if kind in self.source.model_fields_set else ("source",)
+                raise PydanticCustomError("parts_differ", "{sentence}", {"sentence": sentence, "path": path})
         return self
+
+
+def mebibytes(quantity: Quantity) -> int:
+    """Return a quantity such as `10Gi` in MiB."""
+    return int(quantity[:-2]) * {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}[quantity[-2:]]
 
 
 def seconds(duration: Duration) -> int:
