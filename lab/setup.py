@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab import target
 from lab.errors import LabError
+from lab.images import RELEASES, build_images
 from lab.source import centre as source
 from lab.source.filled import SCALES
 from lab.toolchain.tools import TOOLS
@@ -33,6 +34,12 @@ class _Lines:
                 self._kept.clear()
 
 
+def _data_and_applications(lines: _Lines, scale: str) -> None:
+    source.prepare(lambda text: lines.say("source", text), scale=scale)
+    # These images need none of the tools; the others wait for the compilers.
+    build_images(("postgresql", *RELEASES), lambda text: lines.say("target", text))
+
+
 def main() -> int:
     """Build what is missing: Go tools beside the source's root file systems and data, then the target's images."""
     parser = argparse.ArgumentParser(prog="python -m lab.setup", description=__doc__)
@@ -42,7 +49,7 @@ def main() -> int:
     try:
         # Side by side: one waits for compilers, the other mostly for downloads and dpkg.
         with ThreadPoolExecutor(2) as pool:
-            hosts = pool.submit(source.prepare, lambda text: lines.say("source", text), scale=scale)
+            hosts = pool.submit(_data_and_applications, lines, scale)
             plugin = pool.submit(make_tools, lambda text: lines.say("tools", text)).result()
             hosts.result()
         target.prepare(lambda text: lines.say("target", text))
