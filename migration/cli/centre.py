@@ -25,6 +25,14 @@ def register(app: typer.Typer) -> None:
         """Write every manifest of every stack as a file; no cluster and no engine is asked."""
         return _instead("infra.render", [*(["--stack", stack] if stack else []), "--output", str(output)])
 
+    @app.command()
+    def network(
+        source: Annotated[str | None, typer.Argument(help="Who sends, such as portal/web or internet.")] = None,
+        target: Annotated[str | None, typer.Argument(help="Who receives, with a port: portal/database:5432.")] = None,
+    ) -> int:
+        """Show which packets the declared network lets through; of two ends, say which policies decide; 3 means no."""
+        return _instead("infra.reachability", [word for word in (source, target) if word])
+
 
 def _instead(module: str, words: list[str]) -> int:
     os.environ["DCSHIFT_CATALOGUE"] = str(SESSION.workspace().catalogue_folder)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,22 +17,11 @@ from infra.config import ConfigError
 from infra.errors import InfraError
 from infra.render.manifests import LIST, manifests, write
 from infra.render.stack_files import settings_of
+from tests.support.commands import run
 from tests.support.declared import CATALOGUE, Built, build
 
 Stacks = Callable[[str], Built]
 ALL = ("platform", "data", "feedback", "portal")
-
-
-def run(*words: str, catalogue: Path = CATALOGUE) -> subprocess.CompletedProcess[str]:
-    """Type a command as a person does: the real entry, which makes way for the program of infra."""
-    return subprocess.run(
-        [Path(sys.executable).parent / "dcshift", *words],
-        env={**os.environ, "DCSHIFT_CATALOGUE": str(catalogue)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def values(value: Any) -> Iterator[Any]:

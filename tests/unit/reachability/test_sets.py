@@ -20,14 +20,24 @@ def enumerated(cidrs: list[str]) -> set[str]:
     return {str(address) for cidr in cidrs for address in ipaddress.ip_network(cidr)}
 
 
-@settings(max_examples=300, deadline=None, database=None, derandomize=True)
-@given(chosen, chosen, st.sampled_from(BLOCKS), chosen)
-def test_an_address_is_found_exactly_if_one_is_left(
-    has: list[str], without: list[str], block: str, excepts: list[str]
-) -> None:
+def agree(has: list[str], without: list[str], block: str, excepts: list[str]) -> None:
     left = (enumerated(has) - enumerated(without)) & enumerated([block]) - enumerated(excepts)
     found = meeting(ranges(has, without), Range.of(block), [Range.of(cidr) for cidr in excepts])
-    assert found in left if left else found is None
+    assert found in left if left else found is None, (has, without, block, excepts)
+
+
+def test_an_address_is_found_exactly_if_one_is_left_of_any_three_blocks() -> None:
+    for has, block, taken in product(BLOCKS, repeat=3):
+        agree([has], [], block, [taken])
+        agree([has], [taken], block, [])
+
+
+@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@given(chosen, chosen, st.sampled_from(BLOCKS), chosen)
+def test_an_address_is_found_exactly_if_one_is_left_of_many(
+    has: list[str], without: list[str], block: str, excepts: list[str]
+) -> None:
+    agree(has, without, block, excepts)
 
 
 def test_families_never_meet() -> None:

@@ -1,0 +1,190 @@
+"""The whole declared centre as ends and policies, read from its manifests; pure data once it is read.
+
+What is not declared by us (gateway, operator, DNS, any other namespace) stands there with unknown labels, so that
+a rule that may mean it is taken to mean it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from infra import labels
+from infra.config import Settings
+from infra.reachability.addresses import EVERYWHERE, NOT_ROUTED, ranges
+from infra.reachability.ends import End, Outside, Pods, Port, labels_of
+from infra.reachability.network import Network
+from infra.reachability.policies import read
+from infra.reachability.ports import Ports
+
+NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
+INTERNET: Final = "internet"
+ELSEWHERE: Final = "elsewhere"
+_COMPONENT: Final = "app.kubernetes.io/component"
+_INSTANCE_PORTS: Final = (
+    Port("postgresql", "TCP", 5432),
+    Port("metrics", "TCP", 9187),
+    Port("status", "TCP", 8000),
+)
+_DNS_PORTS: Final = (Port("dns", "UDP", 53), Port("dns-tcp", "TCP", 53))
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One declared way between two systems: to the web process of the other, at its port."""
+
+    source: str
+    target: str
+    ports: tuple[Ports, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """Every end that there is, every policy, and what the catalogue says may be between systems."""
+
+    ends: tuple[End, ...]
+    network: Network
+    policies: int
+    integrations: tuple[Integration, ...]
+
+    @property
+    def pods(self) -> tuple[Pods, ...]:
+        """Return the pods of the catalogue's systems."""
+        return tuple(end for end in self.ends if isinstance(end, Pods) and end.system)
+
+
+def of(documents: Iterable[Document], settings: Settings) -> Centre:
+    """Read a centre from the manifests of all its stacks. Raises `ValueError` for a policy that cannot be read."""
+    listed = list(documents)
+    namespaces = {
+        each["metadata"]["name"]: {NAMESPACE_NAME: each["metadata"]["name"], **labels_of(each["metadata"]["labels"])}
+        for each in listed
+        if each["kind"] == "Namespace"
+    }
+    policies = [read(each) for each in listed if each["kind"] == "NetworkPolicy"]
+    own = _told_apart(pods for each in listed for pods in _workload(each, namespaces))
+    return Centre(
+        ends=(*own, *_around(settings)),
+        network=Network(policies),
+        policies=len(policies),
+        integrations=tuple(_integrations(settings)),
+    )
+
+
+def _integrations(settings: Settings) -> Iterator[Integration]:
+    systems = {system.id: system for system in settings.catalogue.systems}
+    for system in systems.values():
+        for other in system.integrations:
+            # Both must say so: a system cannot open its neighbour by naming it.
+            if other in systems and system.id in systems[other].integrations:
+                port = systems[other].web.port
+                yield Integration(system.id, other, (Ports("TCP", port, port),))
+
+
+def _workload(document: Document, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[Pods]:
+    """Yield the pods that an object makes, by itself or through its operator."""
+    metadata, spec = document["metadata"], document.get("spec") or {}
+    match document["kind"]:
+        case "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job":
+            yield _of_template(metadata, spec["template"], namespaces)
+        case "CronJob":
+            yield _of_template(metadata, spec["jobTemplate"]["spec"]["template"], namespaces)
+        case "Pod":
+            yield _of_template(metadata, document, namespaces)
+        case "Cluster" if document["apiVersion"].startswith("postgresql.cnpg.io/"):
+            yield from _of_cluster(metadata, namespaces)
+
+
+def _of_template(metadata: Document, template: Document, namespaces: Mapping[str, Mapping[str, str]]) -> Pods:
+    found = labels_of((template.get("metadata") or {}).get("labels"))
+    spec = template["spec"]
+    ports = tuple(
+        Port(port.get("name", ""), port.get("protocol", "TCP"), port["containerPort"])
+        for container in (*spec.get("initContainers", ()), *spec["containers"])
+        for port in container.get("ports", ())
+    )
+    # Pods in the host's own network are beyond every policy: without known labels none isolates them here either.
+    hosted = bool(spec.get("hostNetwork"))
+    return _pods(metadata, namespaces, found.get(_COMPONENT), None if hosted else found, ports)
+
+
+def _of_cluster(metadata: Document, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[Pods]:
+    """Yield what CloudNativePG makes of a cluster, with its labels (1.30: pkg/specs/pods.go and jobs.go)."""
+    name = metadata["name"]
+    common = {
+        "cnpg.io/cluster": name,
+        "cnpg.io/instanceName": f"{name}-1",
+        "app.kubernetes.io/name": "postgresql",
+        "app.kubernetes.io/instance": name,
+        "app.kubernetes.io/managed-by": "cloudnative-pg",
+        _COMPONENT: "database",
+    }
+    yield _pods(metadata, namespaces, "database", {**common, "cnpg.io/podRole": "instance"}, _INSTANCE_PORTS)
+    yield _pods(metadata, namespaces, "database-job", {**common, "cnpg.io/jobRole": "initdb"}, ())
+
+
+def _pods(
+    metadata: Document,
+    namespaces: Mapping[str, Mapping[str, str]],
+    component: str | None,
+    found: dict[str, str] | None,
+    ports: tuple[Port, ...],
+) -> Pods:
+    namespace = metadata["namespace"]
+    of_namespace = namespaces.get(namespace, {NAMESPACE_NAME: namespace})
+    system = of_namespace.get(labels.SYSTEM)
+    return Pods(
+        name=f"{system or namespace}/{component or metadata['name']}",
+        namespace=namespace,
+        namespace_labels=of_namespace,
+        labels=found,
+        ports=ports,
+        system=system,
+        tier=of_namespace.get(labels.TIER),
+    )
+
+
+def _told_apart(given: Iterable[Pods]) -> list[Pods]:
+    """Return each kind of pods once: jobs with equal labels are one end, a second kind of a name gets a number."""
+    found: list[Pods] = []
+    for pods in sorted(given, key=lambda each: (each.name, sorted((each.labels or {}).items()))):
+        same_name = [each for each in found if each.name == pods.name or each.name.startswith(f"{pods.name}-#")]
+        if any(
+            (each.namespace, each.labels, each.ports) == (pods.namespace, pods.labels, pods.ports) for each in same_name
+        ):
+            continue
+        name = f"{pods.name}-#{len(same_name) + 1}" if same_name else pods.name
+        found.append(
+            Pods(
+                name,
+                pods.namespace,
+                pods.namespace_labels,
+                pods.labels,
+                pods.ports,
+                pods.addresses,
+                pods.system,
+                pods.tier,
+            )
+        )
+    return found
+
+
+def _around(settings: Settings) -> Iterator[End]:
+    """Yield the worlds around the systems."""
+    province = settings.catalogue.province
+    store, api = settings.object_store[0], settings.api_server.rpartition(":")[0]
+    known = [f"{store}/32", f"{api}/32", province.source.cidr]
+    yield _foreign("gateway", settings.edge_namespace)
+    yield _foreign("operator", settings.operator_namespace)
+    yield Pods("dns", "kube-system", {NAMESPACE_NAME: "kube-system"}, {"k8s-app": "kube-dns"}, _DNS_PORTS)
+    yield _foreign(ELSEWHERE, ELSEWHERE)
+    yield Outside("object-store", ranges(known[:1]))
+    yield Outside("api-server", ranges(known[1:2]))
+    yield Outside("source", ranges(known[2:]))
+    yield Outside(INTERNET, ranges(EVERYWHERE, (*NOT_ROUTED, *known)))
+
+
+def _foreign(name: str, namespace: str) -> Pods:
+    return Pods(name, namespace, {NAMESPACE_NAME: namespace}, labels=None, ports=None)

@@ -1,0 +1,295 @@
+"""The whole centre's network, proved: systems are apart, the internet reaches none of them, a planted hole is found."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from catalogue.load import Catalogue
+from infra import labels, naming
+from infra.components.network_policies import policies
+from infra.config import Settings
+from infra.ending import UsageError
+from infra.reachability import matrix
+from infra.reachability.__main__ import asked, whole
+from infra.reachability.centre import Centre, of
+from infra.reachability.ports import said
+from infra.reachability.proof import prove
+from infra.render.manifests import manifests
+from tests.support.commands import run
+from tests.support.declared import Built, build
+
+Stacks = Callable[[str], Built]
+Document = dict[str, Any]
+SYSTEMS = ("portal", "feedback")
+EVERY_NAMESPACE: Document = {"namespaceSelector": {}}
+
+
+@pytest.fixture(scope="module")
+def documents(stack: Stacks) -> list[Document]:
+    made = [stack("platform"), stack("data"), *(build(system, {"migrate": "true"}) for system in SYSTEMS)]
+    return [manifest.document for each in made for manifest in manifests(each)]
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stacks) -> Settings:
+    found = stack("platform").settings
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def centre(documents: list[Document], settings: Settings) -> Centre:
+    return of(documents, settings)
+
+
+def planted(namespace: str, name: str, **spec: Any) -> Document:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podSelector": {}, **spec},
+    }
+
+
+def breaches(documents: list[Document], settings: Settings, *more: Document) -> dict[str, str]:
+    found = prove(of([*documents, *more], settings)).breaches
+    return {f"{each.rule}: {each.verdict.source} → {each.verdict.target}": said(each.ports) for each in found}
+
+
+def test_every_workload_of_every_stack_is_an_end(centre: Centre) -> None:
+    expected = {f"{s}/{c}" for s in SYSTEMS for c in ("web", "job", "schema", "database", "database-job")}
+    assert {pods.name for pods in centre.pods} == expected
+    assert {pods.tier for pods in centre.pods} == {"app", "data"}
+    assert centre.policies == 24
+
+
+def test_no_path_leads_between_two_systems_nor_from_the_internet_to_any(centre: Centre) -> None:
+    proof = prove(centre)
+    assert proof.breaches == ()
+    assert proof.between_systems == 2 * 5 * 5
+
+
+def test_what_a_system_needs_is_open(centre: Centre) -> None:
+    """A centre without any path would pass every test above."""
+    ends = {end.name: end for end in centre.ends}
+    for system, port in (("portal", 8000), ("feedback", 8001)):
+        for source, target, number, protocol in (
+            ("gateway", f"{system}/web", port, "TCP"),
+            *((f"{system}/{each}", f"{system}/database", 5432, "TCP") for each in ("web", "job", "schema")),
+            *((f"{system}/{each}", "object-store", 8333, "TCP") for each in ("web", "job", "schema")),
+            *((f"{system}/{each}", "dns", 53, "UDP") for each in ("web", "job", "database")),
+            ("operator", f"{system}/database", 8000, "TCP"),
+            (f"{system}/database", "api-server", 6443, "TCP"),
+            (f"{system}/database", "source", 5432, "TCP"),
+            (f"{system}/database-job", f"{system}/database", 5432, "TCP"),
+        ):
+            verdict = centre.network.verdict(ends[source], ends[target], number, protocol)
+            assert verdict.allowed, verdict
+    assert not centre.network.open_ports(ends["gateway"], ends["portal/database"])
+
+
+@pytest.mark.parametrize(
+    ("holes", "expected"),
+    [
+        (
+            # Too wide at the database's door, and a neighbour that may go out to it: both ends are needed.
+            [
+                planted("httt-feedback-data", "open", policyTypes=["Ingress"], ingress=[{"ports": [{"port": 5432}]}]),
+                planted("httt-portal-app", "open", policyTypes=["Egress"], egress=[{"to": [EVERY_NAMESPACE]}]),
+            ],
+            {
+                "systems-apart: portal/web → feedback/database": "5432",
+                "internet-to-data: internet → feedback/database": "5432",
+                "stranger-to-data: elsewhere → feedback/database": "5432",
+            },
+        ),
+        (
+            # Meant for the internet only; but the enforcer compares addresses, and every pod has one.
+            [planted("httt-portal-data", "backup", policyTypes=["Egress"], egress=[
+                {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}])],
+            {"data-to-internet: portal/database → internet": "443"},
+        ),
+        (
+            [planted("httt-portal-app", "door", ingress=[{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}])],
+            {"internet-to-app: internet → portal/web": "everything"},
+        ),
+    ],
+    ids=["a door without a name", "every address", "one block of the internet"],
+)  # fmt: skip
+def test_a_planted_hole_is_found_with_its_ports(
+    holes: list[Document], expected: dict[str, str], documents: list[Document], settings: Settings
+) -> None:
+    found = breaches(documents, settings, *holes)
+    assert expected.items() <= found.items()
+
+
+def test_a_hole_at_one_end_only_is_no_path(documents: list[Document], settings: Settings) -> None:
+    hole = planted("httt-feedback-app", "open", ingress=[{"from": [{"namespaceSelector": {}}]}])
+    assert not [name for name in breaches(documents, settings, hole) if name.startswith("systems-apart")]
+
+
+def test_a_missing_deny_all_is_found(documents: list[Document], settings: Settings) -> None:
+    """The openings select by component: without deny-all a pod that no opening selects is open to everyone."""
+    left = [d for d in documents if (d["kind"], d["metadata"]["name"]) != ("NetworkPolicy", "deny-all")]
+    found = breaches(left, settings)
+    assert found["internet-to-app: internet → portal/job"] == "everything"
+
+
+def test_pods_in_the_hosts_own_network_count_as_open(documents: list[Document], settings: Settings) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "agent", "namespace": "httt-portal-app", "labels": {}},
+        "spec": {"hostNetwork": True, "containers": [{"name": "agent"}]},
+    }
+    assert breaches([*documents, pod], settings)["internet-to-app: internet → portal/agent"] == "everything"
+
+
+def test_a_breach_is_told_with_both_deciding_policies(documents: list[Document], settings: Settings) -> None:
+    holes = [
+        planted("httt-feedback-data", "wide", policyTypes=["Ingress"], ingress=[{"ports": [{"port": 5432}]}]),
+        planted("httt-portal-app", "wide", policyTypes=["Egress"], egress=[{}]),
+    ]
+    document, text, status = whole(of([*documents, *holes], settings))
+    assert status == 3
+    (told,) = [b for b in document["breaches"] if (b["source"], b["target"]) == ("portal/web", "feedback/database")]
+    assert told["out"]["policies"] == ["httt-portal-app/wide"]
+    assert told["in"]["policies"] == ["httt-feedback-data/wide"]
+    assert "systems-apart: portal/web reaches feedback/database at 5432" in text
+    assert "  in   open: httt-feedback-data/wide" in text
+    assert f"{len(document['breaches'])} forbidden paths open" in text.splitlines()[-1]
+
+
+def friends(settings: Settings, *pairs: tuple[str, list[str]]) -> Settings:
+    """Return settings whose systems name each other."""
+    named = dict(pairs)
+    systems = tuple(
+        system.model_copy(update={"integrations": named.get(system.id, [])}) for system in settings.catalogue.systems
+    )
+    return replace(settings, catalogue=replace(settings.catalogue, systems=systems))
+
+
+def test_a_declared_integration_opens_the_others_web_port_and_nothing_else(
+    documents: list[Document], settings: Settings
+) -> None:
+    both = friends(settings, ("portal", ["feedback"]), ("feedback", ["portal"]))
+    only_web = {"matchLabels": {"app.kubernetes.io/component": "web"}}
+    out = planted("httt-portal-app", "friend", policyTypes=["Egress"], egress=[{}])
+    into = planted("httt-feedback-app", "friend", ingress=[
+        {"from": [{"namespaceSelector": {"matchLabels": {labels.SYSTEM: "portal", labels.TIER: "app"}}}],
+         "ports": [{"port": 8001}]}], podSelector=only_web)  # fmt: skip
+    assert breaches(documents, both, out, into) == {}
+    assert "systems-apart: portal/web → feedback/web" in breaches(documents, settings, out, into)
+    one_sided = friends(settings, ("portal", ["feedback"]))
+    assert "systems-apart: portal/web → feedback/web" in breaches(documents, one_sided, out, into)
+    wide = {**into, "spec": {**into["spec"], "podSelector": {}}}
+    assert breaches(documents, both, out, wide)["systems-apart: portal/web → feedback/job"] == "8001"
+    into["spec"]["ingress"][0]["ports"] = [{"port": 8000, "endPort": 8001}]
+    assert breaches(documents, both, out, into)["systems-apart: portal/web → feedback/web"] == "8000"
+
+
+def test_the_matrix_has_a_row_for_each_tier_and_says_what_is_closed_everywhere(centre: Centre) -> None:
+    found = matrix.matrix(centre)
+    assert found["reaches"]["portal/app"] == {
+        "own data": "5432",
+        "dns": "53, 53/udp",
+        "object-store": "8333",
+        # One machine of the lab is both, so an address cannot tell them apart.
+        "api-server": "8333",
+    }
+    assert found["reached_by"]["portal/app"] == {"gateway": "8000"}
+    assert "closed in every row: other systems, dns" in matrix.text(centre)
+
+
+def of_many(settings: Settings, count: int) -> tuple[list[Document], Settings]:
+    """Return the network of a province of many systems, from the policies' own module."""
+    portal = settings.catalogue.system("portal")
+    systems = tuple(portal.model_copy(update={"id": f"s{at}"}) for at in range(count))
+    large = replace(settings, catalogue=Catalogue(settings.catalogue.province, systems, "0" * 64))
+    return [document for system in systems for document in _network_of(large, system)], large
+
+
+def _network_of(settings: Settings, system: Any) -> Iterator[Document]:
+    for policy in policies(settings, system):
+        yield planted(policy.namespace, policy.name, **policy.spec)
+    tiers: tuple[tuple[labels.Tier, str], ...] = (
+        ("app", naming.app_namespace(system.id)),
+        ("data", naming.data_namespace(system.id)),
+    )
+    for tier, namespace in tiers:
+        found = labels.of_namespace(settings.catalogue.province, system, tier)
+        yield {"kind": "Namespace", "metadata": {"name": namespace, "labels": found}}
+    for component in ("web", "job", "schema"):
+        found = labels.of_component(settings.catalogue.province, system, component)
+        yield {
+            "kind": "Pod",
+            "metadata": {"name": component, "namespace": naming.app_namespace(system.id), "labels": found},
+            "spec": {"containers": []},
+        }
+    where = {"name": naming.cluster(system.id), "namespace": naming.data_namespace(system.id)}
+    yield {"kind": "Cluster", "apiVersion": "postgresql.cnpg.io/v1", "metadata": where}
+
+
+def test_thirty_systems_are_proved_in_seconds(settings: Settings) -> None:
+    began = time.monotonic()
+    large = of(*of_many(settings, 30))
+    proof = prove(large)
+    assert proof.breaches == ()
+    assert len(large.pods) == 150
+    assert proof.between_systems == 150 * 145
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "status", "says"),
+    [
+        ("portal/web", "portal/database:5432", 0, "out  open: httt-portal-app/allow-database"),
+        ("portal/job", "feedback/database:5432", 3, "no: portal/job → feedback/database:5432"),
+        ("gateway", "portal/web:http", 0, "in   open: httt-portal-app/allow-gateway"),
+        ("portal/web", "dns:53/udp", 0, "in   open: no policy selects dns"),
+        ("portal/web", "portal/database", 0, "portal/web → portal/database: 5432"),
+        ("internet", "portal/database", 3, "internet → portal/database: nothing"),
+    ],
+)
+def test_a_question_is_answered_with_the_policies_that_decide(
+    source: str, target: str, status: int, says: str, centre: Centre
+) -> None:
+    _, text, ended = asked(centre, source, target)
+    assert ended == status
+    assert says in text
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "says"),
+    [
+        ("harbour/web:80", "end-unknown", "it has feedback/database, "),
+        ("portal/web:nine", "path-unclear", "names no port 'nine'"),
+        ("portal/web:0", "path-unclear", "0 is no port"),
+        ("portal/web:1/icmp", "path-unclear", "'icmp' is none of"),
+        ("portal/web:", "path-unclear", "no end with a port"),
+    ],
+)
+def test_a_question_that_is_not_clear_is_refused(target: str, code: str, says: str, centre: Centre) -> None:
+    with pytest.raises(UsageError) as told:
+        asked(centre, "portal/web", target)
+    assert told.value.code == code
+    assert says in told.value.why
+
+
+def test_the_command_answers_in_words_and_in_json_with_its_status() -> None:
+    proved = run("network")
+    assert proved.returncode == 0, proved.stderr
+    assert "no path between two systems (no integration is declared)" in proved.stdout
+    denied = run("network", "internet", "portal/database:5432", "--json")
+    assert denied.returncode == 3
+    found = json.loads(denied.stdout)
+    assert (found["allowed"], found["in"]["selected"], found["out"]["selected"]) == (False, True, False)
+    alone = run("network", "portal/web")
+    assert alone.returncode == 2
+    assert "error[path-unclear]" in alone.stderr
