@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import os
 import re
 import sys
@@ -37,7 +38,7 @@ def main() -> int:
 
 
 def _run(words: argparse.Namespace) -> int:
-    began = time.monotonic()
+    began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     catalogue = load(catalogue_folder())
     system, wanted = _system(catalogue, words.system), _wanted(words)
     stack, namespace = Stack(system.id, words.policy_pack), naming.app_namespace(system.id)
@@ -64,7 +65,7 @@ def _run(words: argparse.Namespace) -> int:
         wanted,
         smoke=lambda: smoke.faults(door),
         live_release=lambda: cluster.live_release(namespace),
-        hopeless=lambda: cluster.pods_that_cannot_start(namespace),
+        hopeless=lambda: cluster.pods_that_cannot_start(namespace, started),
         say=note,
     )
     seconds = time.monotonic() - began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 import os
@@ -21,14 +22,17 @@ _HOPELESS: Final = frozenset(
 _SECONDS_MAX: Final = 10
 
 
-def pods_that_cannot_start(namespace: str) -> str | None:
-    """Return which container of the namespace cannot start, and why; None while all can, or nobody answers."""
+def pods_that_cannot_start(namespace: str, since: datetime.datetime) -> str | None:
+    """Return which container of the pods made since then cannot start, and why; None while all can, or nobody answers.
+
+    An older pod may be stuck for reasons of its own and judges no deployment.
+    """
     try:
         pods = _core().list_namespaced_pod(namespace, _request_timeout=_SECONDS_MAX).items
     except (ApiException, HTTPError):
         return None  # not knowing is no reason to give up: the engine has a limit of its own
     for pod in pods:
-        if pod.metadata.deletion_timestamp:
+        if pod.metadata.deletion_timestamp or pod.metadata.creation_timestamp < since:
             continue
         status = pod.status
         for container in [*(status.init_container_statuses or []), *(status.container_statuses or [])]:

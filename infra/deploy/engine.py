@@ -43,14 +43,15 @@ class Stack:
         """Return what `up` would do. Raises `InfraError` when the program, a rule or the cluster refuses."""
         return self._json(["preview", "--json", "--refresh", *self._packs()])
 
-    def up(self, say: Say, hopeless: Callable[[], str | None] = lambda: None) -> None:
+    def up(self, say: Say, hopeless: Callable[[], str | None] = lambda: None, *, refresh: bool = False) -> None:
         """Apply. Raises `InfraError` with the engine's last words when it fails.
 
-        `hopeless` is asked every few seconds; when it gives the same reason for a while, waiting for pods to come up is
-        cut short, and the reason is the error's.
+        `hopeless` is asked every few seconds; when it gives a reason for a while, waiting for pods to come up is cut
+        short, and the reason is the error's. `refresh`: compare with the live objects, not with what was last applied
+        whole; an update that failed half-way is only seen so.
         """
         words = ["up", "--yes", "--skip-preview", "--color", "never", "--suppress-outputs", *self._packs()]
-        self._run(words, say, hopeless)
+        self._run([*words, *(["--refresh"] if refresh else [])], say, hopeless)
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
@@ -108,13 +109,13 @@ class Stack:
 
 
 def _give_up(process: subprocess.Popen[str], hopeless: Callable[[], str | None], reasons: list[str]) -> None:
-    """Interrupt the engine, as Ctrl-C does, once the same reason was given for `_HOPELESS_SECONDS`."""
-    since, before = time.monotonic(), None
+    """Interrupt the engine, as Ctrl-C does, once there was a reason without a break for `_HOPELESS_SECONDS`."""
+    since = time.monotonic()
     while process.poll() is None:
         time.sleep(_PAUSE_SECONDS)
         reason = hopeless()
-        if reason is None or reason != before:
-            since, before = time.monotonic(), reason
+        if reason is None:
+            since = time.monotonic()
         elif time.monotonic() - since > _HOPELESS_SECONDS:
             reasons.append(reason)
             process.send_signal(signal.SIGINT)

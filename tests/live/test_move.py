@@ -275,7 +275,7 @@ def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Pla
         reader.join()
     said = json.loads(refused.log.read_text().splitlines()[-1])["error"]
     assert said["code"] == "deployment-rolled-back"
-    assert "pod portal-web" in said["why"]
+    assert f"portal@sha256:{'0' * 64}" in said["why"]
     assert len(seen) > 5 and set(seen) == {"same"}
     play.cloud.up("portal", _say, empty=True)
 

@@ -44,7 +44,10 @@ class FakeStack:
     def preview(self) -> dict[str, Any]:
         return {"steps": self.steps}
 
-    def up(self, say: Callable[[str], None], hopeless: Callable[[], str | None] = lambda: None) -> None:
+    def up(
+        self, say: Callable[[str], None], hopeless: Callable[[], str | None] = lambda: None, *, refresh: bool = False
+    ) -> None:
+        assert refresh == bool(self.deployed), "only the way back looks at what a failed update left"
         self.deployed.append(self.values["release"])
         if self.values["release"] in self.broken:
             raise InfraError("pulumi-failed", what="up failed", why="no image", state="-", next="-")
