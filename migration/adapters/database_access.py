@@ -42,7 +42,10 @@ class Access:
         """Return the migration role's password at the source, or None when it was never made."""
         try:
             return dict(self.cluster.read_secret(*self._secret)).get("password") or None
-        except MigrationError:
+        except MigrationError as unread:
+            # Not knowing is no "never made": whoever undoes would leave the fence and the slot behind.
+            if unread.code != "target-object-missing":
+                raise
             return None
 
     def make_source_password(self) -> str:

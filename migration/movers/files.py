@@ -133,6 +133,14 @@ def carry_last(job: FilesJob) -> Pass:
     began = time.monotonic()
     index, store = Index(job.staging), Store(job)
     known, found = index.entries(), files_source.listing(job)
+    if known and not found:
+        raise StepFailed(
+            "source-files-vanished",
+            what=f"the source of {job.system}/{job.name} lists no file at all",
+            why=f"{job.source} had {len(known)} files at the pass before; a folder that was unmounted looks the same",
+            state="nothing was removed from the bucket; undoing this step lets the source serve",
+            next=f"look at {job.source}; if it is empty on purpose, replicate again before the cut",
+        )
     wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
     _assert_names(wanted)
     gone = [path for path in known if path not in found]

@@ -117,7 +117,8 @@ class Found:
 def listing(job: FilesJob) -> dict[bytes, Found]:
     """Return the regular files of the source itself, in a fifth of the time that rsync needs for both sides."""
     find = [*job.become] if job.reach else []
-    find += ["find", job.source, "-type", "f", "-printf", r"%s %T@ %m %P\0"]
+    # With the slash a source that is itself a link (`uploads -> shared/uploads`) is followed, as rsync follows it.
+    find += ["find", f"{job.source.rstrip('/')}/", "-type", "f", "-printf", r"%s %T@ %m %P\0"]
     argv = [*job.reach, shlex.join(find)] if job.reach else find
     out = programs.run_raw(argv, dict(os.environ), doing="listing the files", timeout_seconds=job.pull_seconds_max)
     found = {}

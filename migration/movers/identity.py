@@ -25,7 +25,8 @@ WHERE c.relkind = 'r' AND c.relpersistence = 'p'
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
         AND d.deptype = 'e')
     AND (c.relreplident = 'n' OR (c.relreplident = 'd'
-        AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid)))
+        AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid
+            AND i.indimmediate)))
 ORDER BY 1, 2
 """
 
