@@ -84,18 +84,19 @@ def _parse(file: str, text: str, model: type[_Model]) -> tuple[_Model, Place]:
     except yaml.YAMLError as bad:
         raise CatalogueError([_not_yaml(file, bad)]) from bad
     faults = [Fault(file, line, f"the key {key!r} is given twice") for key, line in _doubled_keys(place.root)]
-    faults += _not_values(place)
     try:
-        content = yaml.safe_load(text) if not faults else None
+        content = None if place.root is None else yaml.SafeLoader("").construct_document(place.root)
     except yaml.YAMLError as bad:
-        raise CatalogueError([_not_yaml(file, bad)]) from bad
-    if faults:
-        # Their values would be guesses: a doubled key has two, an impossible date has none.
-        raise CatalogueError([*faults, *_faults_beside(place, text, model)])
+        raise CatalogueError([*faults, _not_yaml(file, bad)]) from bad
+    except ValueError as bad:
+        raise CatalogueError([*faults, *_not_values(place)]) from bad
     try:
-        return model.model_validate(content), place
+        parsed = model.model_validate(content)
     except ValidationError as bad:
-        raise CatalogueError(validation_faults(place, bad)) from bad
+        raise CatalogueError([*faults, *validation_faults(place, bad)]) from bad
+    if faults:
+        raise CatalogueError(faults)
+    return parsed, place
 
 
 def validation_faults(place: Place, bad: ValidationError) -> list[Fault]:
@@ -134,17 +135,6 @@ def _not_yaml(file: str, bad: yaml.YAMLError) -> Fault:
     mark = getattr(bad, "problem_mark", None)
     problem = getattr(bad, "problem", None) or str(bad)
     return Fault(file, mark.line + 1 if mark else 1, f"this is not YAML: {problem}")
-
-
-def _faults_beside(place: Place, text: str, model: type[_Model]) -> list[Fault]:
-    """Return what else is wrong in a file whose YAML is doubtful, as far as it can be read."""
-    try:
-        model.model_validate(yaml.safe_load(text))
-    except ValidationError as bad:
-        return validation_faults(place, bad)
-    except (ValueError, yaml.YAMLError):
-        pass
-    return []
 
 
 def _not_values(place: Place) -> list[Fault]:
