@@ -102,9 +102,9 @@ def warnings(systems: Sequence[Written], whole: Whole) -> list[Fault]:
         for index, other in enumerate(written.system.integrations):
             sentence = f"integration {other!r} is not opened by the target's network policies yet: it would be cut off"
             found.append(written.fault(("integrations", index), sentence))
-        for files in written.system.files[1:]:
+        for index, files in enumerate(written.system.files[1:], start=1):
             sentence = f"files {files.name!r} are moved, but the application is told of the first set only"
-            found.append(written.fault(("files",), sentence))
+            found.append(written.fault(("files", index), sentence))
     asked = sum((demand.of_system(each.system, whole.controls(each.system)) for each in systems), demand.Demand())
     for phrase in demand.excess(asked, _capacity(whole.province)):
         sentence = f"capacity is too small for the replicas and instances that {whole.norms.id} asks for: {phrase}"

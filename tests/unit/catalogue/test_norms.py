@@ -10,7 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue import norms
+from catalogue import norms, norms_page
 from catalogue.controls import FIELDS, IDS, WORDS, Controls, Value, rank
 from catalogue.reading import CatalogueError
 
@@ -158,3 +158,10 @@ def test_a_change_of_sets_says_what_each_level_must_do_more() -> None:
     assert back.keys() == changes.keys()
     assert not back["log-retention-days-min"].stricter
     assert norms.differences(old, old, 3) == ()
+
+
+def test_the_page_for_auditors_is_fresh_and_warns_first() -> None:
+    page = norms_page.PAGE.read_text(encoding="utf-8")
+    assert page == norms_page.render(), "run: python -m catalogue.schemas"
+    assert page.index("no row below was compared") < page.index("| control |")
+    assert all(f"| {control} | " in page for control in IDS)

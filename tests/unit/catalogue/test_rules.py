@@ -156,6 +156,19 @@ def test_an_integration_that_nobody_opens_yet_is_a_warning(tmp_path: Path) -> No
     assert all("would be cut off" in each[2] for each in warned)
 
 
+def test_a_second_set_of_files_that_no_application_is_told_of_is_a_warning(tmp_path: Path) -> None:
+    folder = _folder(
+        tmp_path,
+        portal={
+            "files": [{"name": "uploads", "kind": "bucket"}, {"name": "forms", "kind": "bucket"}],
+            "source.files": {name: {"host": "files1", "path": f"/srv/{name}"} for name in ("uploads", "forms")},
+        },
+    )
+    [(file, line, sentence)] = _found("warnings", folder)
+    assert (file, line) == ("portal", "- name: forms")
+    assert "the application is told of the first set only" in sentence
+
+
 @pytest.mark.parametrize(
     ("day", "kind", "sentence"),
     [
