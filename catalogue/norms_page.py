@@ -22,7 +22,7 @@ When the law changes, write a new one. A set whose higher level asks for less th
 ([why](decisions/0008-dated-norms.md)).
 
 - yes/no as they say; a number is a bound; – means that the level does not ask.
-- `edge` < `pod` < `mutual`: encrypted up to the gateway, up to the process, between processes, both proving who they are.
+- `edge` < `pod` < `mutual`: encrypted up to the gateway; up to the process; between processes, both proved.
 - `storage` < `managed-keys`: encrypted volumes; the same with keys held outside the cluster.
 - `shared` < `exposure` < `dedicated`: any node, nodes of systems of the same exposure, the system's own nodes.
 - `none` < `async` < `quorum`: a confirmed write is on one instance; soon on others; already on others.

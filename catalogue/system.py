@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import re
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-_CRON_FIELDS: Final = (
-    ("minute", 0, 59),
-    ("hour", 0, 23),
-    ("day of the month", 1, 31),
-    ("month", 1, 12),
-    ("day of the week", 0, 7),
-)
-_CRON_PART: Final = re.compile(r"(\*|(?P<first>[0-9]{1,2})(-(?P<last>[0-9]{1,2}))?)(/(?P<step>[0-9]{1,2}))?")
-
-
-def _cron(schedule: str) -> str:
-    """Refuse a schedule that would never run or that a crontab would not take; names of days are not allowed."""
-    fields = schedule.split(" ")
-    if len(fields) != len(_CRON_FIELDS):
-        raise ValueError(f"a schedule has five fields with one space between them, this has {len(fields)}")
-    for field, (what, low, high) in zip(fields, _CRON_FIELDS, strict=True):
-        for part in field.split(","):
-            read = _CRON_PART.fullmatch(part)
-            numbers = [int(read[name]) for name in ("first", "last") if read[name]] if read else []
-            if read is None or read["step"] in ("0", "00") or numbers != sorted(numbers):
-                raise ValueError(f"{part!r} is not a {what} of a schedule")
-            if numbers and not low <= numbers[0] <= numbers[-1] <= high:
-                raise ValueError(f"{part!r} is not a {what}: {low} to {high}")
-    return schedule
-
+from catalogue.schedule import cron
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$")]
 """DNS-1123, at most 20 characters, for ever: names on both sides are built from it."""
@@ -41,7 +16,7 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-CronSchedule = Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ \S+ \S+$"), AfterValidator(_cron)]
+CronSchedule = Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ \S+ \S+$"), AfterValidator(cron)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^\S(.*\S)?$")]
 """Words for people or names of other programs: not empty, on one line, no blanks around them."""
 
