@@ -109,11 +109,11 @@ NAMESPACE_RULES: Final = (
     ),
     Rule(
         "limits-complete",
-        "Containers have a default and a maximum of cpu and memory.",
+        # Defaults are not asked for: the server itself takes them from the maximum.
+        "Containers have a maximum of cpu and memory.",
         "quotas",
         LIMIT_RANGES,
-        "variables.limits.exists(l, l.type == 'Container' && ['default', 'defaultRequest', 'max'].all(f, "
-        "['cpu', 'memory'].all(r, l[?f][?r].hasValue())))",
+        "variables.limits.exists(l, l.type == 'Container' && ['cpu', 'memory'].all(r, l.?max[?r].hasValue()))",
     ),
 )
 
