@@ -86,9 +86,10 @@ def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
             print(f"  {each.system:<12} {each.state:<12} {each.steps_done} of {each.steps} steps{proofs}{held}")
         if ending.findings:
             print_findings(ending.findings)
-        if ending.outcome is Outcome.INTERRUPTED:
+        if ending.outcome in (Outcome.INTERRUPTED, Outcome.BLOCKED):
             sides = ", ".join(f"the {side} serves {name}" for name, side in document["serving"].items())
-            print(f"state: {sides}; a mover that was started goes on by itself")
+            more = "a mover that was started goes on by itself" if not ending.findings else "this step changed nothing"
+            print(f"state: {sides}; {more}")
         for name in waiting:
             print(f"! citizens of {name} are waiting at the gate until this is mended")
         print(f"next: {_next(ending)}")

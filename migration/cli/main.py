@@ -71,11 +71,13 @@ def command(argv: list[str], workspace: Callable[[], Workspace] | None = None) -
     SESSION.opener = workspace
     words = list(argv)
     # `--json` may stand anywhere, also after the verb, because that is where people add it.
-    OUT.json = "--json" in words and "move" not in words
+    OUT.json, OUT.told = "--json" in words and "move" not in words, False
     if OUT.json:
         words = [word for word in words if word != "--json"]
     try:
         ended = typer.main.get_command(app).main(args=words, prog_name="dcshift", standalone_mode=False)
+        if ended == 130 and not OUT.told:
+            raise KeyboardInterrupt  # typer turns Ctrl-C into this number without a word
         return ended if isinstance(ended, int) else 0
     except _WRONG_WORDS as wrong:
         print(wrong.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
