@@ -1,7 +1,9 @@
-"""Every rule as one mandatory policy of Pulumi's: it translates what the engine hands over, and judges nothing itself."""
+"""Every rule as one mandatory policy of Pulumi's: it translates what the engine says, and judges nothing itself."""
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +18,10 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from catalogue.norms import NormSet
+from catalogue import norms
+from catalogue.load import load
+from infra import config
+from infra.rules import facts as centre_facts
 from infra.rules.book import RULES
 from infra.rules.facts import Facts
 from infra.rules.judge import Item, breaches
@@ -26,9 +31,16 @@ Report = Callable[[str, str | None], None]
 _PREFIX = "kubernetes:"
 
 
-def policies(facts: Facts, norms: NormSet) -> list[Policy]:
-    """Return a policy for each rule that the engine can judge."""
-    return [_policy(rule, facts, norms) for rule in RULES if rule.scope is not Scope.RETAIN]
+def policies(facts: Callable[[], Facts]) -> list[Policy]:
+    """Return a policy for each rule that the engine can judge; `facts` is asked at the first object, not before."""
+    law = norms.named(load(config.catalogue_folder()).province.norms)
+    return [_policy(rule, facts, law) for rule in RULES if rule.scope is not Scope.RETAIN]
+
+
+@functools.cache
+def told() -> Facts:
+    """Return what the rules must know, for the stack that the engine works on. Raises `ConfigError`."""
+    return centre_facts.of(config.read(os.environ["PULUMI_STACK"]))
 
 
 def plain(value: Any) -> Any:
@@ -43,33 +55,33 @@ def plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _policy(rule: Rule, facts: Facts, norms: NormSet) -> Policy:
-    reference, verified = rule.cited(norms)
+def _policy(rule: Rule, facts: Callable[[], Facts], law: norms.NormSet) -> Policy:
+    reference, verified = rule.cited(law)
     said: dict[str, Any] = {
         "name": rule.id,
         "description": f"{rule.sentence} ({reference}{'' if verified else ', not compared with the text'})",
         "enforcement_level": EnforcementLevel.MANDATORY,
-        "framework": PolicyComplianceFramework(norms.id, "", reference, ""),
+        "framework": PolicyComplianceFramework(law.id, "", reference, ""),
     }
     if rule.scope is Scope.STACK:
         return StackValidationPolicy(validate=_of_stack(rule, facts), **said)
     return ResourceValidationPolicy(validate=_of_object(rule, facts), **said)
 
 
-def _of_object(rule: Rule, facts: Facts) -> Callable[[ResourceValidationArgs, Report], None]:
+def _of_object(rule: Rule, facts: Callable[[], Facts]) -> Callable[[ResourceValidationArgs, Report], None]:
     def validate(args: ResourceValidationArgs, report: Report) -> None:
         if args.resource_type.startswith(_PREFIX):
-            for breach in breaches([_item(args)], facts, [rule]):
+            for breach in breaches([_item(args)], facts(), [rule]):
                 report(f"{breach.identity} breaks it", None)
 
     return validate
 
 
-def _of_stack(rule: Rule, facts: Facts) -> Callable[[StackValidationArgs, Report], None]:
+def _of_stack(rule: Rule, facts: Callable[[], Facts]) -> Callable[[StackValidationArgs, Report], None]:
     def validate(args: StackValidationArgs, report: Report) -> None:
         found = [resource for resource in args.resources if resource.resource_type.startswith(_PREFIX)]
         urns = {item.identity: resource.urn for resource in found for item in [_item(resource)]}
-        for breach in breaches([_item(resource) for resource in found], facts, [rule]):
+        for breach in breaches([_item(resource) for resource in found], facts(), [rule]):
             report(f"{breach.identity} breaks it", urns[breach.identity])
 
     return validate

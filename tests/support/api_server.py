@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 import subprocess
@@ -28,6 +29,7 @@ class ApiServer:
     """One API server as its administrator sees it."""
 
     client: httpx.Client
+    kubeconfig: Path
 
     def create(self, resource: str, document: Document, *, dry_run: bool = False) -> httpx.Response:
         """Ask for an object to be made; the answer is the caller's to judge."""
@@ -51,7 +53,7 @@ def api_server(folder: Path) -> Iterator[ApiServer]:
         base = f"https://{_HOST}:{ports[2]}"
         client = stack.enter_context(httpx.Client(base_url=base, verify=context, trust_env=False, timeout=30))
         _until_ready(client, folder)
-        yield ApiServer(client)
+        yield ApiServer(client, _kubeconfig(folder, base, files))
 
 
 def _etcd(folder: Path, url: str, peer: str) -> list[str]:
@@ -105,6 +107,21 @@ def _certificates(authority: Authority, folder: Path) -> Path:
         for suffix, content in zip(("pem", "key"), issued, strict=True):
             write_private(folder / f"{name}.{suffix}", content.encode())
     return folder
+
+
+def _kubeconfig(folder: Path, url: str, files: Path) -> Path:
+    cluster = {"server": url, "certificate-authority": str(files / "ca.pem")}
+    user = {"client-certificate": str(files / "admin.pem"), "client-key": str(files / "admin.key")}
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "admin", "user": user}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+        "current-context": "test",
+    }
+    (folder / "kubeconfig").write_text(json.dumps(document))
+    return folder / "kubeconfig"
 
 
 @contextlib.contextmanager

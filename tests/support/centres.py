@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import tempfile
 from collections.abc import Mapping
@@ -51,7 +52,14 @@ def pod_of(deployment: Document) -> Document:
 
 
 def items_of(built: Built) -> list[Item]:
-    return [Item(o.inputs, {"protect": o.protect, "retain": o.retain}) for o in built.objects]
+    """Return the objects in one order, their fields too: mocks hand over both in another at each run."""
+    found = [Item(_sorted(o.inputs), {"protect": o.protect, "retain": o.retain}) for o in built.objects]
+    return sorted(found, key=lambda item: item.identity)
+
+
+def _sorted(document: Document) -> Document:
+    made: Document = json.loads(json.dumps(document, sort_keys=True))
+    return made
 
 
 @functools.cache

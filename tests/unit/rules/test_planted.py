@@ -11,11 +11,13 @@ import pytest
 
 from catalogue import norms
 from catalogue.controls import IDS
+from infra.rules.__main__ import text
 from infra.rules.book import RULES, named
 from infra.rules.judge import Case, Item, breaches, concerns
 from infra.rules.rule import Rule, Scope
 from tests.support.centres import STACKS, Centre, lab, production
 from tests.support.planted import PLANTS, Plant
+from tests.support.project import ROOT
 
 ONE_OBJECT = [rule for rule in RULES if rule.scope in (Scope.OBJECT, Scope.DECLARED)]
 CASES = [(rule_id, plant) for rule_id, plants in PLANTS.items() for plant in plants]
@@ -133,6 +135,11 @@ def test_what_lies_outside_every_system_is_not_judged() -> None:
         document["metadata"]["namespace"] = "cnpg-system"
     facts = production().facts
     assert not any(concerns(rule.subject, document, facts) for rule in RULES for document in documents)
+
+
+def test_the_page_of_rules_is_written_from_the_rules() -> None:
+    page = ROOT / "docs/rules.md"
+    assert page.read_text(encoding="utf-8") == text(norms.named("vn-2016")), "python -m infra.rules > docs/rules.md"
 
 
 def test_ids_are_unique_and_every_sentence_fits_an_answer_of_the_api_server() -> None:
