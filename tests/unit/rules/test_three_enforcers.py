@@ -136,6 +136,31 @@ def test_what_is_being_deleted_is_let_go_whatever_it_is() -> None:
     assert not refused(going, resource, whole.policies, whole.bindings, namespaces)
 
 
+OPERATOR: tuple[Document, ...] = (
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "watch"], "resourceNames": ["portal-db"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch"], "resourceNames": ["portal-db-ca"]},
+        {"apiGroups": ["postgresql.cnpg.io"], "resources": ["backups"], "verbs": ["list", "get", "delete"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]}]},
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "portal-db"},
+     "subjects": [{"kind": "ServiceAccount", "name": "portal-db", "namespace": "httt-portal-data"}]},
+    {"apiVersion": "v1", "kind": "Service", "spec": {"type": "ClusterIP", "ports": [{"port": 5432}]}},
+    {"apiVersion": "v1", "kind": "ServiceAccount"},
+    {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "spec": {"minAvailable": 1}},
+    {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": {"containers": [{"name": "initdb"}]}}}},
+    {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "postgres"}]}},
+)  # fmt: skip
+"""What CloudNativePG 1.30.0 makes beside a database, as far as a rule could mind it; none carries our labels."""
+
+
+@pytest.mark.parametrize("document", OPERATOR, ids=lambda document: str(document["kind"]))
+def test_what_the_databases_operator_makes_is_let_in(document: Document) -> None:
+    whole = production()
+    made = {**document, "metadata": {"name": "portal-db", "namespace": "httt-portal-data"}}
+    assert not refused(made, resource_of(made), whole.policies, whole.bindings, whole.facts.namespaces)
+
+
 def test_constants_are_written_as_literals_that_mean_the_same() -> None:
     policy = next(p for p in lab().policies if p["metadata"]["name"] == "dcshift-routes")
     written = {each["name"]: each["expression"] for each in policy["spec"]["variables"]}
