@@ -1,1 +1,0 @@
-"""The rules as a Pulumi policy pack: previews and updates that break one are refused."""
