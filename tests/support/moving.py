@@ -45,7 +45,7 @@ class Secrets:
 
     def read_secret(self, namespace: str, name: str) -> Mapping[str, str]:
         if name not in self.kept:
-            raise StepFailed("secret-missing", what=f"no secret {name}", why=namespace, state="", next="")
+            raise StepFailed("target-object-missing", what=f"no secret {name}", why=namespace, state="", next="")
         return self.kept[name]
 
     def write_secret(self, namespace: str, name: str, values: Mapping[str, str]) -> None:
