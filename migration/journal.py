@@ -7,9 +7,11 @@ Leases are not history: they say who acts now, and may be overwritten. Never on 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -77,14 +79,20 @@ class Journal:
         """`alive` says whether a holder still runs; it answers True when it cannot know (another machine)."""
         self.path = path
         self._clock, self._alive = clock, alive
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Created by us, so that SQLite cannot create it readable for others; its -wal and -shm take the same mode.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._opening = path.with_name(f"{path.name}.opening")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Created by us, so that SQLite cannot create it readable for others; its -wal and -shm take the same mode.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(self._opening, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as refused:
+            raise self._unusable(refused) from refused
         self._engine = sql.create_engine(f"sqlite:///{path}")
         sql.event.listen(self._engine, "connect", _configure)
         sql.event.listen(self._engine, "begin", _begin)
         self._states: dict[str, RunState] = {}
-        with self._write() as connection:
+        # SQLite does not wait for another process that turns the same new file into WAL mode: one makes it at a time.
+        with _alone(self._opening), self._write() as connection:
             _metadata.create_all(connection)
             for statement in _APPEND_ONLY:
                 connection.exec_driver_sql(statement)
@@ -234,6 +242,16 @@ class Journal:
                 next="dcshift status -w   shows what the other process does",
             )
 
+    def _unusable(self, cause: object) -> NeedsOperator:
+        folder = next(place for place in self.path.parents if place.exists())
+        return NeedsOperator(
+            "journal-unusable",
+            what=f"the journal {self.path} could not be read or written",
+            why=f"{cause}; {shutil.disk_usage(folder).free:,} bytes are free in {folder}",
+            state="nothing was done after the last record; the world is as that record left it",
+            next="look at the disk's free space and the file's rights, then run the same command again",
+        )
+
     @contextmanager
     def _write(self) -> Iterator[sql.Connection]:
         with self._transaction("IMMEDIATE") as connection:
@@ -250,13 +268,14 @@ class Journal:
             with self._engine.connect().execution_options(begin=mode) as connection, connection.begin():
                 yield connection
         except sql.exc.DBAPIError as broken:
-            raise NeedsOperator(
-                "journal-unusable",
-                what=f"the journal {self.path} could not be read or written",
-                why=str(broken.orig),
-                state="nothing was done after the last record; the world is as that record left it",
-                next="look at the disk's free space and the file's rights, then run the same command again",
-            ) from broken
+            raise self._unusable(broken.orig) from broken
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _configure(connection: Any, _record: object) -> None:
