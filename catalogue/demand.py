@@ -24,8 +24,7 @@ class Demand:
         return Demand(self.cpu * count, self.memory * count, self.storage * count)
 
 
-# What one pod of each part requests. The declared centre asks for the same; a test compares them, because the
-# catalogue may not look there.
+# What one pod of each part requests; the declared centre takes these figures from here.
 WEB: Final = Demand(cpu=50, memory=256)
 JOB: Final = Demand(cpu=20, memory=128)
 SCHEMA: Final = Demand(cpu=50, memory=256)

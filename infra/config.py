@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from catalogue.load import Catalogue, load
-from catalogue.system import System
+from catalogue.system import System, mebibytes
 from infra import sizes
 
 Layer = Literal["platform", "data", "system"]
@@ -134,11 +134,11 @@ def _check_capacity(catalogue: Catalogue, instances: int) -> None:
     storage = 0
     for system in catalogue.systems:
         wanted = wanted + sizes.app(system) + sizes.data(instances)
-        storage += sizes.mebibytes(system.database.storage) * instances
+        storage += mebibytes(system.database.storage) * instances
     for what, asked, has, unit in (
         ("CPU", wanted.cpu_request, capacity.cpu * 1000, "m"),
-        ("memory", wanted.memory_request, sizes.mebibytes(capacity.memory), "Mi"),
-        ("storage", storage, sizes.mebibytes(capacity.storage), "Mi"),
+        ("memory", wanted.memory_request, mebibytes(capacity.memory), "Mi"),
+        ("storage", storage, mebibytes(capacity.storage), "Mi"),
     ):
         if asked > has:
             raise ConfigError(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from catalogue import demand
+from catalogue.demand import Demand
 from catalogue.system import System
-
-_UNITS: Final = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,15 @@ class Size:
         }
 
 
-WEB: Final = Size(cpu_request=50, cpu_limit=2000, memory_request=256, memory_limit=1024)
-JOB: Final = Size(cpu_request=20, cpu_limit=1000, memory_request=128, memory_limit=512)
-SCHEMA: Final = Size(cpu_request=50, cpu_limit=2000, memory_request=256, memory_limit=1024)
-DATABASE: Final = Size(cpu_request=100, cpu_limit=2000, memory_request=384, memory_limit=1536)
+def _size(requested: Demand, *, cpu_limit: int, memory_limit: int) -> Size:
+    return Size(requested.cpu, cpu_limit, requested.memory, memory_limit)
+
+
+# What a pod requests is the catalogue's to say, which adds it up against the capacity; what it may use is said here.
+WEB: Final = _size(demand.WEB, cpu_limit=2000, memory_limit=1024)
+JOB: Final = _size(demand.JOB, cpu_limit=1000, memory_limit=512)
+SCHEMA: Final = _size(demand.SCHEMA, cpu_limit=2000, memory_limit=1024)
+DATABASE: Final = _size(demand.DATABASE, cpu_limit=2000, memory_limit=1536)
 
 
 def web_replicas_max(system: System) -> int:
@@ -83,8 +88,3 @@ def cpu(millis: int) -> str:
 def memory(mebibytes: int) -> str:
     """Return MiB as Kubernetes itself writes them."""
     return f"{mebibytes}Mi" if mebibytes % 1024 else f"{mebibytes // 1024}Gi"
-
-
-def mebibytes(quantity: str) -> int:
-    """Return a quantity such as `10Gi` in MiB."""
-    return int(quantity[:-2]) * _UNITS[quantity[-2:]]

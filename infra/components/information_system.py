@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from catalogue.system import System
+from catalogue.system import System, mebibytes
 from infra import labels, naming, sizes
 from infra.components.network_policies import Policy, policies
 from infra.components.roles import Grant, grants
@@ -68,7 +68,7 @@ class InformationSystem(pulumi.ComponentResource):
 
     def _data_counts(self) -> dict[str, str]:
         instances = self._args.settings.database_instances
-        storage = sizes.mebibytes(self._args.system.database.storage) * (instances + 1)
+        storage = mebibytes(self._args.system.database.storage) * (instances + 1)
         return {
             "pods": str(instances + 3),
             "persistentvolumeclaims": str(instances + 1),

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from catalogue import demand, norms, rules
+from catalogue.system import mebibytes
 from catalogue.load import CatalogueError, examine, load
 from catalogue.province import Blackout, Holiday
 from infra import sizes
@@ -218,7 +219,7 @@ def test_the_catalogue_counts_what_the_declared_centre_asks_for() -> None:
         asked = sizes.app(system) + sizes.data(1)
         counted = demand.of_system(system)
         assert (counted.cpu, counted.memory) == (asked.cpu_request, asked.memory_request)
-        assert counted.storage == sizes.mebibytes(system.database.storage)
+        assert counted.storage == mebibytes(system.database.storage)
 
 
 def test_the_norms_of_a_level_are_what_a_catalogue_hands_on() -> None:
