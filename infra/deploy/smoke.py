@@ -6,10 +6,11 @@ import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)

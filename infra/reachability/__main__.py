@@ -22,7 +22,7 @@ from infra.reachability.ends import End, numbers
 from infra.reachability.network import Side, Verdict
 from infra.reachability.ports import PORT_MAX, PROTOCOLS, said
 from infra.reachability.proof import Proof, prove
-from infra.render.__main__ import built
+from infra.render.building import built
 from infra.render.declared import stacks
 from infra.render.manifests import manifests
 

@@ -11,23 +11,10 @@ from typing import Any
 from infra import ending
 from infra.ending import UsageError
 from infra.errors import InfraError
-from infra.render.declared import Built, build, stacks
+from infra.render.building import built
+from infra.render.declared import stacks
 from infra.render.manifests import manifests, write
 from infra.render.stack_files import file_of, settings_of
-
-
-def built(stack: str, **more: str) -> Built:
-    """Build one stack from its own settings. Raises `InfraError` for a catalogue that the program cannot carry out."""
-    try:
-        return build(stack, settings_of(stack) | more)
-    except ValueError as bad:
-        raise InfraError(
-            "stack-not-built",
-            what=f"stack {stack} cannot be built from this catalogue",
-            why=str(bad),
-            state="nothing of this stack was written",
-            next="mend the catalogue, then dcshift catalogue check",
-        ) from bad
 
 
 def render(output: Path, only: str | None) -> tuple[dict[str, Any], str]:

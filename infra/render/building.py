@@ -1,0 +1,21 @@
+"""Builds one stack from the settings that `pulumi config set` wrote for it; it writes nothing."""
+
+from __future__ import annotations
+
+from infra.errors import InfraError
+from infra.render.declared import Built, build
+from infra.render.stack_files import settings_of
+
+
+def built(stack: str, **more: str) -> Built:
+    """Build one stack from its own settings. Raises `InfraError` for a catalogue that the program cannot carry out."""
+    try:
+        return build(stack, settings_of(stack) | more)
+    except ValueError as bad:
+        raise InfraError(
+            "stack-not-built",
+            what=f"stack {stack} cannot be built from this catalogue",
+            why=str(bad),
+            state="nothing of this stack was written",
+            next="mend the catalogue, then dcshift catalogue check",
+        ) from bad
