@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from catalogue import demand, norms, rules
-from catalogue.system import mebibytes
 from catalogue.load import CatalogueError, examine, load
 from catalogue.province import Blackout, Holiday
+from catalogue.system import mebibytes
 from infra import sizes
 from tests.unit.catalogue.everything import EXAMPLE, dumped
 
