@@ -10,6 +10,8 @@ from catalogue.system import System
 Tier = Literal["app", "data"]
 SYSTEM: Final = "dcshift.gov.vn/he-thong"
 TIER: Final = "dcshift.gov.vn/tang"
+LEVEL: Final = "dcshift.gov.vn/cap-do"
+ENVIRONMENT: Final = "dcshift.gov.vn/moi-truong"
 _POD_SECURITY_VERSION: Final = "v1.34"
 
 
@@ -20,10 +22,10 @@ def of_system(province: Province, system: System) -> dict[str, str]:
         "app.kubernetes.io/part-of": "dcshift",
         "app.kubernetes.io/name": system.id,
         SYSTEM: system.id,
-        "dcshift.gov.vn/cap-do": str(system.level),
+        LEVEL: str(system.level),
         "dcshift.gov.vn/chu-quan": system.owner.agency,
         "dcshift.gov.vn/du-lieu": "-".join(sorted(system.data.classes)),
-        "dcshift.gov.vn/moi-truong": province.environment,
+        ENVIRONMENT: province.environment,
     }
 
 

@@ -265,6 +265,8 @@ class UnitStatus:
     progress: Progress | None
     result: Mapping[str, Json] | None
     error: str | None
+    next: str | None = None
+    """What the unit said to do about its error."""
 
 
 class Units(Protocol):

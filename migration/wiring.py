@@ -21,7 +21,7 @@ from migration.errors import MigrationError, UsageError
 from migration.model.context import SystemContext
 from migration.model.inventory import Inventory
 from migration.model.plan import Step
-from migration.model.words import Finding, Stage
+from migration.model.words import Finding, Severity, Stage
 from migration.ports import Clock, Cluster, Moves
 from migration.stages.registry import handler
 from migration.store import Pinned
@@ -180,6 +180,16 @@ class Workspace:
             *checks.decision_findings(chosen, now),
         ]
 
+    def reach_findings(self, pinned: Pinned, systems: Sequence[str]) -> list[Finding]:
+        """Return every source host of these systems that does not let us in now."""
+        if not self.inventory_file.is_file():
+            return []  # said by whoever needs a host
+        hosts = sorted({host for name in systems for host in pinned.catalogue.system(name).source.hosts()})
+        return [
+            Finding(Severity.BLOCKER, failure.code, host, f"{failure.what}: {failure.why}", failure.next)
+            for host, failure in self.remote.refusals(hosts).items()
+        ]
+
     def other_run_findings(self, journal: Journal, plan: str, systems: Sequence[str]) -> list[Finding]:
         """Return which of these systems another plan has moved or begun to move."""
         others = {str(run): journal.state(run) for run, other, _ in journal.runs() if other != plan}
@@ -190,6 +200,9 @@ class Workspace:
 
         def ask(step: Step, moves: Moves) -> Sequence[Finding]:
             found: list[Finding] = []
+            if step.stage in (Stage.PREPARE, Stage.REPLICATE):
+                # Found now, a host that is gone costs nothing; found by the step, it is gone for its way back too.
+                found += self.reach_findings(pinned, [step.system])
             if step.stage is Stage.QUIESCE and not step.holds_users:
                 # The last moment at which waiting costs nobody anything: the calendar, the targets, the connections.
                 system = pinned.catalogue.system(step.system)

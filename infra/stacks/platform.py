@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
+from infra.components.admission_guard import AdmissionGuard, AdmissionGuardArgs
 from infra.components.edge import Edge, EdgeArgs
 from infra.components.information_system import InformationSystem, InformationSystemArgs
 from infra.config import Settings
@@ -14,6 +15,7 @@ def build(settings: Settings) -> None:
     """Declare the layer."""
     opts, province = pulumi.ResourceOptions(providers=[provider(settings)]), settings.catalogue.province
     edge = Edge("edge", EdgeArgs(settings.edge_namespace, province.target.gateway_class, province.domain), opts)
+    AdmissionGuard("rules", AdmissionGuardArgs(settings), opts)
     namespaces = {}
     for system in settings.catalogue.systems:
         ground = InformationSystem(system.id, InformationSystemArgs(settings, system), opts)

@@ -128,16 +128,18 @@ class AnsiblePlaybooks:
 
     def _open_log(self, ident: str) -> Path:
         """Return the path of this job's events, redacted at their origin; only the latest logs are kept."""
-        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for old in sorted(self._logs.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)[:-_LOGS_MAX]:
-            old.unlink(missing_ok=True)
         path = self._logs / f"{ident}.jsonl"
-        path.touch(mode=0o600)
+        with contextlib.suppress(OSError):
+            self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for old in sorted(self._logs.glob("*.jsonl"), key=lambda path: path.stat().st_mtime)[:-_LOGS_MAX]:
+                old.unlink(missing_ok=True)
+            path.touch(mode=0o600)
         return path
 
 
 def _append(log: Path, line: str) -> None:
-    with log.open("a") as stream:
+    # A log that cannot be written is no reason to break a playbook off half-way; what counts is judged in memory.
+    with contextlib.suppress(OSError), log.open("a") as stream:
         stream.write(line)
 
 

@@ -45,6 +45,8 @@ def run(
             errors="replace",
             timeout=timeout_seconds,
             env=dict(env) if env is not None else None,
+            # A person's Ctrl-C is meant for us: a command that died of it would look like a failed step.
+            start_new_session=True,
             check=False,
         )
     except FileNotFoundError as missing:

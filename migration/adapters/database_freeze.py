@@ -45,7 +45,7 @@ def wait_for_unit(units: Units, name: str, clock: Clock, on_progress: OnProgress
                 what=f"the mover {name} ended without a result",
                 why=status.error or f"it is {status.state}",
                 state="the source serves; the copy is incomplete and begins again on the next run",
-                next="mend the cause, then dcshift run",
+                next=status.next or "mend the cause, then dcshift run",
             )
         if clock.monotonic() > deadline:
             units.stop(name)

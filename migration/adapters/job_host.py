@@ -172,6 +172,10 @@ def memory_folder() -> Path:
     return Path(tempfile.gettempdir())
 
 
+def _room(folder: Path) -> str:
+    return f"{shutil.disk_usage(folder).free:,} bytes are free in {folder}"
+
+
 def run_job(job: Mapping[str, Any], private: Path, report: Reporter) -> tuple[str, int]:
     """Run the playbook and return the runner's status and exit code, which alone prove nothing."""
     import ansible_runner
@@ -219,7 +223,12 @@ def main() -> int:
     report = Reporter(events, Redactor(job["secrets"]))
     memory = memory_folder()
     sweep(memory)
-    private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=memory))
+    try:
+        private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=memory))
+    except OSError as refused:
+        report("said", text=f"the playbook could not be started: {refused}; {_room(memory)}")
+        report("end", status="failed", rc=254)
+        return 0
 
     def give_up() -> None:
         shutil.rmtree(private, ignore_errors=True)
@@ -231,7 +240,7 @@ def main() -> int:
     try:
         status, rc = run_job(job, private, report)
     except Exception as error:
-        report("said", text=f"the playbook could not be started: {error!r}")
+        report("said", text=f"the playbook could not be started: {error!r}; {_room(memory)}")
     finally:
         end_descendants(0)
         watch.finished.set()

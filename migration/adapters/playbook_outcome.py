@@ -15,8 +15,8 @@ from migration.model.words import Json
 
 RESULT: Final = "dcshift_result"
 """The key of `set_stats` under which a host reports."""
-_STATE: Final = "the step's effect on these hosts is unknown until it is probed"
-_NEXT: Final = "mend the cause, then: dcshift run   (it probes the step first)"
+_SURVEY: Final = "survey"
+"""The one playbook that only reads, and that no step runs."""
 
 
 @dataclass(slots=True)
@@ -59,6 +59,7 @@ def judge(playbook: str, limit: Sequence[str], outcome: Outcome, timeout_seconds
             "playbook-too-slow",
             f"playbook {playbook} did not finish in {timeout_seconds:.0f} s and was ended",
             f"it was at the task '{outcome.task}'",
+            playbook,
         )
     if outcome.unreachable:
         raise unreachable(playbook, outcome.unreachable)
@@ -66,21 +67,27 @@ def judge(playbook: str, limit: Sequence[str], outcome: Outcome, timeout_seconds
         host, task, message = outcome.failures[-1]
         others = sorted({name for name, *_ in outcome.failures} - {host})
         also = f" (and on {', '.join(others)})" if others else ""
-        raise _failure("playbook-failed", f"playbook {playbook} failed on {host}{also} at the task '{task}'", message)
+        raise _failure(
+            "playbook-failed", f"playbook {playbook} failed on {host}{also} at the task '{task}'", message, playbook
+        )
     if outcome.status != "successful":
         said = "\n".join(outcome.said)[-2_000:] or "its job host ended without a word"
-        raise _failure("playbook-did-not-run", f"playbook {playbook} ended as '{outcome.status}' ({outcome.rc})", said)
+        raise _failure(
+            "playbook-did-not-run", f"playbook {playbook} ended as '{outcome.status}' ({outcome.rc})", said, playbook
+        )
     if missing := sorted(set(limit) - outcome.processed):
         raise _failure(
             "playbook-reached-no-host",
             f"playbook {playbook} did nothing on {', '.join(missing)}",
             "no play of it matches these hosts of the inventory",
+            playbook,
         )
     if silent := sorted(set(limit) - set(outcome.results)):
         raise _failure(
             "playbook-without-result",
             f"playbook {playbook} reported nothing for {', '.join(silent)}",
             "no task of it applied to what was asked (dcshift_component)",
+            playbook,
         )
 
 
@@ -88,15 +95,22 @@ def unreachable(playbook: str, reasons: Mapping[str, str]) -> StepFailed:
     """Return the error that tells an absent host from a refused key and from a host with another identity."""
     text = "; ".join(f"{host}: {' '.join(message.split())}" for host, message in sorted(reasons.items()))
     names = ", ".join(sorted(reasons))
-    code, what, next_step = "host-unreachable", f"{names} cannot be reached over SSH", _NEXT
+    again = "dcshift survey" if playbook == _SURVEY else "dcshift run"
+    code, what = "host-unreachable", f"{names} cannot be reached over SSH"
+    next_step = f"start the host or correct ansible_host in the inventory, then: {again}"
     if "Host key verification failed" in text or "IDENTIFICATION HAS CHANGED" in text:
         code, what = "ssh-host-key-unknown", f"{names} showed an SSH host key that is not the known one"
-        next_step = "ask the host's administrator for its host key, correct the known_hosts file, then: dcshift run"
+        next_step = f"ask the host's administrator for its host key, correct the known_hosts file, then: {again}"
     elif "Permission denied" in text or "Load key" in text or "no mutual signature" in text:
         code, what = "ssh-key-refused", f"{names} refused our SSH key"
-        next_step = "correct ansible_ssh_private_key_file or the host's authorized_keys, then: dcshift run"
-    return StepFailed(code, what=what, why=text, state=f"playbook {playbook} changed nothing there", next=next_step)
+        next_step = f"correct ansible_ssh_private_key_file or the host's authorized_keys, then: {again}"
+    return StepFailed(code, what=what, why=text, state=f"{playbook} changed nothing there", next=next_step)
 
 
-def _failure(code: str, what: str, why: str) -> StepFailed:
-    return StepFailed(code, what=what, why=why, state=_STATE, next=_NEXT)
+def _failure(code: str, what: str, why: str, playbook: str) -> StepFailed:
+    if playbook == _SURVEY:
+        state, again = "the source was only read; an earlier inventory is kept", "dcshift survey"
+    else:
+        state = "the step's effect on these hosts is unknown until it is probed"
+        again = "dcshift run   (it probes the step first)"
+    return StepFailed(code, what=what, why=why, state=state, next=f"mend the cause, then: {again}")

@@ -21,10 +21,12 @@ from typing import Any, Final
 
 from migration.adapters import command
 from migration.adapters.playbook_outcome import unreachable
-from migration.errors import StepFailed, UsageError
+from migration.errors import MigrationError, StepFailed, UsageError
 
 _PERSIST_SECONDS: Final = 300
 _SSH_FAILED: Final = 255
+_COMMAND: Final = "the command over SSH"
+_REACH_SECONDS: Final = 15.0
 _OPTIONS: Final = (
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
@@ -64,7 +66,7 @@ class WarmSsh:
         words = [*self._words(host), "--", shlex.join(argv)]
         done = command.run(words, input=input, timeout_seconds=timeout_seconds, check=False)
         if done.returncode == _SSH_FAILED:
-            raise unreachable("(a command over SSH)", {host: done.stderr.strip()})
+            raise unreachable(_COMMAND, {host: done.stderr.strip()})
         if done.returncode != 0:
             raise StepFailed(
                 "remote-command-failed",
@@ -78,6 +80,22 @@ class WarmSsh:
     def transport(self, host: str) -> list[str]:
         """Return the words that reach a host, its name last, for a program that brings its own protocol (rsync)."""
         return self._words(host)
+
+    def refusals(self, hosts: Sequence[str]) -> dict[str, MigrationError]:
+        """Return why hosts refuse a new connection, whatever older ones are still open; empty when none does."""
+
+        def ask(host: str) -> MigrationError | None:
+            try:
+                # The first value of an option counts: this one makes our socket unused.
+                words = [self._words(host)[0], "-o", "ControlPath=none", *self._words(host)[1:], "--", "true"]
+                done = command.run(words, timeout_seconds=_REACH_SECONDS, check=False)
+            except MigrationError as failure:
+                return failure
+            return None if done.returncode == 0 else unreachable(_COMMAND, {host: done.stderr.strip()})
+
+        with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+            asked = dict(zip(hosts, pool.map(ask, hosts), strict=True))
+        return {host: failure for host, failure in asked.items() if failure is not None}
 
     def warm(self, hosts: Sequence[str]) -> None:
         """Open the master connections of these hosts now, in parallel; raises `StepFailed` for the first that fails."""

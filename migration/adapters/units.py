@@ -23,6 +23,7 @@ import psutil
 
 from migration.errors import StepFailed, UsageError
 from migration.model.words import Progress
+from migration.movers import room
 from migration.ports import UnitStatus
 
 _TAIL_BYTES: Final = 65_536
@@ -37,12 +38,16 @@ class ProcessUnits:
 
     def start(self, name: str, argv: Sequence[str], *, secrets: Mapping[str, str], token: int) -> None:
         folder = self._of(name)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(folder):
-            _take_turn(folder, name, token)
-            if _alive(folder) is not None:
-                return
-            _write(folder / "process.json", json.dumps(_launch(folder, name, argv, secrets)))
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _locked(folder):
+                _take_turn(folder, name, token)
+                if _alive(folder) is None:
+                    _begin(folder, name, argv, secrets)
+        except OSError as refused:
+            if not room.is_full(refused):
+                raise
+            raise room.missing(folder, doing=f"the start of the mover {name}") from refused
 
     def status(self, name: str) -> UnitStatus:
         folder = self._of(name)
@@ -50,12 +55,13 @@ class ProcessUnits:
             return UnitStatus("absent", None, None, None)
         # Life first, words second: a unit that ends in between has then said its last word.
         alive = _alive(folder) is not None
-        progress, result, error = _words(folder / "log")
+        progress, result, error, advice = _words(folder / "log")
         if alive:
             return UnitStatus("running", progress, None, None)
         if result is not None:
             return UnitStatus("done", progress, result, None)
-        return UnitStatus("failed", progress, None, error or f"it ended without a word; its log is {folder / 'log'}")
+        silent = f"it ended without a word; its log is {folder / 'log'}; {room.left(folder)}"
+        return UnitStatus("failed", progress, None, error or silent, advice)
 
     def stop(self, name: str) -> None:
         folder = self._of(name)
@@ -92,6 +98,16 @@ def _take_turn(folder: Path, name: str, token: int) -> None:
             next="let the orchestrator that holds the later turn go on",
         )
     _write(file, str(token))
+
+
+def _begin(folder: Path, name: str, argv: Sequence[str], secrets: Mapping[str, str]) -> None:
+    launched = _launch(folder, name, argv, secrets)
+    try:
+        _write(folder / "process.json", json.dumps(launched))
+    except OSError:
+        # A unit that nobody can find again must not go on.
+        _end(psutil.Process(launched["pid"]), name)
+        raise
 
 
 def _launch(folder: Path, name: str, argv: Sequence[str], secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -169,16 +185,16 @@ def _signal(process: psutil.Process, number: int) -> None:
         return
 
 
-def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, str | None]:
-    """Read progress, result and error from the end of a log; what is no JSON object belongs to an error."""
+def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, str | None, str | None]:
+    """Read progress, result, error and advice from the end of a log; what is no JSON object belongs to an error."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
-        return None, None, None
-    progress, result, error = None, None, None
+        return None, None, None, None
+    progress, result, error, advice = None, None, None, None
     noise: list[str] = []
     for line in lines:
         try:
@@ -197,9 +213,10 @@ def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, str | Non
         if isinstance(said.get("error"), dict):
             e = said["error"]
             error = f"{e.get('what')}: {e.get('why')} (error {e.get('code')})"
+            advice = str(e["next"]) if e.get("next") else None
     if error is None and noise:
         error = "\n".join(noise[-8:])[-1_000:]
-    return progress, result, error
+    return progress, result, error, advice
 
 
 def _write(file: Path, text: str) -> None:

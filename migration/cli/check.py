@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migration.cli.output import OUT, finding_rows, print_findings
+from migration.cli.output import OUT, finding_rows, plural, print_findings
 from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
         findings += [
             _softened(found) for found in checks.window_findings(pinned.catalogue.province, workspace.clock.now())
         ]
+        findings += workspace.reach_findings(pinned, open_systems)
         build = workspace.moves(pinned)
         for name in open_systems:
             moves = build(name, lambda: 0)
@@ -52,7 +53,7 @@ def register(app: typer.Typer) -> None:
             print_findings(findings)
             count = sum(found.severity == "blocker" for found in findings)
             print(
-                f"{count} blockers: nothing may run"
+                f"state: this check changed nothing\n{plural(count, 'blocker')}: nothing may run"
                 if blocked
                 else f"nothing forbids to run ({len(findings)} findings)"
             )

@@ -7,12 +7,12 @@ from typing import Any
 
 from migration.account import accounts, overhead_ratio, spans
 from migration.cli.output import OUT, finding_rows, plural, print_findings, seconds
-from migration.decisions import holding
+from migration.decisions import holding, past_point_of_no_return
 from migration.errors import BlockedError
 from migration.journal import Journal
 from migration.model.ending import Ending, Outcome, Wish
 from migration.model.plan import Plan
-from migration.model.words import Finding, Severity
+from migration.model.words import Finding, Severity, Side
 
 _EXIT = {
     Outcome.DONE: 0,
@@ -74,6 +74,8 @@ def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
 
     waiting = [name for name in wish.systems if holding(journal.state(run), plan, name)]
     document["citizens_waiting"] = waiting
+    document["serving"] = {name: _serving(journal, plan, name) for name in wish.systems}
+    document["next"] = _next(ending)
 
     def people() -> None:
         took = sum((span.ended_at or span.began_at) - span.began_at for span in spans(events))
@@ -84,6 +86,10 @@ def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
             print(f"  {each.system:<12} {each.state:<12} {each.steps_done} of {each.steps} steps{proofs}{held}")
         if ending.findings:
             print_findings(ending.findings)
+        if ending.outcome in (Outcome.INTERRUPTED, Outcome.BLOCKED):
+            sides = ", ".join(f"the {side} serves {name}" for name, side in document["serving"].items())
+            more = "a mover that was started goes on by itself" if not ending.findings else "this step changed nothing"
+            print(f"state: {sides}; {more}")
         for name in waiting:
             print(f"! citizens of {name} are waiting at the gate until this is mended")
         print(f"next: {_next(ending)}")
@@ -96,6 +102,11 @@ def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
             f"error[{error['code']}]: {error['what']}\n  why:   {error['why']}\n  state: {_state(ending, error)}\n"
             f"  next:  {error['next']}",
         )
+
+
+def _serving(journal: Journal, plan: Plan, system: str) -> Side:
+    state = journal.state(journal.open_run(plan.id))
+    return Side.TARGET if past_point_of_no_return(state, plan, system) else Side.SOURCE
 
 
 def _error(journal: Journal, plan: Plan, ending: Ending) -> dict[str, Any] | None:

@@ -31,7 +31,7 @@ from migration.cli import (
 )
 from migration.cli.output import OUT
 from migration.cli.session import SESSION
-from migration.errors import MigrationError
+from migration.errors import MigrationError, UsageError
 
 if TYPE_CHECKING:
     from migration.wiring import Workspace
@@ -71,18 +71,20 @@ def command(argv: list[str], workspace: Callable[[], Workspace] | None = None) -
     SESSION.opener = workspace
     words = list(argv)
     # `--json` may stand anywhere, also after the verb, because that is where people add it.
-    OUT.json = "--json" in words and "move" not in words
+    OUT.json, OUT.told = "--json" in words and "move" not in words, False
     if OUT.json:
         words = [word for word in words if word != "--json"]
     try:
         ended = typer.main.get_command(app).main(args=words, prog_name="dcshift", standalone_mode=False)
+        if ended == 130 and not OUT.told:
+            raise KeyboardInterrupt  # typer turns Ctrl-C into this number without a word
         return ended if isinstance(ended, int) else 0
     except _WRONG_WORDS as wrong:
         print(wrong.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
         print("next: dcshift --help, or dcshift VERB --help", file=sys.stderr)
         return 2
     except (typer.Abort, KeyboardInterrupt):
-        OUT.note("stopped")
+        OUT.note("stopped; dcshift status shows where the move stands, and the same command may be typed again")
         return 130
     except BrokenPipeError:
         # The reader went away (`| head`): that is no failure of ours, and writing more would be one.
@@ -120,4 +122,23 @@ def _foreign(error: Exception) -> int:
         thoughts = {name: getattr(error, name) for name in ("code", "what", "why", "state", "next")}
         OUT.error(thoughts, str(error))
         return 1
+    if isinstance(error, OSError) and (full := _full(error)) is not None:
+        OUT.error(full.as_dict(), str(full))
+        return full.exit_code
     raise error
+
+
+def _full(error: OSError) -> MigrationError | None:
+    """Return what a person reads when a disk is full, instead of a traceback."""
+    from migration.movers import room
+
+    if not room.is_full(error):
+        return None
+    state = SESSION.workspace().state
+    return UsageError(
+        "state-full",
+        what="dcshift could not write what it must remember",
+        why=f"{error}; {room.left(state)}",
+        state="the source serves as before; the journal tells what was done until then",
+        next=f"make room in {state}, or move DCSHIFT_STATE, then type the same command again",
+    )

@@ -20,9 +20,12 @@ class Output:
     """The one output of this process."""
 
     json: bool = False
+    told: bool = False
+    """Whether the result was said."""
 
     def result(self, document: Mapping[str, Any], people: Callable[[], None]) -> None:
         """Say the result once: as one JSON document, or as people read it."""
+        self.told = True
         if self.json:
             print(json.dumps(document, ensure_ascii=False, indent=1, default=str))
         else:

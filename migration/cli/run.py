@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -226,6 +227,9 @@ def _signals() -> Iterator[Callable[[], str | None]]:
 
     def note(number: int, _frame: object) -> None:
         came.append(signal.Signals(number).name)
+        # Written past Python's buffers: a signal may come in the middle of a `print`.
+        with suppress(OSError):
+            os.write(2, f"\n· {came[-1]} noted: dcshift stops at the next safe place\n".encode())
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

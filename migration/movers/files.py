@@ -10,6 +10,7 @@ import argparse
 import fcntl
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import files_job, files_source, lines
+from migration.movers import files_job, files_source, lines, room
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import MANIFEST, key_of, path_of, shown
@@ -36,11 +37,18 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m migration.movers.files", description=__doc__)
     parser.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
     arguments = parser.parse_args(argv)
+    job = None
     try:
-        lines.result(replicate(_read(arguments.job)))
+        job = _read(arguments.job)
+        lines.result(replicate(job))
     except MigrationError as failure:
         lines.error(failure)
         return failure.exit_code
+    except (OSError, sqlite3.Error) as failure:
+        if job is None or not room.is_full(failure):
+            raise
+        lines.error(files_source.full(job, str(failure)))
+        return 1
     return 0
 
 
@@ -83,6 +91,7 @@ def replicate(job: FilesJob) -> dict[str, Json]:
 
     with only_one(job):
         passes = []
+        files_source.assert_room(job)
         for _ in range(job.passes_max):
             lines.progress("reading the source", 0, None, "files")
             passes.append(carry(job, frozen=False, on_done=on_done))

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from migration.errors import StepFailed
-from migration.movers import programs
+from migration.movers import programs, room
 from migration.movers.files_job import FilesJob
 
 _VANISHED = 24
+_KEPT_FREE_BYTES = 16 * 1024 * 1024
+"""What a copy must leave: the journal and the logs often lie on the same disk, and must still be able to say so."""
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
 
@@ -46,14 +48,30 @@ def _run(job: FilesJob, argv: list[str], paths: bytes, *, frozen: bool) -> None:
     if process.returncode == 0 or (process.returncode == _VANISHED and not frozen):
         return
     if _NO_SPACE.search(said):
-        raise StepFailed(
-            "staging-full",
-            what=f"the files of {job.system}/{job.name} do not fit on this machine",
-            why=said.strip()[-400:],
-            state="the source was only read; the bucket holds what was carried before; nothing is lost",
-            next=f"make room for {job.staging}, then dcshift run goes on where it stopped",
-        )
+        raise full(job, said.strip()[-400:])
     raise programs.failed("rsync", process.returncode, said, doing=f"reading the files of {job.system}/{job.name}")
+
+
+def full(job: FilesJob, why: str) -> StepFailed:
+    """Return the error of a staging folder that is too small; it names the place and what is free there."""
+    return StepFailed(
+        "staging-full",
+        what=f"the files of {job.system}/{job.name} do not fit on this machine",
+        why=f"{room.left(job.staging)}; {why}",
+        state="the source was only read and serves; nothing is lost",
+        next=f"make room in {job.staging}, or move DCSHIFT_STATE, then dcshift run",
+    )
+
+
+def assert_room(job: FilesJob) -> None:
+    """Raise `StepFailed` (staging-full) before a byte is brought that would not fit beside what we keep free."""
+    job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
+    brought, _ = scan(job)
+    wanted = [file for path, file in listing(job, frozen=False).items() if brought.get(path) != file]
+    needed, entries = sum(file.size for file in wanted), room.free_entries(job.staging)
+    if needed + _KEPT_FREE_BYTES > room.free_bytes(job.staging) or (entries is not None and len(wanted) > entries):
+        kept = f"{_KEPT_FREE_BYTES:,} are kept free for the journal"
+        raise full(job, f"{len(wanted):,} more files with {needed:,} bytes are to come, and {kept}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +132,22 @@ class Found:
     mode: int
 
 
-def listing(job: FilesJob) -> dict[bytes, Found]:
-    """Return the regular files of the source itself, in a fifth of the time that rsync needs for both sides."""
+def listing(job: FilesJob, *, frozen: bool = True) -> dict[bytes, Found]:
+    """Return the regular files of the source itself, in a fifth of the time that rsync needs for both sides.
+
+    A file that goes while it is looked at is an error under the freeze only.
+    """
     find = [*job.become] if job.reach else []
     # With the slash a source that is itself a link (`uploads -> shared/uploads`) is followed, as rsync follows it.
-    find += ["find", f"{job.source.rstrip('/')}/", "-type", "f", "-printf", r"%s %T@ %m %P\0"]
+    find += [
+        "find",
+        f"{job.source.rstrip('/')}/",
+        *([] if frozen else ["-ignore_readdir_race"]),
+        "-type",
+        "f",
+        "-printf",
+        r"%s %T@ %m %P\0",
+    ]
     argv = [*job.reach, shlex.join(find)] if job.reach else find
     out = programs.run_raw(argv, dict(os.environ), doing="listing the files", timeout_seconds=job.pull_seconds_max)
     found = {}

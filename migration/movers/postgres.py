@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import claim, copy, identity, large_objects, lines, link, schema, stream
+from migration.movers import claim, copy, identity, large_objects, lines, link, room, schema, stream
 from migration.movers import job as jobs
 from migration.movers.copy_watch import CopyWatch
 from migration.movers.job import PostgresJob
@@ -48,6 +48,11 @@ def main(argv: list[str] | None = None) -> int:
                 next="mend the cause, then dcshift run",
             )
         )
+        return 1
+    except OSError as failure:
+        if not room.is_full(failure):
+            raise
+        lines.error(room.missing(_memory() or Path(tempfile.gettempdir()), doing="the copy of the database"))
         return 1
     return 0
 
@@ -87,12 +92,16 @@ def move(job: PostgresJob) -> dict[str, Json]:
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 
 
+def _memory() -> Path | None:
+    # In memory where there is such a file system: the passwords must not stay on a disk after a power cut.
+    memory = Path("/dev/shm")  # noqa: S108
+    return memory if os.access(memory, os.W_OK) else None
+
+
 @contextlib.contextmanager
 def pass_file(job: PostgresJob) -> Iterator[tuple[Path, Path]]:
     """Give the programs a private folder and a password file in it, removed at the end."""
-    # In memory where there is such a file system: the passwords must not stay on a disk after a power cut.
-    memory = Path("/dev/shm")  # noqa: S108
-    with tempfile.TemporaryDirectory(prefix="dcshift-", dir=memory if os.access(memory, os.W_OK) else None) as name:
+    with tempfile.TemporaryDirectory(prefix="dcshift-", dir=_memory()) as name:
         folder = Path(name)
         file = folder / "pass"
         file.touch(mode=0o600)

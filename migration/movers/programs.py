@@ -27,13 +27,17 @@ def failed(program: str, returncode: int, stderr: str, *, doing: str) -> StepFai
 def begin(
     argv: Sequence[str], environment: Mapping[str, str], *, stdin: IO[bytes] | int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program with both outputs piped."""
+    """Start a program with both outputs piped.
+
+    It gets a session of its own: a person's Ctrl-C is meant for us, and we decide what it ends.
+    """
     return subprocess.Popen(
         [*_DIE_WITH_US, *argv],
         env=dict(environment),
         stdin=subprocess.DEVNULL if stdin is None else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
 
 

@@ -1,0 +1,1 @@
+"""What every object of an information system must be, each rule written once and enforced in three places."""

@@ -1,0 +1,67 @@
+"""Rules of what must not be lost: databases, their volumes and the locks on them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra import labels
+from infra.rules.rule import Rule, Scope
+from infra.rules.subjects import DATABASES, KEPT, NAMESPACES
+
+_COPIES: Final = "an toàn dữ liệu, sao lưu dự phòng"
+_NOT_DATA: Final = f"variables.labels[?'{labels.TIER}'].orValue('') != 'data'"
+
+
+def _locked(option: str) -> str:
+    return f"variables.dataMayBeDestroyed || options.{option}"
+
+
+DATA: Final = (
+    Rule(
+        "database-instances-of-level",
+        "A database has at least as many instances as the level asks for.",
+        "postgres-instances-min",
+        DATABASES,
+        "object.spec.?instances.orValue(1) >= variables.instancesMin[variables.level - 1]",
+        in_lab=False,
+    ),
+    Rule(
+        "database-on-kept-volumes",
+        "A database lies on the storage class whose volumes outlive their claims.",
+        _COPIES,
+        DATABASES,
+        "object.spec.?storage.storageClass.orValue('') == variables.storageClass",
+    ),
+    Rule(
+        "database-image-of-registry",
+        "A database's image is the declared registry's, under a digest or a tag that is not latest.",
+        "an toàn ứng dụng, phát triển và cài đặt phần mềm",
+        DATABASES,
+        "object.spec.?imageName.orValue('').startsWith(variables.registry + '/') "
+        "&& object.spec.imageName.matches('(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})$') "
+        "&& !object.spec.imageName.endsWith(':latest')",
+    ),
+    Rule(
+        "database-without-superuser",
+        "Nobody logs in to a database as superuser over the network.",
+        "an toàn máy chủ, kiểm soát truy cập",
+        DATABASES,
+        "!object.spec.?enableSuperuserAccess.orValue(false) "
+        "&& object.spec.?managed.roles.orValue([]).all(r, !r.?superuser.orValue(false))",
+    ),
+    Rule(
+        "database-requests-and-limits",
+        "A database requests cpu and memory, and is limited in both.",
+        "quotas",
+        DATABASES,
+        "['requests', 'limits'].all(w, ['cpu', 'memory'].all(r, object.spec.?resources[?w][?r].hasValue()))",
+    ),
+    Rule("data-protected", "Deleting a database or its backups is refused by the engine.", _COPIES, KEPT,
+         _locked("protect"), scope=Scope.PROTECT),
+    Rule("data-retained", "A database that leaves the program stays in the cluster.", _COPIES, KEPT,
+         _locked("retain"), scope=Scope.RETAIN),
+    Rule("data-namespace-protected", "Deleting the namespace of a database is refused by the engine.", _COPIES,
+         NAMESPACES, f"{_NOT_DATA} || {_locked('protect')}", scope=Scope.PROTECT),
+    Rule("data-namespace-retained", "The namespace of a database stays when it leaves the program.", _COPIES,
+         NAMESPACES, f"{_NOT_DATA} || {_locked('retain')}", scope=Scope.RETAIN),
+)  # fmt: skip

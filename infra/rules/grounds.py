@@ -1,0 +1,254 @@
+"""Rules of a system's ground: whose everything is, who may enter, what may pass the network, who has which rights."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra import labels
+from infra.rules.rule import Rule, Scope
+from infra.rules.subjects import (
+    ACCOUNTS,
+    BINDINGS,
+    LIMIT_RANGES,
+    NAMESPACES,
+    OWNED,
+    OWNED_DATA,
+    POLICIES,
+    QUOTAS,
+    ROLES,
+    SECRETS,
+    SETTINGS,
+)
+
+_MODES: Final = "['enforce', 'audit', 'warn']"
+_ACCESS: Final = "an toàn máy chủ, kiểm soát truy cập"
+_OWNED: Final = (
+    f"object.metadata.?labels[?'{labels.SYSTEM}'] == variables.place[?'{labels.SYSTEM}'] "
+    f"&& object.metadata.?labels[?'{labels.LEVEL}'].orValue('').matches('^[1-5]$') "
+    "&& ['chu-quan', 'du-lieu', 'moi-truong'].all(k, "
+    "object.metadata.?labels[?('dcshift.gov.vn/' + k)].orValue('') != '')"
+)
+
+
+def _peers(condition: str) -> str:
+    """Return that every peer `p` of every opening, in and out, meets the condition."""
+    return " && ".join(
+        f"object.spec.?{way}.orValue([]).all(r, r.?{peers}.orValue([]).all(p, {condition}))"
+        for way, peers in (("ingress", "from"), ("egress", "to"))
+    )
+
+
+def _openings(condition: str) -> str:
+    return " && ".join(
+        f"object.spec.?{way}.orValue([]).all(r, {condition.format(peers=peers)})"
+        for way, peers in (("ingress", "from"), ("egress", "to"))
+    )
+
+
+NAMESPACE_RULES: Final = (
+    Rule(
+        "namespace-restricted",
+        "Pod security is restricted in all three modes.",
+        "pod-security",
+        NAMESPACES,
+        f"{_MODES}.all(m, variables.labels[?('pod-security.kubernetes.io/' + m)].orValue('') == 'restricted')",
+    ),
+    Rule(
+        "namespace-pins-version",
+        "Pod security names one version, so that an upgrade of the cluster changes nothing unseen.",
+        "pod-security",
+        NAMESPACES,
+        f"{_MODES}.all(m, variables.labels[?('pod-security.kubernetes.io/' + m + '-version')].orValue('')"
+        ".matches('^v1[.][0-9]+$'))",
+    ),
+    Rule(
+        "namespace-named-after-system",
+        "A namespace is called after the system and the tier that its labels name.",
+        "data-namespace",
+        NAMESPACES,
+        f"object.metadata.name == 'httt-' + variables.labels[?'{labels.SYSTEM}'].orValue('') + '-' "
+        f"+ variables.labels[?'{labels.TIER}'].orValue('') "
+        f"&& variables.labels[?'{labels.TIER}'].orValue('') in ['app', 'data']",
+    ),
+    Rule(
+        "namespace-says-whose",
+        "A namespace says its system's level, owner, data and environment.",
+        "quản lý an toàn hệ thống thông tin, chủ quản",
+        NAMESPACES,
+        f"variables.labels[?'{labels.LEVEL}'].orValue('').matches('^[1-5]$') "
+        "&& ['chu-quan', 'du-lieu', 'moi-truong'].all(k, "
+        "variables.labels[?('dcshift.gov.vn/' + k)].orValue('') != '')",
+    ),
+    Rule(
+        "namespace-denies-all",
+        "Every namespace has a policy that refuses all traffic, in and out.",
+        "deny-all-ingress",
+        NAMESPACES,
+        "objects.exists(o, o.kind == 'NetworkPolicy' && o.metadata.namespace == object.metadata.name "
+        "&& o.spec.podSelector.size() == 0 && 'Ingress' in o.spec.policyTypes && 'Egress' in o.spec.policyTypes "
+        "&& !has(o.spec.ingress) && !has(o.spec.egress))",
+        scope=Scope.STACK,
+    ),
+    Rule(
+        "namespace-is-limited",
+        "Every namespace has a quota, and limits for containers that name none.",
+        "quotas",
+        NAMESPACES,
+        "['ResourceQuota', 'LimitRange'].all(k, objects.exists(o, o.kind == k "
+        "&& o.metadata.namespace == object.metadata.name))",
+        scope=Scope.STACK,
+    ),
+    Rule(
+        "quota-complete",
+        "A quota bounds cpu, memory and pods, and allows no door of its own to the outside.",
+        "quotas",
+        QUOTAS,
+        "['requests.cpu', 'limits.cpu', 'requests.memory', 'limits.memory', 'pods'].all(k, k in variables.hard) "
+        "&& ['services.loadbalancers', 'services.nodeports'].all(k, "
+        "string(variables.hard[?k].orValue(dyn('none'))) == '0')",
+    ),
+    Rule(
+        "limits-complete",
+        # Defaults are not asked for: the server itself takes them from the maximum.
+        "Containers have a maximum of cpu and memory.",
+        "quotas",
+        LIMIT_RANGES,
+        "variables.limits.exists(l, l.type == 'Container' && ['cpu', 'memory'].all(r, l.?max[?r].hasValue()))",
+    ),
+)
+
+OWNERSHIP: Final = (
+    Rule("objects-say-whose", "Every object says its system, level, owner, data and environment.",
+         "quản lý an toàn hệ thống thông tin, chủ quản", OWNED, _OWNED),
+    Rule("data-says-whose", "Every object around data says its system, level, owner, data and environment.",
+         "quản lý an toàn hệ thống thông tin, chủ quản", OWNED_DATA, _OWNED),
+)  # fmt: skip
+
+NETWORK: Final = (
+    Rule(
+        "no-whole-internet",
+        "No policy opens to a block of addresses wider than /8.",
+        "egress-by-peer",
+        POLICIES,
+        _peers("!p.?ipBlock.cidr.orValue('').matches('/[0-7]$')"),
+    ),
+    Rule(
+        "openings-name-peers",
+        "Every opening names its peers: an empty list means everyone.",
+        "deny-all-ingress",
+        POLICIES,
+        _openings("r.?{peers}.orValue([]).size() > 0"),
+    ),
+    Rule(
+        "openings-name-ports",
+        "Every opening names its ports: an empty list means every port.",
+        "deny-all-egress",
+        POLICIES,
+        _openings("r.?ports.orValue([]).size() > 0 && r.ports.all(p, has(p.port))"),
+    ),
+    Rule(
+        "no-every-namespace",
+        "No opening selects every namespace.",
+        "data-namespace",
+        POLICIES,
+        _peers(
+            "!has(p.namespaceSelector) || p.namespaceSelector.?matchLabels.orValue({}).size() > 0 "
+            "|| p.namespaceSelector.?matchExpressions.orValue([]).size() > 0"
+        ),
+    ),
+)
+
+RIGHTS: Final = (
+    Rule(
+        "no-wildcard-rights",
+        "No role is given by a wildcard.",
+        _ACCESS,
+        ROLES,
+        "variables.rules.all(r, (r.?apiGroups.orValue([]) + r.?resources.orValue([]) + r.?verbs.orValue([]))"
+        ".all(w, !w.contains('*')))",
+    ),
+    Rule(
+        "secrets-by-name",
+        "Nobody lists Secrets, and who reads or changes one is given it by name.",
+        "an toàn dữ liệu, bí mật dữ liệu",
+        ROLES,
+        "variables.rules.all(r, !('secrets' in r.?resources.orValue([])) "
+        "|| r.?verbs.orValue([]).all(v, v == 'create' "
+        "|| !(v in ['list', 'deletecollection']) && r.?resourceNames.orValue([]).size() > 0))",
+    ),
+    Rule(
+        "no-escalation",
+        "No role may escalate, bind or impersonate.",
+        _ACCESS,
+        ROLES,
+        "variables.rules.all(r, r.?verbs.orValue([]).all(v, !(v in ['escalate', 'bind', 'impersonate'])))",
+    ),
+    Rule(
+        "rights-are-read-only",
+        "No role inside a system changes rights, quotas or network policies.",
+        _ACCESS,
+        ROLES,
+        "variables.rules.all(r, r.?resources.orValue([]).all(x, !(x in ['roles', 'rolebindings', 'networkpolicies', "
+        "'resourcequotas', 'limitranges'])) || r.?verbs.orValue([]).all(v, v in ['get', 'list', 'watch']))",
+    ),
+    Rule(
+        "no-entering-pods",
+        "No role opens a shell in a pod or a tunnel to it: such a session is recorded nowhere.",
+        "access-session-record",
+        ROLES,
+        "variables.rules.all(r, r.?resources.orValue([]).all(x, !(x in ['pods/exec', 'pods/attach', "
+        "'pods/portforward', 'pods/proxy', 'pods/ephemeralcontainers'])))",
+        level=3,
+    ),
+    Rule(
+        "binding-of-own-role",
+        "A binding gives a role of its namespace, never one of the whole cluster.",
+        _ACCESS,
+        BINDINGS,
+        "object.roleRef.kind == 'Role'",
+    ),
+    Rule(
+        "binding-to-nobody-unnamed",
+        "No binding is for everybody, anonymous or not, nor for all accounts of a place.",
+        "access-oidc",
+        BINDINGS,
+        "variables.subjects.all(s, !(s.name in ['system:anonymous', 'system:authenticated', 'system:unauthenticated', "
+        "'system:masters']) && !s.name.startsWith('system:serviceaccounts'))",
+    ),
+    Rule(
+        "binding-to-own-accounts",
+        "An account that gets rights is one of the same system.",
+        _ACCESS,
+        BINDINGS,
+        "variables.subjects.all(s, s.kind != 'ServiceAccount' "
+        "|| s.?namespace.orValue(object.metadata.namespace) in ['app', 'data'].map(t, "
+        f"'httt-' + variables.place['{labels.SYSTEM}'] + '-' + t))",
+    ),
+    Rule(
+        "accounts-without-token",
+        "An account mounts no token unless a pod asks for it.",
+        "an toàn máy chủ, xác thực",
+        ACCOUNTS,
+        "!object.?automountServiceAccountToken.orValue(true)",
+        scope=Scope.DECLARED,
+    ),
+)
+
+SECRECY: Final = (
+    Rule(
+        "no-secret-declared",
+        "No stack declares a Secret: it would lie in the state.",
+        "an toàn dữ liệu, bí mật dữ liệu",
+        SECRETS,
+        "false",
+        scope=Scope.DECLARED,
+    ),
+    Rule(
+        "no-secret-in-settings",
+        "No ConfigMap holds what is called a password, key or token, nor a private key.",
+        "an toàn dữ liệu, bí mật dữ liệu",
+        SETTINGS,
+        "object.?data.orValue({}).all(k, !k.matches('(?i)(password|passwd|secret|token|credential|private)') "
+        "&& !object.data[k].contains('PRIVATE KEY'))",
+    ),
+)

@@ -1,0 +1,157 @@
+"""A real etcd and API server alone, on free ports of the loopback, in a folder of their own; nothing runs in them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lab.ca import Authority, pem, write_private
+from lab.toolchain import tool_path
+
+Document = dict[str, Any]
+_HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class ApiServer:
+    """One API server as its administrator sees it."""
+
+    client: httpx.Client
+    kubeconfig: Path
+
+    def create(self, resource: str, document: Document, *, dry_run: bool = False) -> httpx.Response:
+        """Ask for an object to be made; the answer is the caller's to judge."""
+        version, namespace = document["apiVersion"], document["metadata"].get("namespace")
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        inside = f"/namespaces/{namespace}" if namespace else ""
+        return self.client.post(f"{root}{inside}/{resource}{'?dryRun=All' if dry_run else ''}", json=document)
+
+
+@contextlib.contextmanager
+def api_server(folder: Path) -> Iterator[ApiServer]:
+    """Start both programs, wait until they answer, and end them by pid."""
+    authority, ports = Authority(folder / "pki", "API server of a test"), _free_ports(3)
+    files = _certificates(authority, folder / "pki")
+    etcd = f"http://{_HOST}:{ports[0]}"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_running(folder / "etcd.log", _etcd(folder, etcd, f"http://{_HOST}:{ports[1]}")))
+        stack.enter_context(_running(folder / "api-server.log", _api_server(files, etcd, ports[2])))
+        context = ssl.create_default_context(cafile=str(authority.folder / "ca.pem"))
+        context.load_cert_chain(files / "admin.pem", files / "admin.key")
+        base = f"https://{_HOST}:{ports[2]}"
+        client = stack.enter_context(httpx.Client(base_url=base, verify=context, trust_env=False, timeout=30))
+        _until_ready(client, folder)
+        yield ApiServer(client, _kubeconfig(folder, base, files))
+
+
+def _etcd(folder: Path, url: str, peer: str) -> list[str]:
+    return [
+        str(tool_path("etcd")),
+        "--name=test",
+        f"--data-dir={folder / 'etcd'}",
+        f"--listen-client-urls={url}",
+        f"--advertise-client-urls={url}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=test={peer}",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+    ]
+
+
+def _api_server(files: Path, etcd: str, port: int) -> list[str]:
+    return [
+        str(tool_path("kube-apiserver")),
+        f"--bind-address={_HOST}",
+        f"--advertise-address={_HOST}",
+        # Only its own endpoints' record would need a reachable address, and the loopback is refused as one.
+        "--endpoint-reconciler-type=none",
+        f"--secure-port={port}",
+        f"--etcd-servers={etcd}",
+        "--authorization-mode=RBAC",
+        # No controller makes the accounts that pods need; the rules are what is tried here.
+        "--disable-admission-plugins=ServiceAccount",
+        f"--client-ca-file={files / 'ca.pem'}",
+        f"--tls-cert-file={files / 'server.pem'}",
+        f"--tls-private-key-file={files / 'server.key'}",
+        "--service-cluster-ip-range=198.19.0.0/16",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={files / 'accounts.pub'}",
+        f"--service-account-signing-key-file={files / 'accounts.key'}",
+        "--profiling=false",
+    ]
+
+
+def _certificates(authority: Authority, folder: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    authority.ensure()
+    write_private(folder / "accounts.key", pem(key))
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    write_private(folder / "accounts.pub", public)
+    for name, issued in (
+        ("server", authority.issue("kube-apiserver", ("localhost",), (_HOST,))),
+        ("admin", authority.issue("admin", organisation="system:masters")),
+    ):
+        for suffix, content in zip(("pem", "key"), issued, strict=True):
+            write_private(folder / f"{name}.{suffix}", content.encode())
+    return folder
+
+
+def _kubeconfig(folder: Path, url: str, files: Path) -> Path:
+    cluster = {"server": url, "certificate-authority": str(files / "ca.pem")}
+    user = {"client-certificate": str(files / "admin.pem"), "client-key": str(files / "admin.key")}
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "admin", "user": user}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+        "current-context": "test",
+    }
+    (folder / "kubeconfig").write_text(json.dumps(document))
+    return folder / "kubeconfig"
+
+
+@contextlib.contextmanager
+def _running(log: Path, argv: list[str]) -> Iterator[None]:
+    with log.open("wb") as output:
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait(10)
+
+
+def _until_ready(client: httpx.Client, folder: Path, limit_seconds: float = 120) -> None:
+    end = time.monotonic() + limit_seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx.HTTPError):
+            if client.get("/readyz").status_code == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"the API server is not ready: {(folder / 'api-server.log').read_text()[-2000:]}")
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((_HOST, 0))
+        return [each.getsockname()[1] for each in sockets]

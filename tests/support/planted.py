@@ -1,0 +1,327 @@
+"""For each rule of one object, what makes a good object break it; and random spoiling of any object."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+Document = dict[str, Any]
+DROP: Final = object()
+_POD: Final = "spec.template.spec"
+_WEB: Final = f"{_POD}.containers.0"
+_JOB: Final = "spec.jobTemplate.spec.template.spec"
+_SYSTEM: Final = "dcshift.gov.vn/he-thong"
+
+
+@dataclass(frozen=True)
+class Plant:
+    """One change of one kind of object: a path (parted by `|` where a key has dots) and the new value."""
+
+    kind: str
+    path: str
+    value: Any
+
+    def into(self, document: Document) -> Document:
+        """Return the object with this in it."""
+        made = copy.deepcopy(document)
+        steps = self.path.split("|") if "|" in self.path else self.path.split(".")
+        parent: Any = made
+        for step in steps[:-1]:
+            parent = parent[int(step)] if isinstance(parent, list) else parent.setdefault(step, {})
+        last = steps[-1]
+        if self.value is DROP:
+            parent.pop(last, None)
+        elif isinstance(parent, list):
+            parent[int(last)] = copy.deepcopy(self.value)
+        else:
+            parent[last] = copy.deepcopy(self.value)
+        return made
+
+
+def _label(name: str) -> str:
+    return f"metadata|labels|{name}"
+
+
+PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
+    "namespace-restricted": (
+        Plant("Namespace", _label("pod-security.kubernetes.io/enforce"), "baseline"),
+        Plant("Namespace", _label("pod-security.kubernetes.io/warn"), DROP),
+    ),
+    "namespace-pins-version": (Plant("Namespace", _label("pod-security.kubernetes.io/audit-version"), "latest"),),
+    "namespace-named-after-system": (
+        Plant("Namespace", _label(_SYSTEM), DROP),
+        Plant("Namespace", "metadata.name", "httt-other-app"),
+        Plant("Namespace", "metadata.name", "other"),
+    ),
+    "namespace-says-whose": (
+        Plant("Namespace", _label("dcshift.gov.vn/cap-do"), "6"),
+        Plant("Namespace", _label("dcshift.gov.vn/chu-quan"), DROP),
+    ),
+    "quota-complete": (
+        Plant("ResourceQuota", "spec|hard|limits.cpu", DROP),
+        Plant("ResourceQuota", "spec|hard|services.nodeports", "1"),
+        Plant("ResourceQuota", "spec.hard", DROP),
+    ),
+    "limits-complete": (
+        Plant("LimitRange", "spec.limits.0.max", DROP),
+        Plant("LimitRange", "spec.limits.0.max.cpu", DROP),
+        Plant("LimitRange", "spec.limits", []),
+    ),
+    "objects-say-whose": (
+        Plant("Deployment", _label(_SYSTEM), "other"),
+        Plant("Service", _label("dcshift.gov.vn/chu-quan"), DROP),
+        Plant("CronJob", _label("dcshift.gov.vn/cap-do"), "9"),
+        Plant("Role", "metadata.labels", DROP),
+    ),
+    "data-says-whose": (
+        Plant("Cluster", _label(_SYSTEM), DROP),
+        Plant("ScheduledBackup", _label("dcshift.gov.vn/du-lieu"), DROP),
+    ),
+    "run-as-non-root": (
+        Plant("Deployment", f"{_POD}.securityContext.runAsNonRoot", DROP),
+        Plant("Pod", "spec.securityContext.runAsUser", 0),
+        Plant("CronJob", f"{_JOB}.initContainers.0.securityContext.runAsNonRoot", False),
+        Plant("Job", f"{_WEB}.securityContext.runAsUser", 0),
+    ),
+    "no-privilege-escalation": (
+        Plant("Deployment", f"{_WEB}.securityContext.allowPrivilegeEscalation", DROP),
+        Plant("Job", f"{_POD}.initContainers.0.securityContext.allowPrivilegeEscalation", True),
+        Plant("Pod", "spec.containers.0.securityContext", {"privileged": True}),
+    ),
+    "drop-all-capabilities": (
+        Plant("Deployment", f"{_WEB}.securityContext.capabilities", {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}),
+        Plant("Pod", "spec.containers.0.securityContext.capabilities.drop", ["NET_RAW"]),
+    ),
+    "read-only-root": (Plant("CronJob", f"{_JOB}.containers.0.securityContext.readOnlyRootFilesystem", False),),
+    "seccomp-default": (
+        Plant("Deployment", f"{_POD}.securityContext.seccompProfile", DROP),
+        Plant("Pod", "spec.containers.0.securityContext.seccompProfile", {"type": "Unconfined"}),
+    ),
+    "requests-and-limits": (
+        Plant("Deployment", f"{_WEB}.resources.limits.cpu", DROP),
+        Plant("CronJob", f"{_JOB}.initContainers.0.resources", DROP),
+        Plant("Job", f"{_WEB}.resources.requests", DROP),
+    ),
+    "image-of-registry": (
+        Plant("Deployment", f"{_WEB}.image", "docker.io/library/nginx:1.27"),
+        Plant("Pod", "spec.containers.0.image", "dcshift.local/portal"),
+        Plant("Job", f"{_WEB}.image", "dcshift.local/portal:latest"),
+    ),
+    "image-by-digest": (Plant("Deployment", f"{_WEB}.image", "dcshift.local/portal:5.2.8"),),
+    "no-host-namespaces": (
+        Plant("Deployment", f"{_POD}.hostNetwork", True),
+        Plant("Pod", "spec.hostPID", True),
+        Plant("CronJob", f"{_JOB}.hostIPC", True),
+    ),
+    "no-host-ports": (
+        Plant("Deployment", f"{_WEB}.ports", [{"containerPort": 8000, "hostPort": 80}]),
+        Plant("Pod", "spec.containers.0.ports", [{"containerPort": 8000, "hostPort": 8000}]),
+    ),
+    "no-host-volumes": (
+        Plant("Deployment", f"{_POD}.volumes.0", {"name": "tmp", "hostPath": {"path": "/"}}),
+        Plant("Pod", "spec.volumes.0", {"name": "tmp", "nfs": {"server": "files1", "path": "/srv"}}),
+    ),
+    "no-account-token": (
+        Plant("Deployment", f"{_POD}.automountServiceAccountToken", DROP),
+        Plant("Pod", "spec.automountServiceAccountToken", True),
+        Plant(
+            "CronJob",
+            f"{_JOB}.volumes.0",
+            {"name": "tmp", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+        ),
+    ),
+    "own-account": (
+        Plant("Deployment", f"{_POD}.serviceAccountName", DROP),
+        Plant("Job", f"{_POD}.serviceAccountName", "default"),
+    ),
+    "no-secret-in-environment": (
+        Plant("Deployment", f"{_WEB}.env", [{"name": "PGPASSWORD", "value": "x"}]),
+        Plant("Pod", "spec.containers.0.env", [{"name": "S3_SECRET_KEY", "value": "x"}]),
+    ),
+    "pods-say-whose": (
+        Plant("Deployment", f"spec|template|metadata|labels|{_SYSTEM}", "other"),
+        Plant("Job", "spec.template.metadata", DROP),
+        Plant("Pod", "metadata.labels", DROP),
+    ),
+    "probes": (
+        Plant("Deployment", f"{_WEB}.readinessProbe", DROP),
+        Plant("Deployment", f"{_WEB}.startupProbe", DROP),
+    ),
+    "release-without-gap": (
+        Plant("Deployment", "spec.strategy.rollingUpdate.maxUnavailable", "25%"),
+        Plant("Deployment", "spec.strategy", {"type": "Recreate"}),
+        Plant("Deployment", "spec.strategy", DROP),
+    ),
+    "spread-over-hosts": (
+        Plant("Deployment", f"{_POD}.topologySpreadConstraints", DROP),
+        Plant("Deployment", f"{_POD}.topologySpreadConstraints.0.topologyKey", "rack"),
+    ),
+    "budget-lets-drain": (
+        Plant("PodDisruptionBudget", "spec.maxUnavailable", 0),
+        Plant("PodDisruptionBudget", "spec", {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}),
+    ),
+    "replicas-of-level": (
+        Plant("HorizontalPodAutoscaler", "spec.minReplicas", 1),
+        Plant("HorizontalPodAutoscaler", "spec.minReplicas", DROP),
+    ),
+    "one-run-at-a-time": (
+        Plant("CronJob", "spec.concurrencyPolicy", "Replace"),
+        Plant("CronJob", "spec.concurrencyPolicy", DROP),
+    ),
+    "missed-runs-lapse": (Plant("CronJob", "spec.startingDeadlineSeconds", DROP),),
+    "job-ends": (
+        Plant("CronJob", "spec.jobTemplate.spec.activeDeadlineSeconds", DROP),
+        Plant("Job", "spec.activeDeadlineSeconds", DROP),
+    ),
+    "schedule-says-its-zone": (Plant("CronJob", "spec.timeZone", DROP),),
+    "services-inside": (Plant("Service", "spec.type", "NodePort"), Plant("Service", "spec.type", "LoadBalancer")),
+    "no-external-addresses": (Plant("Service", "spec.externalIPs", ["203.0.113.5"]),),
+    "route-of-domain": (
+        Plant("HTTPRoute", "spec.hostnames", ["dichvucong.example.org"]),
+        Plant("HTTPRoute", "spec.hostnames", DROP),
+    ),
+    "route-of-own-host": (Plant("HTTPRoute", "spec.hostnames", ["other.khanhhoa.example"]),),
+    "route-through-edge": (
+        Plant("HTTPRoute", "spec.parentRefs.0.sectionName", "http"),
+        Plant("HTTPRoute", "spec.parentRefs.0.namespace", "httt-portal-app"),
+        Plant("HTTPRoute", "spec.parentRefs", DROP),
+    ),
+    "route-to-own-services": (Plant("HTTPRoute", "spec.rules.0.backendRefs.0.namespace", "httt-other-app"),),
+    "no-whole-internet": (
+        Plant("NetworkPolicy", "spec.egress", [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}]),
+        Plant("NetworkPolicy", "spec.ingress", [{"from": [{"ipBlock": {"cidr": "::/1"}}], "ports": [{"port": 443}]}]),
+    ),
+    "openings-name-peers": (
+        Plant("NetworkPolicy", "spec.ingress", [{"ports": [{"port": 443}]}]),
+        Plant("NetworkPolicy", "spec.egress", [{"to": [], "ports": [{"port": 443}]}]),
+    ),
+    "openings-name-ports": (
+        Plant("NetworkPolicy", "spec.egress", [{"to": [{"podSelector": {}}]}]),
+        Plant("NetworkPolicy", "spec.egress", [{"to": [{"podSelector": {}}], "ports": [{"protocol": "UDP"}]}]),
+    ),
+    "no-every-namespace": (
+        Plant(
+            "NetworkPolicy", "spec.ingress", [{"from": [{"namespaceSelector": {}}], "ports": [{"port": 8000}]}]
+        ),
+    ),
+    "no-wildcard-rights": (
+        Plant("Role", "rules", [{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}]),
+        Plant("Role", "rules", [{"apiGroups": [""], "resources": ["*/scale"], "verbs": ["get"]}]),
+        Plant("Role", "rules", [{"apiGroups": ["*"], "resources": ["pods"], "verbs": ["get"]}]),
+    ),
+    "secrets-by-name": (
+        Plant("Role", "rules", [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]),
+        Plant(
+            "Role",
+            "rules",
+            [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"], "resourceNames": ["one"]}],
+        ),
+    ),
+    "no-escalation": tuple(
+        Plant("Role", "rules", [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["x"], "verbs": [verb]}])
+        for verb in ("escalate", "bind", "impersonate")
+    ),
+    "rights-are-read-only": (
+        Plant("Role", "rules", [{"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["patch"]}]),
+    ),
+    "no-entering-pods": (
+        Plant("Role", "rules", [{"apiGroups": [""], "resources": ["pods", "pods/exec"], "verbs": ["create"]}]),
+    ),
+    "binding-of-own-role": (
+        Plant(
+            "RoleBinding",
+            "roleRef",
+            {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        ),
+    ),
+    "binding-to-nobody-unnamed": tuple(
+        Plant("RoleBinding", "subjects", [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}])
+        for kind, name in (
+            ("User", "system:anonymous"),
+            ("Group", "system:authenticated"),
+            ("Group", "system:serviceaccounts:kube-system"),
+        )
+    ),
+    "binding-to-own-accounts": (
+        Plant("RoleBinding", "subjects", [{"kind": "ServiceAccount", "name": "x", "namespace": "httt-other-app"}]),
+    ),
+    "accounts-without-token": (Plant("ServiceAccount", "automountServiceAccountToken", DROP),),
+    "no-secret-in-settings": (
+        Plant("ConfigMap", "data", {"DB_PASSWORD": "x"}),
+        Plant("ConfigMap", "data", {"key.pem": "-----BEGIN PRIVATE KEY-----"}),
+    ),
+    "database-instances-of-level": (
+        Plant("Cluster", "spec.instances", 1),
+        Plant("Cluster", "spec.instances", DROP),
+    ),
+    "database-on-kept-volumes": (
+        Plant("Cluster", "spec.storage.storageClass", "standard"),
+        Plant("Cluster", "spec.storage.storageClass", DROP),
+    ),
+    "database-image-of-registry": (
+        Plant("Cluster", "spec.imageName", "ghcr.io/cloudnative-pg/postgresql:17"),
+        Plant("Cluster", "spec.imageName", DROP),
+    ),
+    "database-without-superuser": (
+        Plant("Cluster", "spec.enableSuperuserAccess", True),
+        Plant("Cluster", "spec.managed.roles.0.superuser", True),
+    ),
+    "database-requests-and-limits": (Plant("Cluster", "spec.resources.limits", DROP),),
+}  # fmt: skip
+
+_TEXTS: Final = (
+    "", "x", "default", "latest", "*", "list", "app", "data", "lab", "3", "0", "NodePort", "ClusterIP", "Allow",
+    "system:authenticated", "0.0.0.0/0", "10.0.0.0/7", "httt-portal-app", "Localhost", "ClusterRole", "100m",
+    "secrets", "pods/exec", "dcshift.local/portal:latest", "PASSWORD",
+)  # fmt: skip
+_NUMBERS: Final = (0, 1, 2, 7, 10001)
+
+
+def spoilt(document: Document, dice: random.Random) -> Document:
+    """Return the object after one to three changes: a plant for its kind, or anything at a random place."""
+    made = copy.deepcopy(document)
+    plants = [each for group in PLANTS.values() for each in group if each.kind == document["kind"]]
+    for _ in range(dice.choice((1, 1, 2, 3))):
+        if plants and dice.random() < 0.4:
+            try:
+                made = dice.choice(plants).into(made)
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+                continue  # an earlier change took away what this one is planted in
+        else:
+            _change(made, dice)
+    return made
+
+
+def _places(value: Any, inside: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    keys: Sequence[Any] = (
+        list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    return [place for key in keys for place in ((*inside, key), *_places(value[key], (*inside, key)))]
+
+
+def _change(document: Document, dice: random.Random) -> None:
+    # Without these it is another object, or none.
+    fixed = {("apiVersion",), ("kind",), ("metadata",), ("metadata", "name"), ("metadata", "namespace"), ("spec",)}
+    places = [place for place in _places(document) if place not in fixed]
+    if not places:
+        return
+    *way, last = dice.choice(places)
+    parent: Any = document
+    for step in way:
+        parent = parent[step]
+    value = parent[last]
+    if dice.random() < 0.35:
+        del parent[last]
+    elif isinstance(value, bool):
+        parent[last] = not value
+    elif isinstance(value, int):
+        parent[last] = dice.choice(_NUMBERS)
+    elif isinstance(value, str):
+        parent[last] = dice.choice(_TEXTS)
+    elif isinstance(value, list) and value:
+        parent[last] = dice.choice(([], value + copy.deepcopy(value[:1]), value[1:]))
+    else:
+        parent[last] = type(value)()
