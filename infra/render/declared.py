@@ -115,6 +115,7 @@ def build(stack: str, config: Mapping[str, str] | None = None, *, preview: bool 
     built = Built(stack)
     _RUNTIME.set_root_resource(None)
     monitor = _Monitor(built)
+    _MOCKS._ensure_event_loop()  # what ran before in this process may have closed its own and left none
     pulumi_mocks.set_mocks(_Mocks(), project="dcshift", stack=stack, preview=preview, monitor=monitor)
     pulumi.runtime.set_all_config({f"dcshift:{key}": value for key, value in (config or {}).items()})
 

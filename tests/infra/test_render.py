@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import shutil
@@ -158,3 +159,11 @@ def test_a_stacks_own_settings_are_used_as_pulumi_wrote_them(tmp_path: Path) -> 
     (tmp_path / "Pulumi.data.yaml").write_text("config:\n  dcshift:registry:\n    secure: AAA\n")
     with pytest.raises(ConfigError, match="is encrypted"):
         settings_of("data", tmp_path)
+
+
+def test_a_stack_is_built_where_another_program_closed_its_event_loop() -> None:
+    async def other() -> None:
+        return
+
+    asyncio.run(other())
+    assert build("platform").resources

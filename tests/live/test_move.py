@@ -10,8 +10,7 @@ import os
 import random
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import httpx
 import obstore
@@ -22,62 +21,17 @@ from lab import centres, network
 from lab.addresses import SITES
 from lab.apps.systems import SYSTEMS
 from lab.demo import shell
-from lab.demo.citizens import Citizens
-from lab.demo.cloud import Cloud
-from lab.demo.main import FOLDER, PULUMI, STATE, fresh_folders, upgrade
+from lab.demo.main import PULUMI, STATE, upgrade
 from lab.demo.pages import read_pages
 from lab.demo.promises import audit_target
 from lab.errors import LabError
 from lab.paths import STATE as LAB
-from lab.source.configure import ssh
 from lab.target.api import Api
+from tests.support.play import Play, dcshift, on, say
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(1500), pytest.mark.usefixtures("act")]
 
 _JOURNAL = STATE / "journal.sqlite"
-
-
-def dcshift(name: str, *words: str, allowed: tuple[int, ...] = (0,), **more: Any) -> shell.Ended:
-    return shell.run(f"live-{name}", ["dcshift", "--json", *words], say=_say, allowed=allowed, **more)
-
-
-def _say(line: str) -> None:
-    print(f"    {line}", flush=True)
-
-
-class Play:
-    """Both centres with their stacks up, and citizens who never stop."""
-
-    def __init__(self) -> None:
-        fresh_folders()
-        centres.up(_say, scale="tenth")
-        self.cloud = Cloud()
-        self.cloud.up_all(_say)
-        self.citizens = Citizens(FOLDER, rate_per_second=8.0)
-        self.broken = False
-
-    def end(self) -> None:
-        self.citizens.stop()
-        centres.down(_say)
-
-
-@pytest.fixture(scope="module")
-def play() -> Iterator[Play]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root: namespaces, mounts and a kubelet")
-    whole = Play()
-    try:
-        yield whole
-    finally:
-        whole.end()
-
-
-@pytest.fixture(autouse=True)
-def _an_act_that_fails_ends_the_play(request: pytest.FixtureRequest, play: Play) -> Iterator[None]:
-    assert not play.broken, "an earlier act of this play failed"
-    before = request.session.testsfailed
-    yield
-    play.broken = request.session.testsfailed > before
 
 
 def begun(step: str) -> Callable[[], bool]:
@@ -101,10 +55,6 @@ def _count(condition: str, *values: object) -> int:
 def _query(sql: str, *values: object) -> int:
     with sqlite3.connect(f"file:{_JOURNAL}?mode=ro", uri=True, timeout=10) as connection:
         return int(connection.execute(sql, values).fetchone()[0])
-
-
-def on(host: str, command: str) -> str:
-    return shell.run(f"live-on-{host}", [*ssh(host), command], timeout_seconds=60).stdout
 
 
 def in_target_database(sql: str) -> None:
@@ -141,7 +91,7 @@ def suspend(cronjob: str, suspended: bool) -> None:
 
 def test_stacks_are_up_and_a_second_up_is_empty(play: Play) -> None:
     for stack in ("platform", "data", *SITES):
-        play.cloud.up(stack, _say, empty=True)
+        play.cloud.up(stack, say, empty=True)
 
 
 def test_survey_and_plan(play: Play) -> None:
@@ -251,7 +201,7 @@ def test_no_acknowledged_write_is_lost_doubled_or_altered(play: Play) -> None:
 
 
 def test_the_newer_releases_follow_as_ordinary_deployments(play: Play) -> None:
-    upgrade(play.cloud, _say)
+    upgrade(play.cloud, say)
 
 
 def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Play) -> None:
@@ -277,10 +227,10 @@ def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Pla
     assert said["code"] == "deployment-rolled-back"
     assert f"portal@sha256:{'0' * 64}" in said["why"]
     assert len(seen) > 5 and set(seen) == {"same"}
-    play.cloud.up("portal", _say, empty=True)
+    play.cloud.up("portal", say, empty=True)
 
 
 def test_nothing_of_the_lab_is_left(play: Play) -> None:
     assert PULUMI.exists()
-    centres.down(_say)
+    centres.down(say)
     assert network.leftovers() == []
