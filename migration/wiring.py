@@ -203,6 +203,8 @@ class Workspace:
             if step.stage in (Stage.PREPARE, Stage.REPLICATE):
                 # Found now, a host that is gone costs nothing; found by the step, it is gone for its way back too.
                 found += self.reach_findings(pinned, [step.system])
+                if checks.blocks(found):
+                    return found  # the step's own check asks these hosts too, and would only name the first
             if step.stage is Stage.QUIESCE and not step.holds_users:
                 # The last moment at which waiting costs nobody anything: the calendar, the targets, the connections.
                 system = pinned.catalogue.system(step.system)
