@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from migration.errors import MigrationError
 from migration.model.words import Facts, Finding, Json, Probe, Progress, Proof, Side
 
 OnProgress = Callable[[Progress], None]
@@ -264,9 +265,8 @@ class UnitStatus:
     state: str
     progress: Progress | None
     result: Mapping[str, Json] | None
-    error: str | None
-    next: str | None = None
-    """What the unit said to do about its error."""
+    failure: MigrationError | None = None
+    """Why it failed, in the unit's own four thoughts if it said them."""
 
 
 class Units(Protocol):

@@ -75,7 +75,7 @@ class Api:
     def condition(self, path: str, kind: str) -> bool:
         """Return whether the object at `path` has the condition `kind` with status True."""
         found = self.get(path) or {}
-        conditions = found.get("status", {}).get("conditions", [])
+        conditions = (found.get("status") or {}).get("conditions") or []  # a young definition has them null
         return any(entry["type"] == kind and entry["status"] == "True" for entry in conditions)
 
     def _call(self, method: str, path: str, **request: Any) -> httpx.Response:

@@ -39,13 +39,15 @@ def wait_for_unit(units: Units, name: str, clock: Clock, on_progress: OnProgress
             on_progress(status.progress)
         if status.state == "done":
             return dict(status.result or {})
+        if status.failure is not None:
+            raise status.failure
         if status.state != "running":
             raise StepFailed(
-                "mover-failed",
-                what=f"the mover {name} ended without a result",
-                why=status.error or f"it is {status.state}",
+                "mover-gone",
+                what=f"the mover {name} is not there any more",
+                why=f"it is {status.state}: somebody stopped it, or its folder was removed",
                 state="the source serves; the copy is incomplete and begins again on the next run",
-                next=status.next or "mend the cause, then dcshift run",
+                next="dcshift run",
             )
         if clock.monotonic() > deadline:
             units.stop(name)

@@ -27,6 +27,7 @@ from migration.movers import room
 from migration.ports import UnitStatus
 
 _TAIL_BYTES: Final = 65_536
+_THOUGHTS: Final = ("code", "what", "why", "state", "next")
 _STOP_SECONDS_MAX: Final = 10.0
 
 
@@ -52,16 +53,15 @@ class ProcessUnits:
     def status(self, name: str) -> UnitStatus:
         folder = self._of(name)
         if not (folder / "process.json").exists():
-            return UnitStatus("absent", None, None, None)
+            return UnitStatus("absent", None, None)
         # Life first, words second: a unit that ends in between has then said its last word.
         alive = _alive(folder) is not None
-        progress, result, error, advice = _words(folder / "log")
+        progress, result, error, noise = _words(folder / "log")
         if alive:
-            return UnitStatus("running", progress, None, None)
+            return UnitStatus("running", progress, None)
         if result is not None:
-            return UnitStatus("done", progress, result, None)
-        silent = f"it ended without a word; its log is {folder / 'log'}; {room.left(folder)}"
-        return UnitStatus("failed", progress, None, error or silent, advice)
+            return UnitStatus("done", progress, result)
+        return UnitStatus("failed", progress, None, StepFailed(**error) if error else _silent(name, folder, noise))
 
     def stop(self, name: str) -> None:
         folder = self._of(name)
@@ -185,16 +185,27 @@ def _signal(process: psutil.Process, number: int) -> None:
         return
 
 
-def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, str | None, str | None]:
-    """Read progress, result, error and advice from the end of a log; what is no JSON object belongs to an error."""
+def _silent(name: str, folder: Path, noise: str) -> StepFailed:
+    """Return the error of a unit that did not say its own."""
+    return StepFailed(
+        "mover-failed",
+        what=f"the mover {name} ended without a result",
+        why=noise or f"it ended without a word; its log is {folder / 'log'}; {room.left(folder)}",
+        state="the source serves; the copy is incomplete and begins again on the next run",
+        next="mend the cause, then dcshift run",
+    )
+
+
+def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, dict[str, str] | None, str]:
+    """Read progress, result and error from the end of a log, and what came last that is none of them."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
-        return None, None, None, None
-    progress, result, error, advice = None, None, None, None
+        return None, None, None, ""
+    progress, result, error = None, None, None
     noise: list[str] = []
     for line in lines:
         try:
@@ -211,12 +222,8 @@ def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, str | Non
             )
         result = said["result"] if isinstance(said.get("result"), dict) else None
         if isinstance(said.get("error"), dict):
-            e = said["error"]
-            error = f"{e.get('what')}: {e.get('why')} (error {e.get('code')})"
-            advice = str(e["next"]) if e.get("next") else None
-    if error is None and noise:
-        error = "\n".join(noise[-8:])[-1_000:]
-    return progress, result, error, advice
+            error = {thought: str(said["error"].get(thought, "it did not say")) for thought in _THOUGHTS}
+    return progress, result, error, "\n".join(noise[-8:])[-1_000:]
 
 
 def _write(file: Path, text: str) -> None:

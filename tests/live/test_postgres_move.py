@@ -284,8 +284,9 @@ def test_a_comparison_that_cannot_run_is_a_failure(pair: Pair, handed_over: Post
 def test_a_target_that_was_handed_over_is_never_emptied(handed_over: PostgresMove) -> None:
     with pytest.raises(StepFailed, match="was not removed"):
         handed_over.unreplicate()
-    with pytest.raises(StepFailed, match="mover"):
+    with pytest.raises(StepFailed, match="is not copied again") as refused:
         handed_over.replicate(lambda _: None)
+    assert refused.value.code == "target-handed-over"
     assert failed(handed_over.prove(frozen=True)) == []
 
 
@@ -294,9 +295,9 @@ def test_a_target_with_tables_of_others_is_refused(pair: Pair, move: PostgresMov
         owner.execute("CREATE TABLE theirs (id integer)")
     move.prepare()
     assert "target-not-empty" in [f.code for f in move.check() if f.severity is Severity.BLOCKER]
-    with pytest.raises(StepFailed, match="ended without a result") as refused:
+    with pytest.raises(StepFailed) as refused:
         move.replicate(lambda _: None)
-    assert "target-not-empty" in refused.value.why
+    assert refused.value.code == "target-not-empty"
     move.unreplicate()
     with pair[1].admin("portal", "portal") as owner:
         assert owner.execute("SELECT count(*) FROM theirs").fetchone() == (0,)

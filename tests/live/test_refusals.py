@@ -246,7 +246,7 @@ def test_a_full_disk_is_named_with_its_bytes_and_the_copy_goes_on_once_there_is_
     staging = person.state / "systems" / "feedback" / "files"
     with memory_disk(staging, "2m"):
         said = person.type(*RUN)
-        refused(said, 1, "error staging-full", str(staging), "bytes", "more files with")
+        refused(said, 1, "error[staging-full]", str(staging), "bytes", "more files with")
         assert "make room in" in said.err
         assert refusing.objects("feedback") == 0
         steps = dict(person.attempts())

@@ -89,7 +89,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_killed_unit_is_failed_and_starts_anew(units: ProcessUnits, tmp_path: Path) -> None:
     units.start("one", speak(30), secrets={"job": "hush"}, token=1)
     psutil.Process(json.loads((tmp_path / "units/one/process.json").read_text())["pid"]).kill()
-    assert "ended without a word" in (wait_for(lambda: units.status("one"), "failed").error or "")
+    assert "ended without a word" in str(wait_for(lambda: units.status("one"), "failed").failure)
     units.start("one", speak(0), secrets={"job": "hush"}, token=1)
     wait_for(lambda: units.status("one"), "done")
 
@@ -120,4 +120,13 @@ def test_no_secret_is_on_the_command_line_in_the_environment_or_in_a_file(units:
 
 def test_what_a_broken_unit_printed_is_its_error(units: ProcessUnits) -> None:
     units.start("one", [sys.executable, "-c", "raise SystemExit('no such thing')"], secrets={}, token=1)
-    assert "no such thing" in (wait_for(lambda: units.status("one"), "failed").error or "")
+    assert "no such thing" in str(wait_for(lambda: units.status("one"), "failed").failure)
+
+
+def test_an_error_that_a_unit_said_is_its_own_in_all_its_thoughts(units: ProcessUnits) -> None:
+    failure = StepFailed("no-room", what="it stopped", why="the disk is full", state="half a copy", next="make room")
+    program = f"import json; print(json.dumps({{'error': {failure.as_dict()!r}}})); raise SystemExit(1)"
+    units.start("one", [sys.executable, "-c", program], secrets={}, token=1)
+    told = wait_for(lambda: units.status("one"), "failed").failure
+    assert told is not None
+    assert told.as_dict() == failure.as_dict()
