@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import network, target
+from lab import network, records, target
 from lab.errors import LabError
 from lab.paths import RUN, STATE
 from lab.source import centre as source
@@ -16,8 +16,13 @@ Progress = Callable[[str], None]
 
 
 def up(progress: Progress, *, scale: str = "full", wal_level: str = "logical") -> None:
-    """Bring both data centres up, from a clean state, with `scale` of the source's data (`full` or `tenth`)."""
+    """Bring both data centres up, from a clean state, with `scale` of the source's data (`full` or `tenth`).
+
+    Raises `LabError` when this checkout holds the records of another centre, or when something does not start.
+    """
+    records.assert_ours_or_none()
     down(progress)
+    records.begin()
     lock = threading.Lock()
 
     def say(side: str) -> Progress:
@@ -39,12 +44,16 @@ def up(progress: Progress, *, scale: str = "full", wal_level: str = "logical") -
 
 
 def down(progress: Progress) -> None:
-    """Take both down and remove their state; raises `LabError` when something is left on the machine."""
+    """Take both down, remove their state and the records of moves between them.
+
+    Raises `LabError` when something is left on the machine.
+    """
     target.down(lambda text: progress(f"target: {text}"))
     progress("source: stopping hosts")
     source.down()
     for folder in (STATE, RUN):
         shutil.rmtree(folder, ignore_errors=True)
+    records.forget()
     remains = [*network.leftovers(), *(str(folder) for folder in (STATE, RUN) if folder.exists())]
     if remains:
         raise LabError(

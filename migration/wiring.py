@@ -6,6 +6,7 @@ Adapters are imported when they are needed: a command that reads the journal doe
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from migration.journal import Journal
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+_LAB = CHECKOUT / "build" / "lab"
+_LAB_MARK = ".of-the-lab"
+"""What the lab writes into folders of records that go with it when it is taken down."""
 
 
 def app_namespace(system: str) -> str:
@@ -52,21 +56,47 @@ class Workspace:
 
     @classmethod
     def from_environment(cls) -> Workspace:
-        """Return the workspace that the environment names; in a checkout the lab's by default."""
+        """Return the workspace that the environment names; in a checkout the lab's by default.
+
+        Raises `UsageError` when another centre than the lab is meant and the records here are the lab's.
+        """
         given = os.environ.get
-        inventory = Path(given("DCSHIFT_INVENTORY") or CHECKOUT / "build" / "lab" / "inventory.yml")
+        inventory = Path(given("DCSHIFT_INVENTORY") or _LAB / "inventory.yml")
         beside = inventory.parent / "ca" / "ca.pem"
         ca = given("DCSHIFT_CA")
-        return cls(
+        workspace = cls(
             catalogue_folder=Path(given("DCSHIFT_CATALOGUE") or CHECKOUT / "catalogue" / "khanh-hoa"),
             inventory_file=inventory,
             # KUBECONFIG may be a list for kubectl; the first file is the one meant.
-            kubeconfig=Path(
-                (given("KUBECONFIG") or "").split(os.pathsep)[0] or CHECKOUT / "build" / "lab" / "target" / "kubeconfig"
-            ),
+            kubeconfig=Path((given("KUBECONFIG") or "").split(os.pathsep)[0] or _LAB / "target" / "kubeconfig"),
             state=Path(given("DCSHIFT_STATE") or CHECKOUT / "build" / "state"),
             ca_file=Path(ca) if ca else (beside if beside.is_file() else None),
         )
+        workspace.assert_records_of_this_centre(workspace.state)
+        return workspace
+
+    def assert_records_of_this_centre(self, folder: Path) -> None:
+        """Raise `UsageError` when a folder of records is the lab's, which removes it, and we mean another centre."""
+        if _is(self.inventory_file, _LAB / "inventory.yml") and _is(self.kubeconfig, _LAB / "target" / "kubeconfig"):
+            return
+        if (folder / _LAB_MARK).exists():
+            raise UsageError(
+                "records-of-the-lab",
+                what=f"{folder} is not used for this centre",
+                why="it holds the records of a move in the lab and is removed with it, while KUBECONFIG or "
+                "DCSHIFT_INVENTORY name another centre",
+                state="nothing was changed",
+                next="make lab-down, or use a checkout of its own for each centre",
+            )
+
+    def pulumi_variables(self) -> dict[str, str]:
+        """Return what pulumi needs in its environment. Raises `UsageError` as `from_environment` does."""
+        from migration.adapters.pulumi import environment
+
+        folder = CHECKOUT / "build" / "pulumi"
+        self.assert_records_of_this_centre(folder)
+        variables = environment(folder, self.kubeconfig, Path(sys.prefix), os.environ.get("PATH", ""))
+        return {**variables, "DCSHIFT_CATALOGUE": str(self.catalogue_folder)}
 
     @property
     def plans(self) -> Path:
@@ -276,3 +306,7 @@ def usable(contracts: Mapping[str, TargetContract | str]) -> dict[str, TargetCon
             next=f"pulumi up --stack {sorted(missing)[0]}",
         )
     return {name: contract for name, contract in contracts.items() if isinstance(contract, TargetContract)}
+
+
+def _is(path: Path, other: Path) -> bool:
+    return path.resolve() == other.resolve()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -29,8 +30,6 @@ from lab.toolchain.doctor import diagnose
 from lab.toolchain.plugin import plugin_in_use
 
 FOLDER: Final = CHECKOUT / "build" / "demo"
-STATE: Final = CHECKOUT / "build" / "state"
-PULUMI: Final = CHECKOUT / "build" / "pulumi"
 _RATE_PER_SECOND: Final = 20.0
 
 Say = Callable[[str], None]
@@ -46,6 +45,8 @@ class Options:
 
 def main(options: Options) -> int:
     """Run the demo; return 0 only if every proof passed and no acknowledged write was lost."""
+    for name in filter(shell.names_another_centre, tuple(os.environ)):
+        del os.environ[name]  # the demo means the lab, whatever centre this terminal works on
     screen = Screen(total=8)
     print("dcshift demo · Khánh Hòa · both data centres on this machine\n")
     citizens = Citizens(FOLDER, _RATE_PER_SECOND)
@@ -70,7 +71,7 @@ def _run(options: Options, screen: Screen, citizens: Citizens, memory: PeakMemor
     with screen.phase("tools") as say:
         plugin = _tools(say)
     with screen.phase("centres") as say:
-        fresh_folders()
+        fresh_folder()
         centres.up(say, scale=options.scale)
         say("db1 app1 files1 edge1 answer · node, CNPG, gateway, object store ready")
     with screen.phase("pulumi up") as say:
@@ -118,10 +119,9 @@ def _tools(say: Say) -> str:
     return plugin
 
 
-def fresh_folders() -> None:
-    """Forget an earlier demo: its journal, its Pulumi state, its numbers."""
-    for folder in (STATE, PULUMI, FOLDER):
-        shutil.rmtree(folder, ignore_errors=True)
+def fresh_folder() -> None:
+    """Forget the numbers of an earlier demo; its journal and Pulumi state go with its lab."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
 
 

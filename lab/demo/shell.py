@@ -18,6 +18,8 @@ from lab.errors import LabError
 from lab.paths import CHECKOUT
 
 LOGS = CHECKOUT / "build" / "demo" / "logs"
+_OF_A_CENTRE = frozenset(f"DCSHIFT_{name}" for name in ("INVENTORY", "CATALOGUE", "STATE", "CA", "S3_CREDENTIALS"))
+_OF_OTHER_PROGRAMS = ("KUBE", "PULUMI_", "AWS_", "ANSIBLE_", "PG")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +110,15 @@ def run(
     return ended
 
 
+def names_another_centre(variable: str) -> bool:
+    """Say whether a variable could lead a program of the lab to another cluster, store, host or state."""
+    return variable in _OF_A_CENTRE or variable.startswith(_OF_OTHER_PROGRAMS)
+
+
 def environment() -> dict[str, str]:
-    """Return our environment with the venv's programs first on PATH."""
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+    """Return our environment without what names another centre, and with the venv's programs first on PATH."""
+    kept = {name: value for name, value in os.environ.items() if not names_another_centre(name)}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
 
 
 def _wait(

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def environment(checkout: Path, kubeconfig: Path, virtual_environment: Path, path: str) -> Mapping[str, str]:
-    """Return the variables: state in a local folder, the tools of this checkout first on PATH, no update check.
+def environment(backend: Path, kubeconfig: Path, virtual_environment: Path, path: str) -> Mapping[str, str]:
+    """Return the variables: state in the folder `backend`, the tools of this checkout first on PATH, no update check.
 
     The passphrase is empty because no secret is in any state: secrets are generated in the cluster. A site that puts
     one there sets its own `PULUMI_CONFIG_PASSPHRASE`.
     """
-    backend = checkout / "build" / "pulumi"
     backend.mkdir(parents=True, exist_ok=True)
     return {
         "PULUMI_BACKEND_URL": f"file://{backend}",

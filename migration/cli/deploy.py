@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import typer
 
@@ -18,12 +17,10 @@ def register(app: typer.Typer) -> None:
     )
     def deploy(context: typer.Context) -> int:
         """Deploy a release of a system; one that fails is put back. `--help` shows the options."""
-        from migration.adapters.pulumi import environment
         from migration.wiring import CHECKOUT
 
         workspace = SESSION.workspace()
-        os.environ |= environment(CHECKOUT, workspace.kubeconfig, Path(sys.prefix), os.environ.get("PATH", ""))
-        os.environ["DCSHIFT_CATALOGUE"] = str(workspace.catalogue_folder)
+        os.environ |= workspace.pulumi_variables()
         if workspace.ca_file:
             os.environ["DCSHIFT_CA"] = str(workspace.ca_file)
         os.chdir(CHECKOUT)  # Pulumi's project is there

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
-from pathlib import Path
 
 import typer
 
@@ -17,12 +14,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def env() -> int:
         """Print what pulumi needs: eval "$(dcshift env)"."""
-        from migration.adapters.pulumi import environment
-        from migration.wiring import CHECKOUT
-
-        workspace = SESSION.workspace()
-        variables = dict(environment(CHECKOUT, workspace.kubeconfig, Path(sys.prefix), os.environ.get("PATH", "")))
-        variables["DCSHIFT_CATALOGUE"] = str(workspace.catalogue_folder)
+        variables = SESSION.workspace().pulumi_variables()
         OUT.result(
             variables,
             lambda: print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())),

@@ -21,17 +21,18 @@ from lab import centres, network
 from lab.addresses import SITES
 from lab.apps.systems import SYSTEMS
 from lab.demo import shell
-from lab.demo.main import PULUMI, STATE, upgrade
+from lab.demo.main import upgrade
 from lab.demo.pages import read_pages
 from lab.demo.promises import audit_target
 from lab.errors import LabError
 from lab.paths import STATE as LAB
+from lab.records import JOURNAL_FOLDER, PULUMI
 from lab.target.api import Api
 from tests.support.play import Play, dcshift, on, say
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500), pytest.mark.usefixtures("act")]
 
-_JOURNAL = STATE / "journal.sqlite"
+_JOURNAL = JOURNAL_FOLDER / "journal.sqlite"
 
 
 def begun(step: str) -> Callable[[], bool]:
@@ -233,4 +234,5 @@ def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Pla
 def test_nothing_of_the_lab_is_left(play: Play) -> None:
     assert PULUMI.exists()
     centres.down(say)
+    assert not PULUMI.exists() and not JOURNAL_FOLDER.exists()
     assert network.leftovers() == []

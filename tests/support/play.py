@@ -8,7 +8,7 @@ from lab import centres
 from lab.demo import shell
 from lab.demo.citizens import Citizens
 from lab.demo.cloud import Cloud
-from lab.demo.main import FOLDER, fresh_folders
+from lab.demo.main import FOLDER, fresh_folder
 from lab.source.configure import ssh
 
 
@@ -28,7 +28,7 @@ class Play:
     """Both centres with their stacks up, and citizens who never stop."""
 
     def __init__(self) -> None:
-        fresh_folders()
+        fresh_folder()
         centres.up(say, scale="tenth")
         self.cloud = Cloud()
         self.cloud.up_all(say)

@@ -22,6 +22,7 @@ from obstore.store import S3Store
 
 from lab.addresses import NODE_ADDRESS, S3_PORT
 from lab.command import run
+from lab.demo import shell
 from lab.paths import CHECKOUT
 from lab.paths import STATE as LAB
 from lab.source import configure
@@ -85,7 +86,7 @@ class Person:
         return self._shown(words, Said(process.returncode, out, err))
 
     def _begin(self, words: tuple[str, ...], variables: dict[str, str]) -> subprocess.Popen[str]:
-        environment = {**os.environ, **self.environment, "DCSHIFT_STATE": str(self.state), **variables}
+        environment = {**shell.environment(), **self.environment, "DCSHIFT_STATE": str(self.state), **variables}
         return subprocess.Popen(
             [Path(sys.executable).parent / "dcshift", *words],
             cwd=CHECKOUT,
