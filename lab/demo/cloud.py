@@ -13,6 +13,8 @@ from lab.demo import shell
 from lab.errors import LabError
 from lab.images import build_images
 from lab.paths import STATE
+from lab.records import PULUMI
+from lab.toolchain.plugin import STAND_IN, plugin_in_use
 
 LAYERS: Final = ("platform", "data")
 Say = Callable[[str], None]
@@ -29,6 +31,9 @@ class Cloud:
         ended = shell.run("env", ["dcshift", "--json", "env"])
         self.environment = {name: str(value) for name, value in ended.json().items()}
         self.environment["DCSHIFT_S3_CREDENTIALS"] = str(STATE / "target" / "s3.json")
+        if plugin_in_use() == STAND_IN:
+            # The stand-in is on PATH; only the official plugin is looked for in the user's own Pulumi folder.
+            self.environment["PULUMI_HOME"] = str(PULUMI / "home")
         resources = {"platform": self.up("platform", say)}
         shell.run("provide", [sys.executable, "-m", "infra.provide"], env=self.environment, say=say)
         for stack in (*LAYERS[1:], *SITES):

@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
+import psycopg
+
+from lab.apps.systems import SYSTEMS
 from lab.errors import LabError
 from lab.paths import STATE
 from lab.target.api import Api, Document
@@ -16,6 +19,30 @@ from lab.traffic.audit import Audit, ReadAttachment, audit, bucket_reader
 def audit_target(ledger: Path, system: str) -> Audit:
     """Audit one system's acknowledged writes against its database and bucket on the target."""
     return audit(ledger, system, _database(system), _attachments(system))
+
+
+def assert_figures(scale: str) -> int:
+    """Count on the target what the lab was filled with, such as 331 procedures at level 3; return how many figures.
+
+    Raises `LabError` naming every figure that differs.
+    """
+    wrong, read = [], 0
+    for system in SYSTEMS:
+        with psycopg.connect(_database(system.name), autocommit=True) as connection:
+            for count in system.counts:
+                row = connection.execute(count.query.encode()).fetchone()
+                seen, read = (row[0] if row else None), read + 1
+                if seen != count.expected[scale]:
+                    wrong.append(f"{system.name} has {seen} {count.name}, filled were {count.expected[scale]}")
+    if wrong:
+        raise LabError(
+            "figures-differ",
+            what="the target does not hold what the source was filled with",
+            why="; ".join(wrong),
+            state="the target serves; nothing was changed by this count",
+            next="dcshift verify --rows; read the report",
+        )
+    return read
 
 
 def _database(system: str) -> str:

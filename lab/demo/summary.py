@@ -44,6 +44,8 @@ class SystemSummary:
 class Summary:
     """The whole demo in numbers."""
 
+    report_verified: bool
+    """What the report says of itself: the journal's chain is intact and no proof of a step failed."""
     plugin: str
     phases: list[dict[str, str | float]]
     systems: dict[str, SystemSummary]
@@ -52,14 +54,19 @@ class Summary:
 
     @property
     def verified(self) -> bool:
-        """Say whether every system of the lab is in and verified."""
-        return set(self.systems) == set(SITES) and all(system.verified for system in self.systems.values())
+        """Say whether every system of the lab is in and verified, and the report too."""
+        return (
+            self.report_verified
+            and set(self.systems) == set(SITES)
+            and all(system.verified for system in self.systems.values())
+        )
 
     def write(self, path: Path) -> None:
         """Write the summary atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".tmp")
-        fresh.write_text(json.dumps(asdict(self) | {"verified": self.verified}, indent=2, ensure_ascii=False) + "\n")
+        numbers = {name: value for name, value in asdict(self).items() if name != "report_verified"}
+        fresh.write_text(json.dumps(numbers | {"verified": self.verified}, indent=2, ensure_ascii=False) + "\n")
         fresh.replace(path)
 
     def sentences(self, report: Path) -> list[str]:

@@ -23,7 +23,7 @@ from lab.apps.systems import SYSTEMS
 from lab.demo import shell
 from lab.demo.main import upgrade
 from lab.demo.pages import read_pages
-from lab.demo.promises import audit_target
+from lab.demo.promises import assert_figures, audit_target
 from lab.errors import LabError
 from lab.paths import STATE as LAB
 from lab.records import JOURNAL_FOLDER, PULUMI
@@ -196,6 +196,7 @@ def test_no_acknowledged_write_is_lost_doubled_or_altered(play: Play) -> None:
         audit = audit_target(play.citizens.ledger, system)
         assert audit.verified, audit.as_json()
         assert int(str(counters[system]["requests"])) > 100
+    assert assert_figures("tenth") == sum(len(system.counts) for system in SYSTEMS)
     dcshift("verify-end", "verify")
     report = dcshift("report", "report", "--traffic", str(play.citizens.statistics)).json()
     assert report["verified"] is True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from lab import addresses, network
+from lab.apps.systems import SYSTEMS as LAB_SYSTEMS
+from lab.apps.systems import AppSystem
 from lab.command import Completed, run
 from lab.paths import CHECKOUT, STATE
 from lab.source import centre, configure, machine
@@ -67,6 +70,13 @@ def test_each_system_serves_through_the_edge_by_its_public_name(source: None) ->
         assert centre.serves(system.name)
         assert on("edge1", f"dig +short {addresses.SITES[system.name]}").stdout.strip() == "198.51.100.14"
         assert answers("app1", f"sudo -u {system.name} crontab -l | grep -q {system.name}-manage")
+
+
+@pytest.mark.parametrize("system", LAB_SYSTEMS, ids=lambda system: system.name)
+def test_the_databases_hold_the_figures_that_the_province_published(source: None, system: AppSystem) -> None:
+    for count in system.counts:
+        psql = shlex.join(["sudo", "-u", "postgres", "psql", "-qXAt", "-d", system.name, "-c", count.query])
+        assert int(on("db1", psql).stdout) == count.expected["tenth"], count.name
 
 
 def test_both_hosts_see_the_same_uploads(source: None) -> None:

@@ -31,7 +31,7 @@ GOOD = SystemSummary(
 
 
 def _summary(**systems: SystemSummary) -> Summary:
-    return Summary("stand-in", [], dict(systems), 1, 0.1)
+    return Summary(True, "stand-in", [], dict(systems), 1, 0.1)
 
 
 def test_a_demo_is_verified_when_both_systems_kept_every_promise() -> None:
@@ -54,6 +54,10 @@ def test_one_broken_promise_is_enough_to_fail(bad: dict[str, int]) -> None:
 
 def test_a_system_that_is_missing_is_not_verified() -> None:
     assert not _summary(portal=GOOD).verified
+
+
+def test_a_report_that_is_not_verified_is_enough_to_fail() -> None:
+    assert not replace(_summary(portal=GOOD, feedback=GOOD), report_verified=False).verified
 
 
 def test_the_summary_is_written_whole_and_says_whether_it_is_verified(tmp_path: Path) -> None:
