@@ -1,4 +1,4 @@
-"""What the lab must know about its two systems: releases, jobs, pages to compare, counts; it reads and runs nothing."""
+"""What the lab must know about its two systems, on either side; it reads and runs nothing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class AppSystem:
-    """One system: `release_later` is the one deployed after the watch; `pages` say the same text on both sides."""
+    """One system: `release` is what the old data centre runs, `release_later` the one deployed after the watch; `pages`
+    say the same text on both sides."""
 
     name: str
     port: int
@@ -47,6 +48,11 @@ class AppSystem:
     def source(self) -> Path:
         """Return the folder of its source code."""
         return Path(__file__).parent / self.name
+
+    @property
+    def uploads(self) -> str:
+        """Return where files1 and app1 hold its uploads."""
+        return f"/srv/{self.name}/uploads"
 
     def requirements(self, release: str) -> Path:
         """Return the pinned requirements of one of its releases."""
@@ -74,7 +80,10 @@ PORTAL: Final = AppSystem(
     uid=2001,
     release="5.2.8",
     release_later="8.0.1",
-    jobs=(Job("reconcile-payments", "* * * * *", "reconcile_payments"),),
+    jobs=(
+        Job("reconcile-payments", "* * * * *", "reconcile_payments"),
+        Job("refresh-statistics", "*/10 * * * *", "refresh_statistics"),
+    ),
     pages=(
         "/",
         "/thu-tuc/",
@@ -114,7 +123,10 @@ FEEDBACK: Final = AppSystem(
     uid=2002,
     release="1.0.0",
     release_later="2.6.1",
-    jobs=(Job("escalate-tickets", "*/5 * * * *", "escalate_tickets"),),
+    jobs=(
+        Job("escalate-tickets", "*/5 * * * *", "escalate_tickets"),
+        Job("get-email", "*/10 * * * *", "get_email"),
+    ),
     pages=("/", "/tickets/submit/", _ticket_page(102, "hatang"), _ticket_page(104, "thutuc")),
     counts=(
         Count(

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from lab import addresses
+from lab.apps.systems import AppSystem
 from lab.source.configure import unit
 from lab.source.files import group_id, write
-from lab.source.systems import System
 
 _UNIT: Final = """\
 [Unit]
@@ -43,23 +43,24 @@ exec /opt/{name}/app/bin/manage "$@"
 """
 
 
-def install_system(root: Path, system: System, secrets: dict[str, str], *, database_host: str) -> None:
+def install_system(root: Path, system: AppSystem, secrets: dict[str, str], *, database_host: str) -> None:
     """Install one system below `root`; `secrets` has its `password` and `secret_key`."""
     source = root / "opt" / system.name / "app"
-    shutil.copytree(system.application, source, ignore=shutil.ignore_patterns("__pycache__", "requirements-*"))
+    shutil.copytree(system.source, source, ignore=shutil.ignore_patterns("__pycache__", "requirements-*"))
     write(root, f"/etc/{system.name}.env", environment(system, secrets, database_host), 0o640, (0, system.uid))
     write(root, f"/usr/local/bin/{system.name}-manage", _MANAGE.format(name=system.name), 0o755)
     unit(root, f"{system.name}.service", _UNIT.format(name=system.name))
     tab = "".join(
-        f"{schedule} /usr/local/bin/{system.name}-manage {command} 2>&1 | /usr/bin/logger -t {system.name}-{command}\n"
-        for schedule, command in system.crontab
+        f"{job.schedule} /usr/local/bin/{system.name}-manage {job.command} 2>&1 "
+        f"| /usr/bin/logger -t {system.name}-{job.command}\n"
+        for job in system.jobs
     )
     owner = (system.uid, group_id(root, "crontab"))
     write(root, f"/var/spool/cron/crontabs/{system.name}", tab, 0o600, owner)
     os.chown(root / "var/spool/cron/crontabs", 0, owner[1])
 
 
-def environment(system: System, secrets: dict[str, str], database_host: str) -> str:
+def environment(system: AppSystem, secrets: dict[str, str], database_host: str) -> str:
     """Return the environment file, in the words that systemd and a shell read alike."""
     lines = {
         "PGHOST": database_host,

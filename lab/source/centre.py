@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from lab import addresses, ca, network
+from lab.apps.systems import SYSTEMS
 from lab.command import run
 from lab.errors import LabError
 from lab.paths import RUN, STATE
@@ -21,7 +22,6 @@ from lab.source import application, configure, database, edge, hosts, machine
 from lab.source.during import Progress, during
 from lab.source.environments import venv_layer
 from lab.source.filled import Filled, filled
-from lab.source.systems import SYSTEMS
 
 _BOOT_SECONDS_MAX: Final = 90.0
 _COPY_SECONDS_MAX: Final = 120.0
@@ -127,9 +127,8 @@ def _make(host: str, layers: tuple[Path, ...], data: Filled, wal_level: str) -> 
         database.configure(root, wal_level=wal_level)
     elif host == "app1":
         for system in SYSTEMS:
-            if system.complete:
-                secrets = data.secrets[system.name]
-                application.install_system(root, system, secrets, database_host=addresses.SOURCE_HOSTS["db1"])
+            secrets = data.secrets[system.name]
+            application.install_system(root, system, secrets, database_host=addresses.SOURCE_HOSTS["db1"])
     elif host == "edge1":
         edge.configure(root)
     return configure.identity(host, root)
@@ -142,7 +141,7 @@ def _wait_for_services() -> None:
         f"{host}:{port}": functools.partial(_accepts, addresses.SOURCE_HOSTS[host], port)
         for host, port in [*((host, 22) for host in addresses.SOURCE_HOSTS), ("db1", 5432), ("edge1", 53)]
     }
-    checks |= {f"edge1 {s.name}": functools.partial(serves, s.name) for s in SYSTEMS if s.complete}
+    checks |= {f"edge1 {s.name}": functools.partial(serves, s.name) for s in SYSTEMS}
     while checks := {name: check for name, check in checks.items() if not check()}:
         if time.monotonic() > deadline:
             raise _late(sorted(checks))

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from lab import addresses, ca
+from lab.apps.systems import SYSTEMS
 from lab.source.files import user_id, write
-from lab.source.systems import SYSTEMS
 
 VERSION: Final = "13"
 CONFIGURATION: Final = f"/etc/postgresql/{VERSION}/main"

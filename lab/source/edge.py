@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from lab import addresses, ca
+from lab.apps.systems import SYSTEMS, AppSystem
 from lab.source.files import link, write
-from lab.source.systems import SYSTEMS, System
 
 _SITE: Final = """\
 server {{
@@ -52,7 +52,7 @@ def configure(root: Path) -> None:
     write(root, "/etc/dnsmasq.d/khanhhoa.conf", zone())
 
 
-def site(system: System) -> str:
+def site(system: AppSystem) -> str:
     """Return the nginx site of a system."""
     return _SITE.format(
         name=addresses.SITES[system.name],

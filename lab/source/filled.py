@@ -10,11 +10,11 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lab.apps.systems import SYSTEMS, AppSystem
 from lab.command import run
 from lab.paths import cache
 from lab.rootfs import COPY, cached, digest, in_rootfs, remove_tree
@@ -23,7 +23,6 @@ from lab.source.database import CONFIGURATION, DATA, VERSION
 from lab.source.environments import venv_layer
 from lab.source.files import write
 from lab.source.overlay import scratch_root
-from lab.source.systems import SYSTEMS, System
 
 SCALES: Final = ("full", "tenth")
 _FILL_SECONDS_MAX: Final = 3600.0
@@ -67,34 +66,33 @@ class Filled:
 
 def filled(scale: str) -> Filled:
     """Return the data of `scale` (`full` or `tenth`), filled first if the cache lacks it (minutes for `full`)."""
-    ready = [system for system in SYSTEMS if system.complete]
-    key = digest("1", scale, _CREATE, *(_sources(system) for system in ready))
+    key = digest("1", scale, _CREATE, *(_sources(system) for system in SYSTEMS))
     target = cache() / "filled" / f"{scale}-{key}"
     if not target.is_dir():
-        cached(target, lambda folder: _fill(folder, scale, ready))
+        cached(target, lambda folder: _fill(folder, scale))
         for stale in target.parent.glob(f"{scale}-*"):  # of earlier code: half a gigabyte each, never used again
             if stale != target:
                 remove_tree(stale)
     return Filled(target / "root", target / "uploads", json.loads((target / "secrets.json").read_text()))
 
 
-def _fill(folder: Path, scale: str, ready: Sequence[System]) -> None:
+def _fill(folder: Path, scale: str) -> None:
     words = {s.name: {"password": secrets.token_hex(16), "secret_key": secrets.token_hex(32)} for s in SYSTEMS}
     for system in SYSTEMS:
         (folder / "uploads" / system.name).mkdir(parents=True)
         (folder / "uploads" / system.name).chmod(0o750)
         os.chown(folder / "uploads" / system.name, system.uid, system.uid)
     write(folder, "secrets.json", json.dumps(words), 0o600)
-    environments = [venv_layer(system.name, system.release, hosts.SUITE) for system in ready]
+    environments = [venv_layer(system.name, system.release, hosts.SUITE) for system in SYSTEMS]
     # db1 with the applications' environments above. Not app1's layer as well: a folder that a layer makes anew hides
     # the same folder of the layers below it.
     layers = (*environments, *hosts.lowers("db1"))
     binds = {folder / "uploads" / system.name: system.uploads for system in SYSTEMS}
     with scratch_root(layers, folder / "scratch") as root:
-        for system in ready:
+        for system in SYSTEMS:
             application.install_system(root, system, words[system.name], database_host="127.0.0.1")
         write(root, "/root/roles.sql", _roles(words), 0o600)
-        settings = {"SCALE": scale, "SYSTEMS": " ".join(system.name for system in ready)}
+        settings = {"SCALE": scale, "SYSTEMS": " ".join(system.name for system in SYSTEMS)}
         script = ["bash", "-c", _CREATE]
         in_rootfs(root, script, binds=binds, env=settings, network=False, timeout_seconds=_FILL_SECONDS_MAX)
         for part in (DATA, CONFIGURATION):
@@ -112,11 +110,11 @@ def _roles(words: dict[str, dict[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _sources(system: System) -> str:
+def _sources(system: AppSystem) -> str:
     """Return a digest of what decides a system's data: its code and its pinned packages, not its looks."""
     found = hashlib.sha256()
-    for path in sorted(p for p in system.application.rglob("*") if p.is_file()):
-        name = path.relative_to(system.application)
+    for path in sorted(p for p in system.source.rglob("*") if p.is_file()):
+        name = path.relative_to(system.source)
         if "__pycache__" in name.parts or name.parts[0] in ("static", "templates", "bin"):
             continue
         if name.name.startswith("requirements-") and name.name != f"requirements-{system.release}.txt":

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from lab import addresses
+from lab.apps.systems import SYSTEMS
 from lab.command import run
 from lab.errors import LabError
 from lab.paths import RUN, STATE
 from lab.source.overlay import mount
-from lab.source.systems import SYSTEMS
 
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _SUPERVISOR: Final = Path(__file__).with_name("supervise.sh")

@@ -17,6 +17,9 @@ def test_release_port_pages_and_jobs_are_the_same(lab_system: AppSystem) -> None
     assert system.web.release == lab_system.release
     assert system.web.port == lab_system.port
     assert tuple(system.web.pages) == lab_system.pages
+    assert {name: (files.host, files.path) for name, files in system.source.files.items()} == {
+        "uploads": ("files1", lab_system.uploads)
+    }
     assert [(job.name, job.schedule, job.command) for job in system.jobs] == [
         (job.name, job.schedule, ["manage", job.command]) for job in lab_system.jobs
     ]

@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 
 from lab import addresses, network
+from lab.apps.systems import SYSTEMS, AppSystem
 from lab.apps.systems import SYSTEMS as LAB_SYSTEMS
-from lab.apps.systems import AppSystem
 from lab.command import Completed, run
 from lab.paths import CHECKOUT, STATE
 from lab.source import centre, configure, machine
-from lab.source.systems import SYSTEMS
 
 pytestmark = [
     pytest.mark.live,

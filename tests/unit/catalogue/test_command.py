@@ -34,7 +34,7 @@ def test_check_names_every_fault_of_every_file_with_its_line(tmp_path: Path) -> 
     (tmp_path / "feedback.yaml").write_text("level: 9\n", encoding="utf-8")
     status, _, err = terminal.type("catalogue check")
     assert status == 2
-    assert "portal.yaml:35: colour is not a known key" in err
+    assert "portal.yaml:37: colour is not a known key" in err
     assert "feedback.yaml:1: level is 9" in err
     assert "Traceback" not in err
 
@@ -42,8 +42,8 @@ def test_check_names_every_fault_of_every_file_with_its_line(tmp_path: Path) -> 
 def test_check_names_warnings_beside_faults_and_without_them(tmp_path: Path) -> None:
     terminal = _spoilt(tmp_path, "integrations: []", "integrations: [feedback]")
     status, _, err = terminal.type("catalogue check")
-    assert (status, "portal.yaml:34: integration 'feedback' is not declared on its other end" in err) == (2, True)
-    assert f"warning: {tmp_path}/portal.yaml:34: integration 'feedback' is not opened" in err
+    assert (status, "portal.yaml:36: integration 'feedback' is not declared on its other end" in err) == (2, True)
+    assert f"warning: {tmp_path}/portal.yaml:36: integration 'feedback' is not opened" in err
     feedback = tmp_path / "feedback.yaml"
     text = feedback.read_text(encoding="utf-8").replace("integrations: []", "integrations: [portal]")
     feedback.write_text(text, encoding="utf-8")

@@ -86,11 +86,12 @@ class Still:
 
 @pytest.fixture
 def context(tmp_path: Path) -> SystemContext:
-    inventory = examples.inventory()
+    inventory, portal = examples.inventory(), examples.catalogue().system("portal")
+    facts, job = inventory.systems["portal"], portal.jobs[0]
     return SystemContext(
-        system=examples.catalogue().system("portal"),
+        system=portal.model_copy(update={"jobs": (job,)}),
         contract=examples.contracts()["portal"],
-        facts=inventory.systems["portal"],
+        facts=facts.model_copy(update={"jobs": {job.name: facts.jobs[job.name]}}),
         hosts=inventory.hosts,
         token=lambda: 7,
         state_folder=tmp_path,

@@ -10,24 +10,13 @@ import pytest
 import yaml
 
 from lab import addresses, network
+from lab.apps.systems import FEEDBACK, PORTAL
 from lab.command import Completed
 from lab.errors import LabError
 from lab.source import application, configure, database, edge
 from lab.source.environments import _build_tools
-from lab.source.systems import FEEDBACK, PORTAL, SYSTEMS, System
 
 _CATALOGUE = Path(__file__).parents[4] / "catalogue" / "khanh-hoa"
-
-
-@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
-def test_the_old_data_centre_runs_what_the_catalogue_says(system: System) -> None:
-    declared = yaml.safe_load((_CATALOGUE / f"{system.name}.yaml").read_text())
-    assert declared["web"]["release"] == system.release
-    assert declared["web"]["port"] == system.port
-    assert addresses.SITES[system.name] == f"{declared['web']['host']}.{addresses.DOMAIN}"
-    assert declared["source"]["files"]["uploads"] == {"host": "files1", "path": system.uploads}
-    jobs = {(job["schedule"], job["command"][-1]) for job in declared["jobs"]}
-    assert jobs == set(system.crontab)
 
 
 def test_the_zone_answers_for_both_sites_and_for_nothing_outside() -> None:
