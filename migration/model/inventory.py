@@ -59,13 +59,29 @@ class DatabaseFacts(Observed):
     longest_transaction_seconds: float
 
 
+class LinkFacts(Observed):
+    """A symbolic link in a set of files."""
+
+    path: str
+    leads_to: str
+    """What is written in it."""
+    to: str
+    """`folder`, `file`, `nothing` or `outside`: what stands there, seen from the set."""
+
+
 class FilesFacts(Observed):
     host: str
     path: str
     files: int
     size_bytes: int
     special_files: list[str]
-    """Sockets, devices and FIFOs: never moved, always named."""
+    """The first sockets, devices and FIFOs: never moved, always named."""
+    special_files_count: int = 0
+    links: list[LinkFacts] = []
+    """The first symbolic links: never moved, always named."""
+    links_count: int = 0
+    hard_linked_files: int = 0
+    """Regular files that have another name, in the set or beside it."""
 
 
 class JobFacts(Observed):

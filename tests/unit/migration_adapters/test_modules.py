@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import types
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from migration.adapters.ansible import PLAYBOOKS
+from migration.model.inventory import FilesFacts
 
 
 def module(name: str) -> Any:
@@ -93,14 +95,23 @@ def test_a_verifier_is_what_postgresql_stores(tmp_path: Path) -> None:
     assert not role.same("pencil", "md5abc")
 
 
-def test_a_tree_that_cannot_be_read_is_an_error_and_specials_are_named(tmp_path: Path) -> None:
+def test_a_tree_that_cannot_be_read_is_an_error_and_what_is_no_file_is_named(tmp_path: Path) -> None:
     host = module("dcshift_host")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "tệp").write_text("12345")
-    (tmp_path / "link").symlink_to("a")
-    (tmp_path / "pipe").touch()
-    (tmp_path / "pipe").unlink()
-    __import__("os").mkfifo(tmp_path / "pipe")
-    assert host.tree(str(tmp_path), 10) == {"files": 1, "size_bytes": 5, "special_files": ["pipe"]}
+    root = tmp_path / "set"
+    (root / "a").mkdir(parents=True)
+    (root / "a" / "tệp").write_text("12345")
+    for name, leads_to in (("dir", "a"), ("file", "a/tệp"), ("lost", "b"), ("out", ".."), ("root", ".")):
+        (root / name).symlink_to(leads_to)
+    os.link(root / "a" / "tệp", root / "again")
+    os.mkfifo(root / "pipe")
+    seen = host.tree(str(root), 10)
+    assert (seen["files"], seen["size_bytes"], seen["hard_linked_files"]) == (2, 10, 2)
+    assert (seen["special_files"], seen["special_files_count"]) == (["pipe"], 1)
+    assert {link["path"]: link["to"] for link in seen["links"]} == {
+        **{"dir": "folder", "file": "file", "lost": "nothing", "out": "outside", "root": "folder"},
+    }
+    assert seen["links_count"] == 5
+    assert len(host.tree(str(root), 2)["links"]) == 2
+    FilesFacts.model_validate({"host": "files1", "path": str(root), **seen})
     with pytest.raises(OSError, match="nothing"):
         host.tree(str(tmp_path / "nothing"), 10)
