@@ -44,11 +44,26 @@ def test_disarming_and_arming_is_the_identity_and_repeats_to_itself() -> None:
     cron = module("dcshift_cron")
     place = cron.find(CRONTAB, "pay", ["reconcile_payments"])
     assert place == 1
-    disarmed = cron.changed_line(CRONTAB[1], "disarmed")
-    assert disarmed == "# dcshift-disarmed " + CRONTAB[1]
-    assert cron.changed_line(disarmed, "disarmed") == disarmed
+    disarmed = cron.changed_line(CRONTAB[1], "disarmed", 1_795_514_410.7)
+    assert disarmed == "# dcshift-disarmed @1795514410 " + CRONTAB[1]
+    assert cron.changed_line(disarmed, "disarmed", 1_795_514_999) == disarmed
+    assert (cron.disarmed_at(disarmed), cron.disarmed_at(CRONTAB[1])) == (1_795_514_410, None)
     assert cron.changed_line(disarmed, "armed") == cron.changed_line(CRONTAB[1], "armed") == CRONTAB[1]
     assert cron.find([CRONTAB[0], disarmed], "pay", ["reconcile_payments"]) == 1
+
+
+def test_a_line_disarmed_by_an_earlier_version_gets_its_moment_and_loses_nothing() -> None:
+    cron = module("dcshift_cron")
+    nightly = "@daily /usr/local/bin/portal-manage clear_sessions"
+    old = f"# dcshift-disarmed {nightly}"
+    assert cron.disarmed_at(old) is None
+    assert cron.changed_line(old, "disarmed", 7) == f"# dcshift-disarmed @7 {nightly}"
+    assert cron.changed_line(old, "armed") == nightly
+
+
+@pytest.mark.parametrize(("second", "wait"), [(0, 5), (4.5, 0.5), (5, 0), (54.9, 0), (55, 10), (59.5, 5.5)])
+def test_a_crontab_is_not_changed_while_cron_may_just_be_reading_it(second: float, wait: float) -> None:
+    assert module("dcshift_cron").seconds_to_calm(1_795_514_400 + second) == wait
 
 
 def test_a_job_is_exactly_one_line() -> None:
