@@ -12,9 +12,9 @@ from typing import Final
 
 import psycopg
 
+from migration.adapters import database_content, database_settings, database_target, postgres
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
-from migration.adapters import database_settings, database_target, postgres
 from migration.adapters.database_access import PORT, Access
 from migration.errors import BlockedError, MigrationError, StepFailed
 from migration.model.context import SystemContext
@@ -66,14 +66,20 @@ class PostgresMove:
                 found += findings.from_target(target, facts, contract)
                 if self._access.source_password() is not None:
                     with self._source() as source:
-                        found += findings.from_source(source, target, facts)
-                        found += database_settings.between(source, target, contract)
+                        found += self._of_both(source, target)
                         found += findings.from_stream(source, target, self._system, self._name)
         except (psycopg.Error, MigrationError) as failure:
             why = failure.why if isinstance(failure, MigrationError) else str(failure).strip()
             where, next = f"{contract.cluster}/{contract.name}", "mend the cause, then dcshift check"
             found.append(Finding(Severity.BLOCKER, "database-not-read", where, f"a side did not answer: {why}", next))
         return found
+
+    def _of_both(self, source: Connection, target: Connection) -> Iterator[Finding]:
+        yield from findings.from_source(source, target, self._context.facts.database)
+        yield from database_settings.between(source, target, self._context.contract.database)
+        yield from database_content.of_source(source)
+        yield from database_content.of_extensions(source, target)
+        yield from database_content.of_sorting(source, target)
 
     # Prepare
 
@@ -123,8 +129,7 @@ class PostgresMove:
 
     def replicate(self, on_progress: OnProgress) -> Facts:
         with self._source() as source, self._target() as target:
-            found = list(findings.from_source(source, target, self._context.facts.database))
-            found += database_settings.between(source, target, self._context.contract.database)
+            found = list(self._of_both(source, target))
         if blockers := [finding for finding in found if finding.severity is Severity.BLOCKER]:
             raise BlockedError(
                 "database-not-movable",
