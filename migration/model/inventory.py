@@ -105,6 +105,13 @@ class TrafficFacts(Observed):
     server_names: list[str]
     certificate_expires: str
     """RFC 3339 in UTC."""
+    served_names: list[str] = []
+    """Names under which the site answers itself; those that only send elsewhere are left out."""
+    ipv6_ports: list[int] = []
+    default_ports: list[int] = []
+    """Ports at which the site also answers for names that nobody has."""
+    by_address: list[str] = []
+    """Directives of nginx that decide by a client's address."""
 
 
 class SystemFacts(Observed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from migration.adapters.ansible import PLAYBOOKS
-from migration.model.inventory import FilesFacts
+from migration.model.inventory import FilesFacts, TrafficFacts
 
 
 def module(name: str) -> Any:
@@ -97,6 +98,66 @@ def test_nginx_is_read_as_it_would_load_it() -> None:
     assert tls["server_name"] == [["dichvucong.example", "www.dichvucong.example"]]
     assert [nginx.port(words) for words in tls["listen"]] == [443, 443]
     assert [nginx.port([text]) for text in ("80", "198.51.100.14", "localhost:8080")] == [80, 80, 8080]
+
+
+ODD_NGINX = """# configuration file /etc/nginx/nginx.conf:
+http { limit_req_zone $binary_remote_addr zone=z:1m rate=9r/s; log_format m '$remote_addr'; access_log /l m;
+    geo $near { default 0; 10.0.0.0/8 1; }
+    include /etc/nginx/sites-enabled/*;
+}
+# configuration file /etc/nginx/sites-enabled/portal.conf:
+server { listen 443 ssl; listen [::]:443 ssl; server_name old.example; return 301 https://portal.example$request_uri; }
+server {
+    listen 443 ssl default_server; listen [2001:db8::1]:8443 ssl;
+    server_name portal.example www.portal.example;
+    location /admin { allow 10.0.0.0/8; deny all; }
+    location / { limit_req zone=z; proxy_set_header X-Real-IP $remote_addr; }
+    location /.git { deny all; }
+}
+# configuration file /etc/nginx/sites-enabled/other.conf:
+server { listen 443 ssl; server_name other.example; deny 10.9.0.1; }
+"""
+
+
+def test_names_listeners_and_rules_by_address_belong_to_their_site() -> None:
+    nginx = module("dcshift_nginx")
+    rules, sites = nginx.rules_by_address(ODD_NGINX), dict[str, Any]()
+    for file, directives in nginx.servers(ODD_NGINX):
+        nginx.add(sites, file, directives, rules)
+    portal = sites["portal"]
+    assert portal["server_names"] == {"old.example", "portal.example", "www.portal.example"}
+    assert portal["served_names"] == {"portal.example", "www.portal.example"}
+    assert (portal["ipv6_ports"], portal["default_ports"]) == ({8443}, {443})
+    everywhere = {"limit_req_zone $binary_remote_addr zone=z:1m rate=9r/s", "geo $near"}
+    mine = {"allow 10.0.0.0/8", "limit_req zone=z", "proxy_set_header X-Real-IP $remote_addr"}
+    assert portal["by_address"] == everywhere | mine
+    assert sites["other"]["by_address"] == everywhere | {"deny 10.9.0.1"}
+    TrafficFacts.model_validate(
+        {"host": "edge1", "site": "portal", **{k: sorted(v) for k, v in portal.items() if v}}
+        | {"certificate_expires": ""}
+    )
+
+
+def test_a_gate_that_does_not_know_its_newest_settings_says_so(tmp_path: Path) -> None:
+    source = importlib.machinery.SourceFileLoader("gate", str(PLAYBOOKS / "roles/gate/files/dcshift-gate"))
+    spec = importlib.util.spec_from_loader("gate", source)
+    assert spec is not None
+    tool = importlib.util.module_from_spec(spec)
+    source.exec_module(tool)
+    (tmp_path / "certificates").mkdir()
+    (tmp_path / "gate.json").write_text('{"state_folder": "/nowhere"}')
+    started = 1_795_514_400
+    for name in ("haproxy.cfg", "gate.lua", "certificates/portal.pem", "redirect.nft"):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (started, started + 1.5))
+    gate = tool.Gate(tmp_path)
+    assert tool.stale_settings(gate, started) == []
+    os.utime(tmp_path / "redirect.nft", (started, started + 60))
+    assert tool.stale_settings(gate, started) == [], "the gate does not read it"
+    os.utime(tmp_path / "certificates/portal.pem", (started, started + 60))
+    os.utime(tmp_path / "haproxy.cfg", (started, started + 60))
+    assert tool.stale_settings(gate, started) == ["haproxy.cfg", "portal.pem"]
+    assert tool.stale_settings(gate, started + 60) == []
 
 
 def test_a_verifier_is_what_postgresql_stores(tmp_path: Path) -> None:
