@@ -131,5 +131,9 @@ class Inventory(Observed):
     systems: dict[str, SystemFacts]
 
     def hash(self) -> str:
-        """Return the SHA-256 of the content."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Return the SHA-256 of the content.
+
+        Only what joined later has a default, and counts where it was seen: an upgrade of the program alone may not make
+        the inventory of a plan look altered.
+        """
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()
