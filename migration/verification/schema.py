@@ -6,7 +6,8 @@ Each question returns lines `object | description`; `definitions` says when two 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from migration.model.words import Proof
 from migration.verification.definitions import Tokens, alike, tokens
@@ -92,7 +93,9 @@ QUESTIONS = {
 def differences_between(source: Sequence[str], target: Sequence[str], what: str) -> list[str]:
     """Say how two lists of lines `name | description` differ, but for what servers are known to write otherwise."""
     left: tuple[list[str], list[str]] = ([], [])
-    here, there = (_by_name(lines) for lines in (source, target))
+    # Most are equal to the letter; only the rest is read word for word, because citizens may be waiting.
+    equal = Counter(source) & Counter(target)
+    here, there = (_by_name((Counter(lines) - equal).elements()) for lines in (source, target))
     for name in here.keys() | there.keys():
         waiting = list(there.get(name, ()))
         unmatched: list[tuple[Tokens, str]] = []
@@ -111,7 +114,7 @@ def differences_between(source: Sequence[str], target: Sequence[str], what: str)
     return between(set(left[0]), set(left[1]), what)
 
 
-def _by_name(lines: Sequence[str]) -> dict[str, list[tuple[Tokens, str]]]:
+def _by_name(lines: Iterable[str]) -> dict[str, list[tuple[Tokens, str]]]:
     found: dict[str, list[tuple[Tokens, str]]] = {}
     for line in lines:
         name, _, description = line.partition(" | ")
