@@ -63,6 +63,15 @@ _QUESTIONS: dict[str, tuple[Severity, str, str, str]] = {
         "event triggers are not carried: only a superuser can make them",
         "make them on the target after the move if they are needed",
     ),
+    "connection-limits": (
+        Severity.WARNING,
+        """SELECT format('database %I has %s', datname, datconnlimit) FROM pg_database
+        WHERE datname = current_database() AND datconnlimit <> -1
+        UNION ALL SELECT format('role %I has %s', r.rolname, r.rolconnlimit) FROM pg_roles r
+        JOIN pg_database d ON d.datdba = r.oid AND d.datname = current_database() WHERE r.rolconnlimit <> -1""",
+        "limits of connections are not carried",
+        "set them on the target if they protect something there",
+    ),
     "always-triggers": (
         Severity.WARNING,
         f"""SELECT format('%I.%I.%I', n.nspname, c.relname, t.tgname) FROM pg_trigger t

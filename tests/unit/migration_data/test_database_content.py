@@ -65,6 +65,11 @@ PLANTS = {
         "DROP EVENT TRIGGER seen; DROP FUNCTION e()",
         "seen",
     ),
+    "connection-limits": (
+        "ALTER DATABASE portal CONNECTION LIMIT 50; ALTER ROLE portal CONNECTION LIMIT 40",
+        "ALTER DATABASE portal CONNECTION LIMIT -1; ALTER ROLE portal CONNECTION LIMIT -1",
+        "database portal has 50, role portal has 40",
+    ),
     "always-triggers": (f"{_FIRE}; {_WOKEN.format('ALWAYS')}", "DROP TRIGGER w ON t; DROP FUNCTION f()", "public.t.w"),
     "replica triggers": (
         f"{_FIRE}; {_WOKEN.format('REPLICA')}",
@@ -94,7 +99,7 @@ def test_a_planted_case_is_named_with_what_to_do(plant: str, sides: Sides) -> No
     code = "always-triggers" if plant == "replica triggers" else plant
     assert set(seen) == {code}
     assert expected in seen[code].what
-    warned = ("event-triggers", "always-triggers", "unlogged-tables")
+    warned = ("connection-limits", "event-triggers", "always-triggers", "unlogged-tables")
     assert (seen[code].severity is Severity.WARNING) == (code in warned)
     assert seen[code].next
     assert found(sides) == {}
