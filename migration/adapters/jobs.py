@@ -25,6 +25,8 @@ class CronMove:
         self._context, self._playbooks, self._cluster, self._clock = context, playbooks, cluster, clock
         self._names = tuple(job.name for job in context.system.jobs)
         self._target = {job.name: job for job in context.contract.jobs}
+        self._not_run: list[str] = []
+        """Slots that neither side runs, as far as this process has armed the target."""
 
     def check(self) -> Sequence[Finding]:
         """Return jobs that the target lacks, or schedules at other times than the catalogue says."""
@@ -94,7 +96,8 @@ class CronMove:
         for name, job in self._target.items():
             before = self._cluster.cronjob(job.namespace, job.cronjob)
             self._cluster.set_cronjob_suspended(job.namespace, job.cronjob, False)
-            facts[name] = _gap(before, self._clock.now())
+            facts[name], not_run = _gap(before, self._clock.now())
+            self._not_run += [f"{name} {moment}" for moment in not_run]
         return facts
 
     def target_armed(self) -> Probe:
@@ -124,6 +127,9 @@ class CronMove:
             differences.append(f"it could not be read: {unread.why}")
         where = f"on the {serving} alone" if serving else "on no side"
         sentence = f"{len(self._names)} jobs are armed {where}" if not differences else differences[0]
+        if self._not_run and not differences:
+            figures["slots_not_run"] = list(self._not_run)
+            sentence += f"; {len(self._not_run)} slots fell between both sides and are run by none: {self._not_run[0]}"
         return [Proof("jobs", not differences, sentence, figures, tuple(differences[:20]))]
 
     def _judge(
@@ -166,22 +172,24 @@ class CronMove:
         return StepFailed(code, what=what, why=why, state="the target's jobs are as they were", next="dcshift status")
 
 
-def _gap(job: CronJobState, now: float) -> dict[str, Json]:
-    """Return the slots that neither side has run when a job is armed now.
+def _gap(job: CronJobState, now: float) -> tuple[Json, list[str]]:
+    """Return the facts of the time between both sides when a job is armed now, and the slots that nobody runs.
 
     The controller starts the last of them at once unless its deadline is over; it starts no other.
     """
     if job.last_slot is None or not job.suspended:
-        return {"armed": True, "already": not job.suspended}
+        return {"armed": True, "already": not job.suspended}, []
     missed = list(slots(job.schedule, job.time_zone, job.last_slot, now))
     deadline = job.starting_deadline_seconds
     late = missed[-1:] if missed and (deadline is None or now - missed[-1] < deadline) else []
-    return {
+    not_run = [_shown(moment) for moment in missed if moment not in late]
+    facts: dict[str, Json] = {
         "armed": True,
         "source_ran_up_to": _shown(job.last_slot),
         "started_late": [_shown(moment) for moment in late],
-        "not_run": [_shown(moment) for moment in missed if moment not in late],
+        "not_run": list(not_run),
     }
+    return facts, not_run
 
 
 def _shown(moment: float) -> str:

@@ -201,7 +201,9 @@ def cut(context: SystemContext, disarmed_at: float, armed_at: float, schedule: s
     assert move.source_disarmed().state is ProbeState.NOT_DONE, "a crash before the target was told must not pass"
     move.disarm_source()
     assert move.source_disarmed().state is ProbeState.DONE
-    facts = move.arm_target()["reconcile-payments"]
+    facts: Any = move.arm_target()["reconcile-payments"]
+    said = move.prove(serving=Side.TARGET)[0].sentence
+    assert ("fell between both sides" in said) is bool(facts["not_run"]), "people are told, not only the journal"
     return facts, target.would_start(armed_at)
 
 
