@@ -9,6 +9,7 @@ import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from catalogue import norms, rules
 from catalogue.controls import Controls
@@ -123,13 +124,23 @@ def digest(*parts: Strict) -> str:
 
 
 def _content(part: Strict) -> dict[str, object]:
-    unwritten = {
-        name
-        for name in part.later
-        if getattr(part, name)
-        == type(part).model_fields[name].get_default(call_default_factory=True, validated_data={})
-    }
-    return part.model_dump(mode="json", by_alias=True, exclude=unwritten, exclude_none=True)
+    return part.model_dump(mode="json", by_alias=True, exclude=_unwritten(part) or None, exclude_none=True)
+
+
+def _unwritten(part: object) -> dict[Any, Any]:
+    """Return which fields that came later were not written, at any depth, as pydantic's `exclude` takes them."""
+    inside: dict[Any, Any]
+    if isinstance(part, dict):
+        inside = {key: _unwritten(value) for key, value in part.items()}
+    elif isinstance(part, Strict):
+        inside = {name: _unwritten(getattr(part, name)) for name in type(part).model_fields}
+        for name in part.later:
+            field = type(part).model_fields[name]
+            if getattr(part, name) == field.get_default(call_default_factory=True, validated_data={}):
+                inside[name] = True
+    else:
+        return {}
+    return {name: found for name, found in inside.items() if found}
 
 
 def _whole(path: Path) -> rules.Whole:

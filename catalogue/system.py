@@ -135,8 +135,11 @@ class SourceDatabase(Strict):
 
 
 class SourceFiles(Strict):
+    later: ClassVar[frozenset[str]] = frozenset({"left_behind"})
     host: Host
     path: AbsolutePath
+    left_behind: list[Text] = []
+    """Links, sockets and the like that people decided not to carry: patterns of paths in the set, `*` also over `/`."""
 
 
 class SourceJob(Strict):

@@ -227,6 +227,18 @@ class Playbooks(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class CronJobState:
+    """When a CronJob starts its job."""
+
+    schedule: str
+    time_zone: str
+    suspended: bool
+    starting_deadline_seconds: int | None
+    last_slot: float | None
+    """The last slot that counts as run, seconds since the epoch: the controller starts none up to it."""
+
+
 class Cluster(Protocol):
     """The target's Kubernetes API, as far as the migration needs it."""
 
@@ -244,7 +256,10 @@ class Cluster(Protocol):
     def deployment_ready(self, namespace: str, name: str) -> tuple[int, int]:
         """Return (ready, wanted) replicas of the current generation."""
 
-    def cronjob_suspended(self, namespace: str, name: str) -> bool: ...
+    def cronjob(self, namespace: str, name: str) -> CronJobState: ...
+
+    def set_cronjob_last_slot(self, namespace: str, name: str, moment: float) -> None:
+        """Let every slot up to this moment count as run."""
 
     def set_cronjob_suspended(self, namespace: str, name: str, suspended: bool) -> None: ...
 

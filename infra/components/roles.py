@@ -90,6 +90,8 @@ def _migrator_app(system: System) -> list[Rule]:
         _rule("", ["configmaps"], ["get"], [naming.CONTRACT]),
         _rule("", ["secrets"], ["get"], secrets),
         _rule("batch", ["cronjobs"], ["get", "list", "patch"]),
+        # To tell the controller up to which slot the source has run a job.
+        _rule("batch", ["cronjobs/status"], ["get", "patch"]),
         _rule("batch", ["jobs"], ["get", "list", "create", "delete"]),
         _rule("apps", ["deployments"], ["get", "list"]),
         _rule("apps", ["deployments/scale"], ["get", "patch", "update"]),

@@ -12,9 +12,9 @@ from typing import Final
 
 import psycopg
 
+from migration.adapters import database_content, database_settings, database_target, postgres
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
-from migration.adapters import database_target, postgres
 from migration.adapters.database_access import PORT, Access
 from migration.errors import BlockedError, MigrationError, StepFailed
 from migration.model.context import SystemContext
@@ -28,6 +28,7 @@ from migration.verification.large_objects import prove_large_objects
 from migration.verification.rows import prove_materialised_views, prove_rows
 from migration.verification.schema import prove_schema
 from migration.verification.sequences import prove_sequences
+from migration.verification.settings import prove_settings
 
 _LAG_BYTES_MAX: Final = 1_048_576
 _CATCH_UP_SECONDS_MAX: Final = 1_800.0
@@ -65,13 +66,20 @@ class PostgresMove:
                 found += findings.from_target(target, facts, contract)
                 if self._access.source_password() is not None:
                     with self._source() as source:
-                        found += findings.from_source(source, target, facts)
+                        found += self._of_both(source, target)
                         found += findings.from_stream(source, target, self._system, self._name)
         except (psycopg.Error, MigrationError) as failure:
             why = failure.why if isinstance(failure, MigrationError) else str(failure).strip()
             where, next = f"{contract.cluster}/{contract.name}", "mend the cause, then dcshift check"
             found.append(Finding(Severity.BLOCKER, "database-not-read", where, f"a side did not answer: {why}", next))
         return found
+
+    def _of_both(self, source: Connection, target: Connection) -> Iterator[Finding]:
+        yield from findings.from_source(source, target, self._context.facts.database)
+        yield from database_settings.between(source, target, self._context.contract.database)
+        yield from database_content.of_source(source)
+        yield from database_content.of_extensions(source, target)
+        yield from database_content.of_sorting(source, target)
 
     # Prepare
 
@@ -121,7 +129,7 @@ class PostgresMove:
 
     def replicate(self, on_progress: OnProgress) -> Facts:
         with self._source() as source, self._target() as target:
-            found = list(findings.from_source(source, target, self._context.facts.database))
+            found = list(self._of_both(source, target))
         if blockers := [finding for finding in found if finding.severity is Severity.BLOCKER]:
             raise BlockedError(
                 "database-not-movable",
@@ -268,11 +276,12 @@ class PostgresMove:
                     prove_schema(moment),
                     prove_grants(moment),
                     prove_materialised_views(moment),
+                    prove_settings(moment),
                 ]
         except (psycopg.Error, StepFailed) as failure:
             # A check that could not run is a failure, never a silence.
             why = failure.why if isinstance(failure, StepFailed) else str(failure).strip()
-            names = ("rows", "sequences", "large-objects", "schema", "grants", "materialised-views")
+            names = ("rows", "sequences", "large-objects", "schema", "grants", "materialised-views", "settings")
             return [Proof(name, False, "the comparison could not be made", {}, (why,)) for name in names]
 
     def _changed_objects(self) -> set[int]:

@@ -113,12 +113,16 @@ SELECT DISTINCT pg_get_userbyid(a.grantee) FROM pg_class c JOIN pg_namespace n O
     aclexplode(c.relacl) a
 WHERE a.grantee <> 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
 """
-_ALWAYS = "SELECT tgrelid::regclass::text || '.' || tgname FROM pg_trigger WHERE tgenabled = 'A' AND NOT tgisinternal"
 _UNCOMPARABLE = """
 SELECT DISTINCT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-JOIN pg_type t ON t.oid = a.atttypid
-WHERE n.nspname = %s AND c.relname = %s AND t.typname IN ('json', 'xml', 'point', 'polygon', 'txid_snapshot')
+JOIN pg_type d ON d.oid = a.atttypid
+-- A domain stands for its base, an array for its elements.
+JOIN pg_type b ON b.oid = CASE WHEN d.typtype = 'd' THEN d.typbasetype ELSE d.oid END
+JOIN pg_type t ON t.oid = CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END
+WHERE n.nspname = %s AND c.relname = %s
+    AND t.typname IN ('json', 'xml', 'jsonpath', 'point', 'polygon', 'line', 'lseg', 'box', 'circle', 'path',
+        'txid_snapshot', 'pg_snapshot')
 """
 
 
@@ -135,9 +139,6 @@ def from_source(source: Connection, target: Connection, facts: DatabaseFacts) ->
         yield Finding(
             Severity.BLOCKER, "target-roles", where, what, "declare them on the target, or revoke their rights"
         )
-    if always := [name for (name,) in link.rows(source, _ALWAYS)]:
-        what = f"triggers that fire for followed changes too: {', '.join(always[:5])}"
-        yield Finding(Severity.WARNING, "always-triggers", where, what, "make sure that firing twice does no harm")
     if unlogged := link.rows(source, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u'"):
         what = f"{len(unlogged)} unlogged tables; no change of them is followed, they are copied in the freeze"
         yield Finding(Severity.WARNING, "unlogged-tables", where, what, "nothing")

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from pydantic import SecretStr
 
 from catalogue.target import TargetBucket
-from migration.adapters import files_proof, s3
+from migration.adapters import files_findings, files_proof, s3
 from migration.adapters.database_freeze import wait_for_unit
 from migration.errors import MigrationError, StepFailed
 from migration.model.context import SystemContext
@@ -69,6 +69,7 @@ class BucketMove:
             system=self._system,
             name=bucket.name,
             source=facts.path,
+            left_behind=list(self._context.system.source.files[bucket.name].left_behind),
             reach=self._remote.transport(facts.host),
             staging=self._staging(bucket.name),
             endpoint=bucket.endpoint,
@@ -90,11 +91,7 @@ class BucketMove:
         found: list[Finding] = []
         for name, facts in self._context.facts.files.items():
             where = f"{facts.host}:{facts.path}"
-            for path in facts.special_files:
-                what = f"{path} is no regular file and is not moved"
-                found.append(
-                    Finding(Severity.WARNING, "special-file", where, what, "decide by hand what it stands for")
-                )
+            found += files_findings.from_survey(name, facts, self._context.system.source.files[name].left_behind)
             folder = self._context.state_folder
             free, needed = shutil.disk_usage(folder).free, int(facts.size_bytes * _SPACE_FACTOR)
             if free < needed and not self._staging(name).exists():

@@ -38,6 +38,8 @@ class GateStatus(BaseModel):
     sites: dict[str, SiteStatus]
     direct_connections: int
     redirected: bool | None = None
+    stale_settings: list[str] = []
+    """Settings that were changed on disk after the gate started; it does not know them."""
     hold_seconds_max: int
     haproxy: str
 

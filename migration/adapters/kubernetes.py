@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import socket
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
+from migration.ports import CronJobState
 
 _CONTRACT: Final = "dcshift-contract"
 _CONTRACT_KEY: Final = "contract.json"
@@ -141,8 +143,29 @@ class KubernetesCluster:
             return 0, wanted  # the controller has not seen this generation yet: its counts speak of an earlier one
         return min(int(status.ready_replicas or 0), int(status.updated_replicas or 0)), wanted
 
-    def cronjob_suspended(self, namespace: str, name: str) -> bool:
-        return bool(self._cronjob(namespace, name).spec.suspend)
+    def cronjob(self, namespace: str, name: str) -> CronJobState:
+        found = self._cronjob(namespace, name)
+        spec, last = found.spec, found.status and found.status.last_schedule_time
+        return CronJobState(
+            schedule=str(spec.schedule),
+            time_zone=str(spec.time_zone or "UTC"),
+            suspended=bool(spec.suspend),
+            starting_deadline_seconds=spec.starting_deadline_seconds,
+            last_slot=last.timestamp() if last else None,
+        )
+
+    def set_cronjob_last_slot(self, namespace: str, name: str, moment: float) -> None:
+        """Write `status.lastScheduleTime`, from which the controller counts missed slots, and read it again."""
+        written = datetime.datetime.fromtimestamp(int(moment), datetime.UTC)
+        body = {"status": {"lastScheduleTime": written.strftime("%Y-%m-%dT%H:%M:%SZ")}}
+        self._call(
+            lambda _core, _apps, batch: batch.patch_namespaced_cron_job_status(
+                name, namespace, body, _request_timeout=_REQUEST_SECONDS
+            ),
+            f"CronJob {namespace}/{name}",
+        )
+        if self.cronjob(namespace, name).last_slot != written.timestamp():
+            raise self._differs(namespace, name, f"lastScheduleTime={written:%FT%TZ}", "the job may run a slot twice")
 
     def set_cronjob_suspended(self, namespace: str, name: str, suspended: bool) -> None:
         """Suspend or arm a CronJob, and read it again."""
@@ -152,14 +175,18 @@ class KubernetesCluster:
             ),
             f"CronJob {namespace}/{name}",
         )
-        if self.cronjob_suspended(namespace, name) is not suspended:
-            raise StepFailed(
-                "target-object-differs",
-                what=f"CronJob {namespace}/{name} did not keep suspend={suspended}",
-                why="something else writes it too",
-                state="the job is armed" if suspended else "the job is suspended",
-                next=f"see who writes it: kubectl -n {namespace} get cronjob {name} -o yaml --show-managed-fields",
-            )
+        if self.cronjob(namespace, name).suspended is not suspended:
+            state = "the job is armed" if suspended else "the job is suspended"
+            raise self._differs(namespace, name, f"suspend={suspended}", state)
+
+    def _differs(self, namespace: str, name: str, wanted: str, state: str) -> StepFailed:
+        return StepFailed(
+            "target-object-differs",
+            what=f"CronJob {namespace}/{name} did not keep {wanted}",
+            why="something else writes it too",
+            state=state,
+            next=f"see who writes it: kubectl -n {namespace} get cronjob {name} -o yaml --show-managed-fields",
+        )
 
     def cronjob_active_runs(self, namespace: str, name: str) -> int:
         return len(self._cronjob(namespace, name).status.active or [])

@@ -11,6 +11,7 @@ from typing import Final
 
 import httpx
 
+from migration.adapters import traffic_findings
 from migration.adapters.gate_tool import GateStatus, GateTool, SiteStatus
 from migration.adapters.site_client import SiteClient
 from migration.errors import StepFailed
@@ -64,6 +65,15 @@ class GateMove:
                     f"its certificate ends in {days:.0f} days",
                     "renew it, then: dcshift survey",
                 )
+        found.extend(traffic_findings.from_survey(seen))
+        for name in traffic_findings.aliases(seen, self._web.host):
+            if (said := self._answer_of_target(name)) != "200":
+                what = f"the site also serves {name}, for which the target answers {said}"
+                advice = f"let {name} redirect to {self._web.host} in a server block of its own, then: dcshift survey"
+                blocker("site-alias", what, advice)
+        if self._has_stale_settings():
+            what = "the gate's settings were changed after it started, and it was not started again"
+            blocker("gate-settings-stale", what, f"dcshift rollback {self._context.system.id}, then dcshift run")
         try:
             status = self._far.get(self._web.health)[0]
         except httpx.HTTPError as error:
@@ -78,6 +88,22 @@ class GateMove:
                 blocker("target-not-serving", what, "look at the target's pods")
         found.extend(self._edge_findings())
         return found
+
+    def _answer_of_target(self, name: str) -> str:
+        web = self._web
+        client = SiteClient(name, web.gateway_address, web.gateway_port, ca_file=self._context.ca_file)
+        try:
+            return str(client.get(web.health)[0])
+        except httpx.HTTPError as error:
+            return f"nothing ({error})"
+
+    def _has_stale_settings(self) -> bool:
+        """Say whether the gate that this site is behind runs with other settings than those on disk."""
+        try:
+            status = self._gate.status()
+        except StepFailed:
+            return False  # prepare installs the gate anew, and its own probe says what is wrong with it
+        return status is not None and self._site in status.sites and bool(status.stale_settings)
 
     def _edge_findings(self) -> list[Finding]:
         """Ask the edge host itself: programs, the way to the target, and what port 80 does."""
@@ -110,7 +136,7 @@ class GateMove:
             limit=[self._edge],
             variables={
                 **self._turn_variables(),
-                "gate_hosts": [self._web.host],
+                "gate_hosts": [self._web.host, *traffic_findings.aliases(self._context.facts.traffic, self._web.host)],
                 "gate_target_address": f"{self._web.gateway_address}:{self._web.gateway_port}",
                 "gate_target_ca": _authority(self._context.ca_file),
             },
@@ -132,6 +158,9 @@ class GateMove:
         if not status.redirected or status.direct_connections:
             past = f"{status.direct_connections} connections past it"
             return Probe(ProbeState.NOT_DONE, f"the gate of {self._edge}: redirect {status.redirected}, {past}")
+        if status.stale_settings:
+            changed = ", ".join(status.stale_settings)
+            return Probe(ProbeState.NOT_DONE, f"the gate of {self._edge} runs without the newest {changed}")
         return Probe(ProbeState.DONE, f"{self._site} is behind the gate of {self._edge}, on {self._here(status).state}")
 
     def remove_gate(self) -> None:

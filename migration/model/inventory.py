@@ -59,13 +59,29 @@ class DatabaseFacts(Observed):
     longest_transaction_seconds: float
 
 
+class LinkFacts(Observed):
+    """A symbolic link in a set of files."""
+
+    path: str
+    leads_to: str
+    """What is written in it."""
+    to: str
+    """`folder`, `file`, `nothing` or `outside`: what stands there, seen from the set."""
+
+
 class FilesFacts(Observed):
     host: str
     path: str
     files: int
     size_bytes: int
     special_files: list[str]
-    """Sockets, devices and FIFOs: never moved, always named."""
+    """The first sockets, devices and FIFOs: never moved, always named."""
+    special_files_count: int = 0
+    links: list[LinkFacts] = []
+    """The first symbolic links: never moved, always named."""
+    links_count: int = 0
+    hard_linked_files: int = 0
+    """Regular files that have another name, in the set or beside it."""
 
 
 class JobFacts(Observed):
@@ -89,6 +105,13 @@ class TrafficFacts(Observed):
     server_names: list[str]
     certificate_expires: str
     """RFC 3339 in UTC."""
+    served_names: list[str] = []
+    """Names under which the site answers itself; those that only send elsewhere are left out."""
+    ipv6_ports: list[int] = []
+    default_ports: list[int] = []
+    """Ports at which the site also answers for names that nobody has."""
+    by_address: list[str] = []
+    """Directives of nginx that decide by a client's address."""
 
 
 class SystemFacts(Observed):
@@ -108,5 +131,9 @@ class Inventory(Observed):
     systems: dict[str, SystemFacts]
 
     def hash(self) -> str:
-        """Return the SHA-256 of the content."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """Return the SHA-256 of the content.
+
+        Only what joined later has a default, and counts where it was seen: an upgrade of the program alone may not make
+        the inventory of a plan look altered.
+        """
+        return hashlib.sha256(self.model_dump_json(exclude_defaults=True).encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from migration.errors import StepFailed
-from migration.movers import link, stream
+from migration.movers import link, settings, stream
 from migration.movers.link import Connection, quoted
 
 COPYING, FOLLOWING, HANDED_OVER, RETIRED = "copying", "following", "handed-over", "retired"
@@ -92,6 +92,7 @@ def clean(target: Connection, system: str, owner: str, name: str) -> None:
     stream.drop_subscription(target, name)
     if now is None:
         return
+    settings.reset(target, owner)
     # The database was empty when it was claimed, so all that the owner has in it came from us.
     link.run(target, "SET statement_timeout = '300s'", f"SET ROLE {quoted(owner)}")
     link.run(target, f"DROP OWNED BY {quoted(owner)} CASCADE", "RESET ROLE")

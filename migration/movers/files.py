@@ -77,7 +77,7 @@ class Pass:
     carried_bytes: int
     deleted: int
     others: tuple[str, ...]
-    """What lies in the tree and is no file: named, never silently left."""
+    """What lies in the tree, is no file, and was left behind by decision: named, never silently left."""
     seconds: float
 
 
@@ -116,8 +116,10 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass
     index, store = Index(job.staging), Store(job)
     index.set_fact("pass_began", str(time.time()))
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
+    # Asked before it is carried: a linked folder that nobody decided about must not be missed in silence.
+    _, others = files_source.listed(job, frozen=frozen)
     files_source.pull(job, frozen=frozen)
-    found, others = files_source.scan(job)
+    found = files_source.scan(job)
     known = index.entries()
     if not known and index.fact("adopted") is None:
         known = _adopt(job, index, store, found)
@@ -141,7 +143,9 @@ def carry_last(job: FilesJob) -> Pass:
     """
     began = time.monotonic()
     index, store = Index(job.staging), Store(job)
-    known, found = index.entries(), files_source.listing(job)
+    known = index.entries()
+    found, others = files_source.listed(job)
+    index.set_fact("left_behind", json.dumps({shown(path): kind for path, kind in sorted(others.items())}))
     if known and not found:
         raise StepFailed(
             "source-files-vanished",
@@ -167,7 +171,7 @@ def carry_last(job: FilesJob) -> Pass:
     seconds = round(time.monotonic() - began, 3)
     touched = json.loads(index.fact("touched") or "[]") + [key_of(path) for path in (*wanted, *gone)]
     index.set_fact("touched", json.dumps(touched))
-    return Pass(len(found), len(wanted), size, len(gone), (), seconds)
+    return Pass(len(found), len(wanted), size, len(gone), tuple(sorted(map(shown, others))), seconds)
 
 
 def _as_carried(entry: Entry, file: files_source.Found) -> bool:
@@ -272,6 +276,8 @@ def write_manifest(job: FilesJob) -> str:
         + "\n"
         for e in entries
     )
+    left = json.loads(Index(job.staging).fact("left_behind") or "{}")
+    text += "".join(json.dumps({"path": p, "left_behind": k}, ensure_ascii=False) + "\n" for p, k in left.items())
     Store(job).put_bytes(MANIFEST, text.encode())
     return MANIFEST
 

@@ -23,6 +23,8 @@ class FilesJob(BaseModel):
     """Words that reach the source's host, its name last, such as `ssh -i key user@host`; empty for this machine."""
     become: list[str] = ["sudo", "-n"]
     """Words before a command on the source's host that let it read every file."""
+    left_behind: list[str] = []
+    """Patterns of paths that are no regular files and that people decided not to carry."""
     staging: Path
     """Folder of ours for the copy that lies between both sides, and for the index."""
     endpoint: str

@@ -26,7 +26,8 @@ WHERE c.relkind = 'r' AND c.relpersistence = 'p'
         AND d.deptype = 'e')
     AND (c.relreplident = 'n' OR (c.relreplident = 'd'
         AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND i.indisvalid
-            AND i.indimmediate)))
+            AND i.indimmediate))
+        OR (c.relreplident = 'i' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisreplident)))
 ORDER BY 1, 2
 """
 
@@ -35,7 +36,8 @@ INSERT INTO dcshift.identity_before VALUES (%s, %s, %s, %s) ON CONFLICT (schema_
 """
 BEFORE = "SELECT schema_name, table_name, identity, index_name FROM dcshift.identity_before ORDER BY 1, 2"
 
-_WORDS = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL"}
+# `i` without its index, which somebody dropped, is as good as nothing; it cannot be written again.
+_WORDS = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL", "i": "NOTHING"}
 _ATTEMPTS = 50
 
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import claim, copy, identity, large_objects, lines, link, room, schema, stream
+from migration.movers import claim, copy, identity, large_objects, lines, link, room, schema, settings, stream
 from migration.movers import job as jobs
 from migration.movers.copy_watch import CopyWatch
 from migration.movers.job import PostgresJob
@@ -88,6 +88,7 @@ def move(job: PostgresJob) -> dict[str, Json]:
         facts: dict[str, Json] = {}
         if not _follows(job, source, target):
             facts = _copy(job, source, target, folder, file)
+        facts |= {"settings": list(settings.carry(source, target, job.owner))}
         facts |= _catch_up(job, source, target)
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 

@@ -1,14 +1,16 @@
 """Proves that both databases are built alike: tables, constraints, indexes, triggers, views, functions, types.
 
-Each question returns lines `object | description`. The servers write one definition in slightly different words
-(13 qualifies columns of views, 17 does not), so descriptions are compared without qualifiers, spaces and brackets.
+Each question returns lines `object | description`; `definitions` says when two of them are one.
 """
 
 from __future__ import annotations
 
-import re
+import operator
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from migration.model.words import Proof
+from migration.verification.definitions import Tokens, alike, tokens
 from migration.verification.session import DIFFERENCES_MAX, Moment, between
 
 OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') AND n.nspname !~ '^pg_(toast|temp)'"
@@ -87,19 +89,37 @@ QUESTIONS = {
     "schema": f"SELECT quote_ident(n.nspname) || ' | there' FROM pg_namespace n WHERE {OURS}",
 }
 
-_QUALIFIER = re.compile(r'(?:"(?:[^"]|"")*"|\w+)\.(?=[\w"])')
-_NOISE = re.compile(r"[\s()]+")
-# A definition that is printed and read again gets its casts between text types in other places:
-# (ARRAY['a'::character varying])::text[] comes back as ARRAY[('a'::character varying)::text].
-_TEXT_CAST = re.compile(r"\)?::(?:character varying|text)(?:\(\d+\))?(?:\[\])?")
-_PUNCTUATION = re.compile(r"\s*([\[\],])\s*")
+
+def differences_between(source: Sequence[str], target: Sequence[str], what: str) -> list[str]:
+    """Say how two lists of lines `name | description` differ, but for what servers are known to write otherwise."""
+    left: tuple[list[str], list[str]] = ([], [])
+    # Most are equal to the letter; only the rest is read word for word, because citizens may be waiting.
+    equal = Counter(source) & Counter(target)
+    here, there = (_by_name((Counter(lines) - equal).elements()) for lines in (source, target))
+    for name in here.keys() | there.keys():
+        waiting = list(there.get(name, ()))
+        unmatched: list[tuple[Tokens, str]] = []
+        # First what is equal: an object that is only alike must not take its place.
+        for same in (operator.eq, alike):
+            unmatched = []
+            for one in here.get(name, ()):
+                match = next((other for other in waiting if same(one[0], other[0])), None)
+                if match is None:
+                    unmatched.append(one)
+                else:
+                    waiting.remove(match)
+            here[name] = unmatched
+        left[0].extend(f"{name} | {description}" for _, description in unmatched)
+        left[1].extend(f"{name} | {description}" for _, description in waiting)
+    return between(set(left[0]), set(left[1]), what)
 
 
-def normalised(line: str) -> str:
-    """Return a line whose description has no qualifiers, spaces, brackets and casts to text: servers differ in them."""
-    name, bar, description = line.partition(" | ")
-    bare = _NOISE.sub(" ", _TEXT_CAST.sub(" ", _QUALIFIER.sub("", description)))
-    return name + bar + _PUNCTUATION.sub(r"\1", bare).strip()
+def _by_name(lines: Iterable[str]) -> dict[str, list[tuple[Tokens, str]]]:
+    found: dict[str, list[tuple[Tokens, str]]] = {}
+    for line in lines:
+        name, _, description = line.partition(" | ")
+        found.setdefault(name, []).append((tokens(description), description))
+    return found
 
 
 def prove_schema(moment: Moment) -> Proof:
@@ -108,9 +128,9 @@ def prove_schema(moment: Moment) -> Proof:
     differences: list[str] = []
     objects = 0
     for what, source, target in zip(QUESTIONS, *answers, strict=True):
-        sides = [{normalised(line) for (line,) in side if line is not None} for side in (source, target)]
+        sides = [[line for (line,) in side if line is not None] for side in (source, target)]
         objects += len(sides[0])
-        differences += between(sides[0], sides[1], what)
+        differences += differences_between(sides[0], sides[1], what)
     sentence = f"{objects} definitions of {len(QUESTIONS)} kinds are equal"
     if differences:
         sentence = f"{len(differences)} definitions differ"

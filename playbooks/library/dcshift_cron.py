@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 
@@ -14,7 +15,8 @@ module: dcshift_cron
 short_description: Disarm, rearm or report jobs of a crontab
 description:
   - A job is the one line whose words contain the given words in this order, side by side.
-  - A disarmed line is the former line behind C(# dcshift-disarmed ); rearming restores it to the letter.
+  - A disarmed line is the former line behind C(# dcshift-disarmed @MOMENT ); rearming restores it to the letter.
+  - MOMENT is when it was disarmed, in seconds since the epoch by this host's clock; slots up to it have run here.
 options:
   user: {description: Owner of the crontab, type: str, required: true}
   jobs: {description: Words of the command by name of the job, type: dict, required: true}
@@ -24,6 +26,9 @@ author: [dcshift]
 """
 
 MARK = "# dcshift-disarmed "
+MARKED = re.compile(rf"{MARK}(?:@(?P<moment>[0-9]+) )?(?P<line>.*)")
+# Cron wakes at the full minute and reads the crontab then. Far enough from it nobody can doubt whether it saw our change.
+CALM_SECONDS = (5, 55)
 
 
 def contains(words, wanted):
@@ -31,9 +36,28 @@ def contains(words, wanted):
     return any(words[start : start + len(wanted)] == wanted for start in range(len(words)))
 
 
+def bare_line(line):
+    """Return a line as it reads armed."""
+    marked = MARKED.fullmatch(line)
+    return marked["line"] if marked else line
+
+
+def disarmed_at(line):
+    """Return when a line was disarmed, or None when it is armed or nobody wrote it down."""
+    marked = MARKED.fullmatch(line)
+    return int(marked["moment"]) if marked and marked["moment"] else None
+
+
+def seconds_to_calm(now):
+    """Return how long to wait until no slot is so near that cron might, or might not, have started it."""
+    first, last = CALM_SECONDS
+    second = now % 60
+    return 0 if first <= second < last else first - second if second < first else 60 - second + first
+
+
 def is_job(line, wanted):
     """Return whether a crontab line, armed or disarmed by us, runs this command."""
-    bare = line[len(MARK) :] if line.startswith(MARK) else line
+    bare = bare_line(line)
     return not bare.lstrip().startswith("#") and contains(bare.split(), wanted)
 
 
@@ -45,13 +69,11 @@ def find(lines, name, wanted):
     return found[0]
 
 
-def changed_line(line, state):
-    """Return the line as it reads in the wanted state."""
-    if state == "disarmed" and not line.startswith(MARK):
-        return MARK + line
-    if state == "armed" and line.startswith(MARK):
-        return line[len(MARK) :]
-    return line
+def changed_line(line, state, moment=0):
+    """Return the line as it reads in the wanted state; a line that says since when it is disarmed keeps its moment."""
+    if state == "disarmed" and disarmed_at(line) is None:
+        return f"{MARK}@{int(moment)} {bare_line(line)}"
+    return bare_line(line) if state == "armed" else line
 
 
 def alive(wanted):
@@ -102,8 +124,10 @@ def main():
         places = {name: find(before, name, wanted) for name, wanted in jobs.items()}
     except ValueError as fault:
         module.fail_json(msg=f"crontab of {user}: {fault}")
+    if state == "disarmed" and not module.check_mode and any(disarmed_at(before[at]) is None for at in places.values()):
+        time.sleep(seconds_to_calm(time.time()))
     for place in places.values():
-        after[place] = changed_line(after[place], state)
+        after[place] = changed_line(after[place], state, time.time())
     changed = after != before
     if changed and not module.check_mode:
         rc, _, error = module.run_command(["crontab", "-u", user, "-"], data="\n".join(after) + "\n", binary_data=True)
@@ -123,6 +147,7 @@ def main():
             name: {
                 "line": changed_line(shown[place], "armed"),
                 "armed": not shown[place].startswith(MARK),
+                "disarmed_at": disarmed_at(shown[place]),
                 "running": len(alive(jobs[name])),
             }
             for name, place in places.items()

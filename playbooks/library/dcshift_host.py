@@ -17,7 +17,7 @@ module: dcshift_host
 short_description: Report a host, and trees of files on it
 options:
   trees: {description: Paths of trees to count by a name of the caller's, type: dict, default: {}}
-  specials_max: {description: How many special files to name of each tree, type: int, default: 100}
+  specials_max: {description: How many special files and links to name of each tree, type: int, default: 1000}
 author: [dcshift]
 """
 
@@ -43,15 +43,30 @@ def memory_bytes():
     return 0
 
 
+def shown(path):
+    """Return a path as text, whatever its bytes."""
+    return path.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def link(full, root):
+    """Return what a symbolic link says and what stands there, seen from the set."""
+    ends, root = os.path.realpath(full), os.path.realpath(root)
+    to = "outside"
+    if ends == root or ends.startswith(root + os.sep):
+        to = "folder" if os.path.isdir(ends) else "file" if os.path.exists(ends) else "nothing"
+    return {"leads_to": shown(os.readlink(full)), "to": to}
+
+
 def tree(path, specials_max):
     """Return how many regular files a tree has, their bytes, and what in it cannot be moved as a file."""
-    files, size, specials = 0, 0, []
+    files, size, hard_linked, specials, links = 0, 0, 0, [], []
 
     def fail(error):
         raise error
 
-    for folder, _, names in os.walk(path, onerror=fail):
-        for name in names:
+    for folder, folders, names in os.walk(path, onerror=fail):
+        # A link to a folder is listed among the folders, and not entered.
+        for name in [*names, *(one for one in folders if os.path.islink(os.path.join(folder, one)))]:
             full = os.path.join(folder, name)
             try:
                 status = os.lstat(full)
@@ -59,16 +74,27 @@ def tree(path, specials_max):
                 continue  # it went while we looked: a living tree
             if stat.S_ISREG(status.st_mode):
                 files, size = files + 1, size + status.st_size
-            elif not stat.S_ISLNK(status.st_mode) and len(specials) < specials_max:
-                specials.append(os.path.relpath(full, path).encode(errors="surrogateescape").decode(errors="replace"))
-    return {"files": files, "size_bytes": size, "special_files": sorted(specials)}
+                hard_linked += status.st_nlink > 1
+            else:
+                (links if stat.S_ISLNK(status.st_mode) else specials).append(os.path.relpath(full, path))
+    return {
+        "files": files,
+        "size_bytes": size,
+        "special_files": [shown(name) for name in sorted(specials)[:specials_max]],
+        "special_files_count": len(specials),
+        "links": [
+            {"path": shown(name), **link(os.path.join(path, name), path)} for name in sorted(links)[:specials_max]
+        ],
+        "links_count": len(links),
+        "hard_linked_files": hard_linked,
+    }
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
             "trees": {"type": "dict", "default": {}},
-            "specials_max": {"type": "int", "default": 100},
+            "specials_max": {"type": "int", "default": 1000},
         },
         supports_check_mode=True,
     )

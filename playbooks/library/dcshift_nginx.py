@@ -44,6 +44,36 @@ def servers(text):
     return found
 
 
+def is_redirect(directives):
+    """Return whether a server block sends every request elsewhere and serves nothing itself."""
+    return any(words[:1] in (["301"], ["302"], ["307"], ["308"]) for words in directives.get("return", []))
+
+
+BY_ADDRESS = {"allow", "deny", "geo", "limit_conn", "limit_conn_zone", "limit_req", "limit_req_zone"}
+LOGGING = {"access_log", "log_format"}
+
+
+def rules_by_address(text):
+    """Return, by file, what nginx decides by a client's address; the key None has what holds for every site."""
+    found, file, depth, server = {}, "", 0, None
+    for line in text.splitlines():
+        if line.startswith("# configuration file "):
+            file = line.split()[3].rstrip(":")
+            continue
+        for part in re.findall(r"[^{};]*[{};]", re.sub(r"(^|\s)#.*", "", line)):
+            words, end = part[:-1].split(), part[-1]
+            seen = words and words[0] not in LOGGING and ("$remote_addr" in part or "$binary_remote_addr" in part)
+            if seen or (words and words[0] in BY_ADDRESS and words[1:] != ["all"]):
+                found.setdefault(file if server is not None else None, []).append(" ".join(words))
+            if end == "{":
+                depth += 1
+                server = depth if words == ["server"] else server
+            elif end == "}":
+                depth -= 1
+                server = None if server is not None and depth < server else server
+    return found
+
+
 def expires(module, certificate):
     """Return when a certificate ends, RFC 3339 in UTC."""
     rc, out, error = module.run_command(["openssl", "x509", "-noout", "-enddate", "-in", certificate])
@@ -74,24 +104,43 @@ def bundle(module, folder, site, certificate, key):
     return True
 
 
+def site_name(file):
+    """Return what a site is called: its file without the ending."""
+    return re.sub(r"\.conf$", "", Path(file).name)
+
+
+def add(sites, file, directives, by_address):
+    """Add what a server block says to its site, and return the site."""
+    empty = {key: set() for key in ("listening_ports", "ipv6_ports", "default_ports", "server_names", "served_names")}
+    rules = {*by_address.get(file, []), *by_address.get(None, [])}
+    site = sites.setdefault(site_name(file), {**empty, "by_address": rules, "certificate_expires": ""})
+    names = {word for words in directives.get("server_name", []) for word in words if word != "_"}
+    site["server_names"] |= names
+    listens = directives.get("listen", [["80"]])
+    site["listening_ports"] |= {port(listen) for listen in listens}
+    if not is_redirect(directives):
+        site["served_names"] |= names
+        site["ipv6_ports"] |= {port(listen) for listen in listens if listen[0].startswith("[")}
+        site["default_ports"] |= {port(listen) for listen in listens if "default_server" in listen}
+    return site
+
+
 def main():
     module = AnsibleModule(argument_spec={"bundle_folder": {"type": "path"}}, supports_check_mode=True)
     rc, out, error = module.run_command(["nginx", "-T"])
     if rc != 0:
         module.fail_json(msg=f"nginx does not accept its own configuration: {error.strip()}")
-    sites, changed = {}, False
+    sites, changed, by_address = {}, False, rules_by_address(out)
     for file, directives in servers(out):
-        name = re.sub(r"\.conf$", "", Path(file).name)
-        site = sites.setdefault(name, {"listening_ports": set(), "server_names": set(), "certificate_expires": ""})
-        site["listening_ports"] |= {port(listen) for listen in directives.get("listen", [["80"]])}
-        site["server_names"] |= {word for words in directives.get("server_name", []) for word in words if word != "_"}
+        site = add(sites, file, directives, by_address)
         if "ssl_certificate" in directives:
+            name = site_name(file)
             certificate, key = directives["ssl_certificate"][0][0], directives["ssl_certificate_key"][0][0]
             site["certificate_expires"] = expires(module, certificate)
             if module.params["bundle_folder"]:
                 changed = bundle(module, module.params["bundle_folder"], name, certificate, key) or changed
     for site in sites.values():
-        site.update(listening_ports=sorted(site["listening_ports"]), server_names=sorted(site["server_names"]))
+        site.update({key: sorted(value) for key, value in site.items() if isinstance(value, set)})
     module.exit_json(changed=changed, sites=sites)
 
 

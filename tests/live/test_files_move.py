@@ -98,8 +98,10 @@ def make(store: local_store.Store, source: Path, folder: Path) -> BucketMove:
     size = sum(path.lstat().st_size for path in source.rglob("*") if path.is_file())
     facts = FilesFacts(host="files1", path=str(source), files=1, size_bytes=size, special_files=[])
     target = plain.contract.buckets[0].model_copy(update={"endpoint": store.endpoint, "bucket": bucket})
+    places = {"uploads": plain.system.source.files["uploads"].model_copy(update={"left_behind": ["link"]})}
     changed = dataclasses.replace(
         plain,
+        system=plain.system.model_copy(update={"source": plain.system.source.model_copy(update={"files": places})}),
         facts=plain.facts.model_copy(update={"files": {"uploads": facts}}),
         contract=plain.contract.model_copy(update={"buckets": [target]}),
     )

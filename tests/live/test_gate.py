@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gate_world import HAPROXY, Clients, haproxy_of_debian_11, post, wait_until, world
+from tests.support.gate_world import HAPROXY, HOST, Clients, haproxy_of_debian_11, post, wait_until, world
 
 _PROGRAMS = ("haproxy", "nft", "ip", "nsenter")
 _LACKING = [program for program in _PROGRAMS if not shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")]
@@ -76,6 +76,18 @@ def test_a_hold_beyond_its_bound_is_answered_503_and_never_by_the_old_side(tmp_p
         assert 2 <= time.monotonic() - begun < 4
         assert not (tmp_path / "source.log").read_text()
         assert lab.tool("status")["sites"]["site"]["requests_since_switch"] == {"source": 0, "target": 0, "refused": 1}
+
+
+@pytest.mark.parametrize("release", ["this machine's", "Debian 11's"])
+def test_a_name_with_a_dot_or_a_port_is_the_same_site(tmp_path: Path, release: str) -> None:
+    haproxy = haproxy_of_debian_11() if release == "Debian 11's" else HAPROXY
+    with world(tmp_path, haproxy=haproxy) as lab:
+        lab.take_over()
+        lab.tool("set", "site", "target")
+        for name in (HOST, HOST.upper(), f"{HOST}:443", f"{HOST}.", f"{HOST}.:443"):
+            connection = Clients(tmp_path, 0).connect()
+            connection.request("POST", "/", body=b"x", headers={"X-Id": name, "Host": name})
+            assert '"side": "target"' in connection.getresponse().read().decode(), name
 
 
 def test_an_upload_that_arrives_during_the_hold_reaches_the_new_side_whole(tmp_path: Path) -> None:

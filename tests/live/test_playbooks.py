@@ -96,7 +96,8 @@ def test_jobs_are_disarmed_and_rearmed_to_the_letter(playbooks: AnsiblePlaybooks
         done = play(playbooks, "quiesce", "jobs", "app1", **words)
         assert done["changed"] is expected
         assert done["jobs"]["pay"]["armed"] is False  # type: ignore[index,call-overload]
-    assert on("app1", "sudo crontab -l -u portal") == before.replace("* * * * *", "# dcshift-disarmed * * * * *")
+    mark = f"# dcshift-disarmed @{done['jobs']['pay']['disarmed_at']} "  # type: ignore[index,call-overload]
+    assert on("app1", "sudo crontab -l -u portal") == before.replace("* * * * *", mark + "* * * * *")
     assert play(playbooks, "watch", "jobs", "app1", **words)["changed"] is False
     for expected in (True, False):
         assert play(playbooks, "rollback", "jobs", "app1", **words)["changed"] is expected

@@ -238,6 +238,11 @@ PLANTED = {
         "ALTER TABLE counted ALTER n SET DEFAULT 0",
         "column public.counted.n",
     ),
+    "a setting that is gone": (
+        "ALTER ROLE portal IN DATABASE portal RESET statement_timeout",
+        "ALTER ROLE portal IN DATABASE portal SET statement_timeout = '40s'",
+        "setting statement_timeout: missing on the target (40s)",
+    ),
     "a view that was emptied": (
         "REFRESH MATERIALIZED VIEW statistics WITH NO DATA",
         "REFRESH MATERIALIZED VIEW statistics",
@@ -277,7 +282,7 @@ def test_a_comparison_that_cannot_run_is_a_failure(pair: Pair, handed_over: Post
             proofs = handed_over.prove(frozen=True)
         finally:
             admin.execute("ALTER ROLE dcshift_migration LOGIN")
-    assert len(proofs) == 6
+    assert len(proofs) == 7
     assert not any(proof.passed for proof in proofs)
 
 

@@ -284,4 +284,4 @@ def test_a_disk_that_fills_up_while_files_are_brought_is_named_too(tmp_path: Pat
         assert str(staging) in full.value.why
         subprocess.run(["mount", "-o", "remount,size=64m", staging], check=True)
         files_source.pull(job, frozen=False)
-        assert len(json.dumps(sorted(map(str, files_source.scan(job)[0])))) > 64
+        assert len(json.dumps(sorted(map(str, files_source.scan(job))))) > 64

@@ -330,4 +330,6 @@ SELECT lo_put(lo_create(200002), 100000, 'sparse');
 GRANT SELECT ON LARGE OBJECT 100001 TO reader;
 RESET ROLE;
 GRANT CONNECT ON DATABASE portal TO reader;
+ALTER DATABASE portal SET search_path = public, "Đất đai";
+ALTER ROLE portal IN DATABASE portal SET statement_timeout = '40s';
 '''

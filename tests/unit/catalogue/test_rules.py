@@ -236,6 +236,8 @@ def test_the_norms_of_a_level_are_what_a_catalogue_hands_on() -> None:
         ({"province": {"norms": "vn-2026"}}, False),
         ({"portal": {"objectives.rpo": "1h"}}, False),
         ({"portal": {"quota": "medium"}}, False),
+        ({"portal": {"source.files.uploads.left_behind": []}}, True),
+        ({"portal": {"source.files.uploads.left_behind": ["*.sock"]}}, False),
     ],
 )
 def test_a_field_that_came_later_counts_in_the_hash_only_where_it_is_written(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from catalogue.schedule import slots
 from migration.adapters.jobs import CronMove
 from migration.adapters.ssh import ssh_words
 from migration.adapters.survey import AnsibleSurveyor
@@ -17,7 +19,7 @@ from migration.adapters.web import PublicWebMove
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
 from migration.model.words import ProbeState, Side
-from migration.ports import PlaybookResult
+from migration.ports import CronJobState, PlaybookResult
 from migration.verification.pages import first_difference, visible_text
 from tests.support import examples
 
@@ -59,23 +61,35 @@ class Books:
 
 
 class Clusters:
-    """Has CronJobs that are suspended or not."""
+    """Has CronJobs that are suspended or not, and starts what their controller would start when one is armed."""
 
-    def __init__(self, *, suspended: bool) -> None:
-        self.suspended = suspended
+    def __init__(self, *, suspended: bool, last_slot: float | None = None, schedule: str = "* * * * *") -> None:
+        self.state = CronJobState(schedule, "Asia/Ho_Chi_Minh", suspended, 60, last_slot)
 
-    def cronjob_suspended(self, namespace: str, name: str) -> bool:
-        return self.suspended
+    def cronjob(self, namespace: str, name: str) -> CronJobState:
+        return self.state
 
     def set_cronjob_suspended(self, namespace: str, name: str, suspended: bool) -> None:
-        self.suspended = suspended
+        self.state = dataclasses.replace(self.state, suspended=suspended)
+
+    def set_cronjob_last_slot(self, namespace: str, name: str, moment: float) -> None:
+        self.state = dataclasses.replace(self.state, last_slot=moment)
+
+    def would_start(self, now: float) -> float | None:
+        """Return the slot that the controller takes for missed; see mostRecentScheduleTime in Kubernetes' utils.go."""
+        earliest = max(self.state.last_slot or 0.0, now - (self.state.starting_deadline_seconds or 1e9))
+        missed = list(slots(self.state.schedule, self.state.time_zone, earliest, now))
+        return missed[-1] if missed else None
 
 
 class Still:
     """A clock that stands."""
 
+    def __init__(self, now: float = examples.NOW) -> None:
+        self._now = now
+
     def now(self) -> float:
-        return examples.NOW
+        return self._now
 
     def monotonic(self) -> float:
         return 0.0
@@ -103,7 +117,9 @@ def gate(context: SystemContext, edge: Edge) -> GateMove:
 
 
 def jobs(context: SystemContext, *, armed: bool, suspended: bool, running: int = 0) -> CronMove:
-    said = {"jobs": {"reconcile-payments": {"armed": armed, "running": running, "line": "* * * * * x"}}}
+    disarmed_at = None if armed else examples.NOW
+    job = {"armed": armed, "running": running, "line": "* * * * * x", "disarmed_at": disarmed_at}
+    said = {"jobs": {"reconcile-payments": job}}
     return CronMove(context, playbooks=Books(said), cluster=Clusters(suspended=suspended), clock=Still())  # type: ignore[arg-type]
 
 
@@ -172,6 +188,52 @@ def test_jobs_on_exactly_the_serving_side_pass(
 
 def test_a_run_that_is_alive_keeps_the_source_from_being_disarmed(context: SystemContext) -> None:
     assert jobs(context, armed=False, suspended=True, running=1).source_disarmed().state is ProbeState.NOT_DONE
+
+
+MINUTE = 60.0
+
+
+def cut(context: SystemContext, disarmed_at: float, armed_at: float, schedule: str) -> tuple[Any, float | None]:
+    """Disarm the source and arm the target; return the facts and the slot that the target's controller starts."""
+    target = Clusters(suspended=True, schedule=schedule)
+    source = {"armed": False, "running": 0, "line": "x", "disarmed_at": int(disarmed_at)}
+    books = Books({"jobs": {"reconcile-payments": source}})
+    move = CronMove(context, playbooks=books, cluster=target, clock=Still(armed_at))  # type: ignore[arg-type]
+    assert move.source_disarmed().state is ProbeState.NOT_DONE, "a crash before the target was told must not pass"
+    move.disarm_source()
+    assert move.source_disarmed().state is ProbeState.DONE
+    facts: Any = move.arm_target()["reconcile-payments"]
+    said = move.prove(serving=Side.TARGET)[0].sentence
+    assert ("fell between both sides" in said) is bool(facts["not_run"]), "people are told, not only the journal"
+    return facts, target.would_start(armed_at)
+
+
+def test_a_slot_that_ran_at_the_source_is_not_run_again_at_the_target(context: SystemContext) -> None:
+    # Run at the full minute, disarmed 10 s later, armed 20 s after that: within the deadline of the slot that ran.
+    facts, started = cut(context, examples.NOW + 10, examples.NOW + 30, "* * * * *")
+    assert (facts["started_late"], facts["not_run"], started) == ([], [], None)
+
+
+def test_the_last_slot_of_the_gap_is_run_late_and_every_other_is_named(context: SystemContext) -> None:
+    facts, started = cut(context, examples.NOW + 10, examples.NOW + 3 * MINUTE + 30, "* * * * *")
+    assert started == examples.NOW + 3 * MINUTE
+    assert (facts["started_late"], facts["not_run"]) == (
+        ["2026-11-24T10:03:00Z"],
+        ["2026-11-24T10:01:00Z", "2026-11-24T10:02:00Z"],
+    )
+
+
+def test_a_slot_whose_deadline_is_over_is_named_as_not_run(context: SystemContext) -> None:
+    # 17:02 in the target's zone.
+    facts, started = cut(context, examples.NOW + 10, examples.NOW + 4 * MINUTE, "2 17 * * *")
+    assert (facts["started_late"], facts["not_run"], started) == ([], ["2026-11-24T10:02:00Z"], None)
+
+
+def test_what_the_target_ran_itself_is_not_run_again_when_a_disarming_is_repeated(context: SystemContext) -> None:
+    move = jobs(context, armed=False, suspended=True)
+    move._cluster.set_cronjob_last_slot("", "", examples.NOW + MINUTE)
+    move.disarm_source()
+    assert move._cluster.cronjob("", "").last_slot == examples.NOW + MINUTE
 
 
 def test_a_page_that_was_not_captured_fails_the_proof(context: SystemContext) -> None:

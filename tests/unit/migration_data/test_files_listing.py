@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from migration.adapters import files_findings
 from migration.errors import StepFailed
+from migration.model.inventory import FilesFacts, LinkFacts
+from migration.model.words import Severity
 from migration.movers import files, files_source
 from migration.movers.files_index import Entry
 from migration.movers.files_job import FilesJob
 
 
-def job(folder: Path, source: Path) -> FilesJob:
+def job(folder: Path, source: Path, *left_behind: str) -> FilesJob:
     staging = folder / "staging"
-    staging.mkdir()
+    staging.mkdir(exist_ok=True)
     return FilesJob(
         system="portal",
         name="uploads",
         source=str(source),
         become=[],
+        left_behind=list(left_behind),
         staging=staging,
         endpoint="http://127.0.0.1:1",
         region="r",
@@ -46,3 +51,93 @@ def test_a_source_that_lists_nothing_any_more_removes_nothing(tmp_path: Path, mo
     with pytest.raises(StepFailed) as refused:
         files.carry_last(job(tmp_path, tmp_path / "uploads"))
     assert refused.value.code == "source-files-vanished"
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """A set with a linked folder, a socket's like and one file."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "1.pdf").write_text("1")
+    source = tmp_path / "uploads"
+    source.mkdir()
+    (source / "2.pdf").write_text("2")
+    (source / "năm cũ").symlink_to("../shared")
+    os.mkfifo(source / "pipe")
+    return source
+
+
+@pytest.mark.parametrize(("decided", "named"), [((), "năm cũ (symbolic link)"), (("năm *",), "pipe (FIFO)")])
+def test_a_linked_folder_is_never_left_behind_in_silence(
+    decided: tuple[str, ...], named: str, odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "Store", lambda job: None)
+    ordered = job(tmp_path, odd, *decided)
+    for act in (
+        lambda: files_source.listing(ordered),
+        lambda: files.carry(ordered, frozen=False),
+        lambda: files.carry_last(ordered),
+    ):
+        with pytest.raises(StepFailed) as refused:
+            act()
+        assert (refused.value.code, named in refused.value.why) == ("not-a-file", True)
+    assert not ordered.tree.exists(), "nothing may be brought before people decided"
+
+
+class Kept:
+    """A store that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_bytes(self, key: str, content: bytes) -> None:
+        self.objects[key] = content
+
+    def list(self) -> list[object]:
+        return []
+
+    def put_file(self, path: bytes, full: Path) -> Entry:
+        status = full.lstat()
+        self.objects[os.fsdecode(path)] = full.read_bytes()
+        return Entry(path, os.fsdecode(path), status.st_size, status.st_mtime_ns, 0o644, "", "", None)
+
+
+def test_what_people_decided_to_leave_is_left_and_said_in_the_manifest(
+    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Kept()
+    monkeypatch.setattr(files, "Store", lambda job: store)
+    ordered = job(tmp_path, odd, "năm *", "pipe")
+    for one in (files.carry(ordered, frozen=False), files.carry_last(ordered)):
+        assert (one.files, one.others) == (1, ("năm cũ", "pipe"))
+    files.write_manifest(ordered)
+    assert [path.name for path in ordered.tree.iterdir()] == ["2.pdf"]
+    manifest = store.objects.pop(".dcshift/manifest.jsonl").decode()
+    assert '{"path": "năm cũ", "left_behind": "symbolic link"}' in manifest
+    assert store.objects == {"2.pdf": b"2"}
+
+
+def facts(**changed: object) -> FilesFacts:
+    plain = {"host": "files1", "path": "/srv", "files": 1, "size_bytes": 1, "special_files": [], **changed}
+    return FilesFacts.model_validate(plain)
+
+
+def test_links_and_special_files_forbid_a_move_until_people_decide() -> None:
+    link = LinkFacts(path="năm cũ/2019", leads_to="/mnt/2019", to="outside")
+    seen = facts(special_files=["run/app.sock"], special_files_count=1, links=[link], links_count=1)
+    found = {one.code: one for one in files_findings.from_survey("uploads", seen, [])}
+    assert {one.severity for one in found.values()} == {Severity.BLOCKER}
+    assert "1 symbolic links are not carried: năm cũ/2019 -> /mnt/2019 (outside)" in found["symbolic-links"].what
+    assert "run/app.sock" in found["special-files"].what
+    (waived,) = files_findings.from_survey("uploads", seen, ["năm cũ/*", "run/*.sock"])
+    assert (waived.code, waived.severity) == ("left-behind", Severity.INFO)
+
+
+def test_links_that_were_counted_but_not_named_are_not_waived() -> None:
+    link = LinkFacts(path="a", leads_to="b", to="file")
+    codes = [one.code for one in files_findings.from_survey("uploads", facts(links=[link], links_count=2), ["*"])]
+    assert codes == ["symbolic-links", "left-behind"]
+
+
+def test_hard_links_are_a_warning() -> None:
+    (found,) = files_findings.from_survey("uploads", facts(hard_linked_files=2), [])
+    assert (found.code, found.severity) == ("hard-links", Severity.WARNING)

@@ -14,7 +14,7 @@ from migration.movers.files_names import MANIFEST, RESERVED, key_of, path_of
 from migration.movers.files_store import digests
 from migration.movers.link import Endpoint, literal, quoted
 from migration.verification.hashing import Column, row_hash
-from migration.verification.schema import normalised
+from migration.verification.schema import differences_between
 from migration.verification.session import between
 
 segments = st.binary(min_size=1, max_size=40).filter(lambda part: b"/" not in part and b"\0" not in part)
@@ -83,8 +83,8 @@ def test_definitions_that_servers_write_differently_are_the_same() -> None:
         "public.v | SELECT d.id,\n    d.number\n   FROM public.dossier d\n  WHERE (d.status = 'x'::public.status);"
     )
     seventeen = "public.v | SELECT id,\n    number\n   FROM public.dossier d\n  WHERE (status = 'x'::public.status);"
-    assert normalised(thirteen) == normalised(seventeen)
-    assert normalised(thirteen) != normalised(thirteen.replace("'x'", "'y'"))
+    assert differences_between([thirteen], [seventeen], "view") == []
+    assert differences_between([thirteen], [seventeen.replace("'x'", "'y'")], "view") != []
 
 
 def test_a_difference_names_the_object_and_both_sides() -> None:
@@ -110,6 +110,37 @@ def test_a_password_is_in_no_text_form_and_its_file_escapes_it() -> None:
 def test_a_cast_that_moved_while_a_definition_was_printed_and_read_is_no_difference() -> None:
     printed = "x | WHERE ((s)::text = ANY ((ARRAY['in'::character varying, 'out'::character varying])::text[]))"
     again = "x | WHERE ((s)::text = ANY (ARRAY[('in'::character varying)::text, ('out'::character varying)::text]))"
-    assert normalised(printed) == normalised(again)
-    assert normalised(printed) != normalised(again.replace("'out'", "'late'"))
-    assert normalised("x | n::integer") != normalised("x | n::bigint")
+    assert differences_between([printed], [again], "index") == []
+    assert differences_between([printed], [again.replace("'out'", "'late'")], "index") != []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("default 1.50", "default 2.50"),
+        ("default 1.5", "default 1.50"),
+        ("default 'v1.0'::text", "default 'v2.0'::text"),
+        ("default 'a b'::text", "default 'a  b'::text"),
+        ("CHECK (((a OR b) AND c))", "CHECK ((a OR (b AND c)))"),
+        ("CHECK ((n > ((a + b) * c)))", "CHECK ((n > (a + (b * c))))"),
+        ("CHECK ((a = 1))", "CHECK ((b.a = 2))"),
+        ("SELECT a.id FROM a, b", "SELECT b.id FROM a, b"),
+        ("FOREIGN KEY (d) REFERENCES one.t(id)", "FOREIGN KEY (d) REFERENCES two.t(id)"),
+        ("n::integer", "n::bigint"),
+        ("(n)::character varying(20)", "(n)::character varying(10)"),
+        ("f(x)", "f x"),
+        ("ARRAY[1, 2]", "ARRAY[12]"),
+        ("a -1", "a - 1.0"),
+        ('"Số" > 1', '"số" > 1'),
+    ],
+)
+def test_a_number_a_bracket_or_a_word_that_changed_is_a_difference(one: str, other: str) -> None:
+    assert len(differences_between([f"t | {one}"], [f"t | {other}"], "x")) == 1
+    assert len(differences_between([f"t | {one}"], [f"t | {one}", f"t | {other}"], "x")) == 1
+    assert differences_between([f"t | {one}", f"t | {other}"], [f"t | {other}", f"t | {one}"], "x") == []
+
+
+def test_text_that_is_no_sql_is_compared_all_the_same() -> None:
+    for remark in ("don't", "a) b (c", '"open', "x::text (", "[", "é ế 名"):
+        assert differences_between([f"t | {remark}"], [f"t | {remark}"], "x") == []
+        assert differences_between([f"t | {remark} 1"], [f"t | {remark} 2"], "x") != []

@@ -1,0 +1,142 @@
+"""The schema proof on two real servers: equal after pg_dump and restore, and each planted change is named."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from migration.verification.schema import prove_schema
+from tests.support import two_databases
+from tests.support.two_databases import Pair, Sides
+
+# What servers print in different words, or otherwise once it was printed and read again.
+SCHEMA = r"""
+SET ROLE portal;
+CREATE SCHEMA other;
+CREATE DOMAIN code AS varchar(20) DEFAULT 'a.b' CHECK (VALUE IN ('a.b', 'c.d', 'e''f'));
+CREATE TABLE other.kind (id integer PRIMARY KEY);
+CREATE TABLE kind (id integer PRIMARY KEY);
+CREATE TABLE t (
+    id integer PRIMARY KEY, s varchar(10) DEFAULT 'x', n numeric(8, 2) DEFAULT 1.50, m integer DEFAULT -1,
+    c code, at timestamptz DEFAULT (now() AT TIME ZONE 'utc'), day date DEFAULT '2026-01-01',
+    kind integer REFERENCES other.kind, later interval DEFAULT '1 day 02:00:00', big bigint DEFAULT 1e3::bigint,
+    low text GENERATED ALWAYS AS (lower(s || 'a.1')) STORED, tags text[] DEFAULT ARRAY['a', 'b']::varchar[],
+    CONSTRAINT known CHECK (s IN ('in', 'out', 'x')), CONSTRAINT logic CHECK ((n > 1.25 OR m > 2) AND id > 0),
+    CONSTRAINT sum CHECK ((id + m) * 2 < 1000),
+    CONSTRAINT likes CHECK (s LIKE 'a%' OR s ~ '^[(]x[)]$' OR s <> ALL ('{a,b}')),
+    CONSTRAINT years CHECK (n BETWEEN 0.5 AND 2.5), CHECK (extract(year FROM day) > 1900),
+    EXCLUDE USING gist (int4range(id, m) WITH &&)
+);
+CREATE INDEX t_open ON t (lower(s), (n * 1.10)) WHERE s IN ('in', 'out') AND (n > 0.5 OR m IS NULL);
+CREATE INDEX t_tax ON t ((n * 1.10));
+CREATE VIEW one AS SELECT t.id, t.s || 'a.b' AS joined,
+    count(*) FILTER (WHERE t.n > 1.5) OVER (PARTITION BY t.s) AS c
+    FROM t WHERE t.s IN ('in', 'out') AND (t.n > 0.25 OR t.m < 3);
+CREATE VIEW two AS SELECT a.id, b.id AS other, coalesce(a.s, b.s::text, 'n.a') AS s,
+    CASE WHEN a.n > 1.5 THEN 'a' ELSE b.s END AS word, position('x' IN a.s), substring(a.s FROM 1 FOR 2),
+    a.at AT TIME ZONE 'utc' AS u
+    FROM t a JOIN t b ON a.m = b.id LEFT JOIN kind ON kind.id = a.kind
+    WHERE EXISTS (SELECT FROM other.kind k WHERE k.id = a.kind) GROUP BY a.id, b.id, kind.id HAVING max(a.n) > 1.0
+    UNION ALL SELECT id, id, s, s, 1, s, NULL FROM t ORDER BY 1 LIMIT 10;
+CREATE MATERIALIZED VIEW three AS
+    WITH RECURSIVE r(n) AS (VALUES (1) UNION SELECT n + 1 FROM r WHERE n < 9) SELECT * FROM r;
+CREATE VIEW four AS
+    SELECT id, t.*::text AS whole, (SELECT max(k.id) FROM other.kind k) AS m FROM t JOIN kind USING (id);
+CREATE FUNCTION f(a integer DEFAULT 5, b varchar DEFAULT 'x.y') RETURNS varchar LANGUAGE sql AS 'SELECT b';
+CREATE FUNCTION changed() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER moved BEFORE UPDATE OF s ON t FOR EACH ROW WHEN (OLD.s IS DISTINCT FROM NEW.s AND NEW.n > 1.5)
+    EXECUTE FUNCTION changed('a.1');
+CREATE POLICY mine ON t USING (s = current_user OR EXISTS (SELECT FROM kind WHERE kind.id = t.kind))
+    WITH CHECK (n > 0.75);
+CREATE RULE kept AS ON DELETE TO kind WHERE old.id > 1.5 DO INSTEAD INSERT INTO other.kind VALUES (old.id * 2);
+CREATE STATISTICS related (dependencies) ON s, n FROM t;
+CREATE TABLE parts (at date, v numeric DEFAULT 0.1) PARTITION BY RANGE (at);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+COMMENT ON TABLE t IS 'Hồ sơ (cũ), don''t 1.5';
+RESET ROLE;
+"""
+TWO = SCHEMA.partition("CREATE VIEW two AS ")[2].partition(";")[0]
+INDEX = "CREATE INDEX t_open" + SCHEMA.partition("CREATE INDEX t_open")[2].partition(";")[0]
+OTHERWISE = INDEX.replace("s IN", "(s IN").replace("AND (n > 0.5", "AND n > 0.5)").replace("NULL)", "NULL")
+
+PLANTS = {
+    "a number in a default": ("ALTER TABLE t ALTER n SET DEFAULT 2.50", "column public.t.n: source has"),
+    "a sign in a default": ("ALTER TABLE t ALTER m SET DEFAULT 1", "column public.t.m: source has"),
+    "a word in a default": ("ALTER DOMAIN code SET DEFAULT 'z.b'", "type public.code: source has"),
+    "brackets in a condition": (
+        "ALTER TABLE t DROP CONSTRAINT logic, ADD CONSTRAINT logic CHECK (n > 1.25 OR (m > 2 AND id > 0))",
+        "constraint public.t.logic: source has",
+    ),
+    "brackets in a sum": (
+        "ALTER TABLE t DROP CONSTRAINT sum, ADD CONSTRAINT sum CHECK (id + (m * 2) < 1000)",
+        "constraint public.t.sum: source has",
+    ),
+    "a number in a condition": (
+        "ALTER TABLE t DROP CONSTRAINT years, ADD CONSTRAINT years CHECK (n BETWEEN 0.5 AND 3.5)",
+        "constraint public.t.years: source has",
+    ),
+    "a value of a list": (
+        "ALTER TABLE t DROP CONSTRAINT known, ADD CONSTRAINT known CHECK (s IN ('in', 'out', 'y'))",
+        "constraint public.t.known: source has",
+    ),
+    "a reference to a namesake": (
+        "ALTER TABLE t DROP CONSTRAINT t_kind_fkey, ADD FOREIGN KEY (kind) REFERENCES public.kind",
+        "constraint public.t.t_kind_fkey: source has",
+    ),
+    "the side of a column in a view": (
+        "CREATE OR REPLACE VIEW two AS " + TWO.replace("a.n > 1.5", "b.n > 1.5"),
+        "view public.two: source has",
+    ),
+    "a number in an index": (
+        "DROP INDEX t_tax; CREATE INDEX t_tax ON t ((n * 2.10))",
+        "index public.t_tax: source has",
+    ),
+    "brackets in an index": (
+        f"DROP INDEX t_open; {OTHERWISE}",
+        "index public.t_open: source has",
+    ),
+    "a number in a policy": ("ALTER POLICY mine ON t WITH CHECK (n > 1.75)", "policy public.t.mine: source has"),
+    "a default of a partition": ("ALTER TABLE parts_1 ALTER v SET DEFAULT 1.1", "column public.parts_1.v: source has"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def moved(pair: Pair) -> Iterator[Sides]:
+    with two_databases.made(pair, SCHEMA) as sides:
+        carry(pair, pair[0].folder.parent)
+        sides.as_admin(1, "REFRESH MATERIALIZED VIEW three")
+        yield sides
+
+
+def carry(pair: Pair, folder: Path) -> None:
+    """Carry the schema as the mover does: pg_dump, read again by the other server."""
+    here, there = (server.endpoint("portal", "postgres") for server in pair)
+    file = folder / "pass"
+    file.touch(mode=0o600)
+    file.write_text(here.pass_line() + there.pass_line())
+    dump = ["pg_dump", "--schema-only", "--no-privileges", "--exclude-schema=dcshift"]
+    text = subprocess.run(dump, env=here.environment(file), check=True, capture_output=True).stdout
+    psql = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+    subprocess.run(psql, env=there.environment(file), check=True, input=text, stdout=subprocess.DEVNULL)
+
+
+def differences(sides: Sides) -> tuple[str, ...]:
+    with sides.moment() as moment:
+        return prove_schema(moment).differences
+
+
+def test_what_was_printed_and_read_by_another_server_is_equal(moved: Sides) -> None:
+    assert differences(moved) == ()
+
+
+def test_each_planted_change_of_a_definition_is_named_and_nothing_else(moved: Sides) -> None:
+    with moved.pair[1].admin("portal") as admin:
+        for plant, _ in PLANTS.values():
+            admin.execute(plant.encode())
+    said = differences(moved)
+    missed = {what for what, (_, expected) in PLANTS.items() if not any(line.startswith(expected) for line in said)}
+    assert missed == set()
+    assert len(said) == len(PLANTS)
