@@ -78,7 +78,7 @@ def test_what_a_mover_advises_reaches_the_person(tmp_path: Path) -> None:
     )
     with pytest.raises(StepFailed) as failed:
         wait_for_unit(units, "one", RealClock(), lambda progress: None, seconds_max=20)
-    assert "7 bytes are free (error staging-full)" in failed.value.why
+    assert (failed.value.code, failed.value.why) == ("staging-full", "7 bytes are free")
     assert failed.value.next == "make room in /x"
 
 
