@@ -112,16 +112,17 @@ class Engine:
         moves = self._moves(step.system, leasing)
         match decision:
             case Do():
-                return self._attempt(step, moves, held)
+                return self._attempt(step, moves, leasing)
             case Probe():
-                self._probe(step, moves, held)
+                self._probe(step, moves, leasing)
             case Undo():
                 self._undo(step, moves, held)
             case GiveUp(held_seconds_max=limit):
-                self._give_up(step, limit, moves, held)
+                self._give_up(step, limit, moves, leasing)
         return None
 
-    def _attempt(self, step: Step, moves: Moves, lease: Lease) -> Ending | None:
+    def _attempt(self, step: Step, moves: Moves, leasing: Leasing) -> Ending | None:
+        lease = leasing.lease
         findings = self._find(step, moves)
         blockers = tuple(finding for finding in findings if finding.severity is Severity.BLOCKER)
         if findings:
@@ -138,19 +139,19 @@ class Engine:
             self._record(Kind.INTERRUPTED, step, {"signal": self.signalled() or ""}, lease)
             return Ending(Outcome.INTERRUPTED, step.system, step.id, f"{step.id} goes on from here at the next run")
         except Exception as failure:
-            self._fail(step, moves, lease, evidence.as_error(failure, step))
+            self._fail(step, moves, leasing, evidence.as_error(failure, step))
             return None
-        self._prove(step, moves, lease, facts, began)
+        self._prove(step, moves, leasing, facts, began)
         return None
 
-    def _prove(self, step: Step, moves: Moves, lease: Lease, facts: Facts, began: float) -> None:
+    def _prove(self, step: Step, moves: Moves, leasing: Leasing, facts: Facts, began: float) -> None:
         effect_seconds = round(self.clock.monotonic() - began, 3)
         proofs: Sequence[Proof] = ()
         try:
             proofs = handler(step.stage, step.component).proofs(self._context(step, moves))
             evidence.assert_proved(step, proofs)
         except Exception as failure:
-            self._fail(step, moves, lease, evidence.as_error(failure, step), proofs)
+            self._fail(step, moves, leasing, evidence.as_error(failure, step), proofs)
             return
         # A step is done only here: its effect was reached and every proof that it owes has passed.
         took = round(self.clock.monotonic() - began, 3)
@@ -160,9 +161,10 @@ class Engine:
             "effect_seconds": effect_seconds,
             "seconds": took,
         }
-        self._record(Kind.DONE, step, content, lease)
+        self._record(Kind.DONE, step, content, leasing.lease)
 
-    def _probe(self, step: Step, moves: Moves, lease: Lease) -> None:
+    def _probe(self, step: Step, moves: Moves, leasing: Leasing) -> None:
+        lease = leasing.lease
         began = self.clock.monotonic()
         verbs = handler(step.stage, step.component)
         answer = evidence.ask(verbs.probe, moves)
@@ -172,7 +174,7 @@ class Engine:
             sentence += "; the step may be repeated, so it is done again"
         self._record(Kind.PROBED, step, {"state": answer.state, "sentence": sentence}, lease)
         if answer.state is ProbeState.DONE:
-            self._prove(step, moves, lease, {"found_done_after_a_crash": answer.sentence}, began)
+            self._prove(step, moves, leasing, {"found_done_after_a_crash": answer.sentence}, began)
         elif unknown and not verbs.idempotent:
             error = evidence.unknown_effect(step, answer)
             self._record(Kind.FAILED, step, {"error": error, "proofs": [], "unwind": [], "past": True}, lease)
@@ -189,19 +191,23 @@ class Engine:
             return
         self._record(Kind.UNDONE, step, {}, lease)
 
-    def _give_up(self, step: Step, limit: float, moves: Moves, lease: Lease) -> None:
+    def _give_up(self, step: Step, limit: float, moves: Moves, leasing: Leasing) -> None:
+        lease = leasing.lease
         self._record(Kind.STARTED, step, {"verb": Verb.DO, "token": lease.token, "holder": str(self.holder)}, lease)
-        self._fail(step, moves, lease, evidence.held_too_long(step, limit))
+        self._fail(step, moves, leasing, evidence.held_too_long(step, limit))
 
     # ------------------------------------------------------------------ failing
 
     def _fail(
-        self, step: Step, moves: Moves, lease: Lease, error: MigrationError, proofs: Sequence[Proof] = ()
+        self, step: Step, moves: Moves, leasing: Leasing, error: MigrationError, proofs: Sequence[Proof] = ()
     ) -> None:
         if error.code == "lease-lost":
             raise error  # not the step's failure: this process may no longer record or undo anything
         state = self._state()
         if step.point_of_no_return:
+            # A release that failed here may still be on its way over there. Asked under a new turn, the gate answers
+            # after it, or refuses it from then on: what follows from the answer stays true.
+            leasing.next_turn()
             past = evidence.ask(handler(step.stage, step.component).probe, moves).state is not ProbeState.NOT_DONE
         else:
             past = past_point_of_no_return(state, self.plan, step.system)
@@ -215,7 +221,7 @@ class Engine:
                 "unwind": list(back),
                 "past": past,
             },
-            lease,
+            leasing.lease,
         )
 
     # ------------------------------------------------------------------ small parts

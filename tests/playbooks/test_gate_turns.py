@@ -1,4 +1,4 @@
-"""The tool of the gate as several processes of one host use it: who waits for whom, and who is refused; real HAProxy."""
+"""The tool of the gate as several processes of one host use it: who waits, who is refused; a real HAProxy."""
 
 from __future__ import annotations
 

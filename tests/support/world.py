@@ -26,6 +26,8 @@ class Fault:
     die: bool = False
     after_effect: bool = False
     times: int = 1
+    late: int | None = None
+    """A release was cut off here and goes on over there: it reaches the gate this many calls later."""
 
     def strike(self, verb: str) -> None:
         if self.times <= 0:
@@ -88,6 +90,10 @@ class World:
         self.twice = False
         self.calls: list[str] = []
         self.seconds: dict[str, float] = {}
+        self.on_the_way: dict[str, tuple[int, int]] = {}
+        """Releases that were sent and not heard of: the call at which they reach the gate, and their token."""
+        self.gate_turns: dict[str, int] = {}
+        """The highest token that the gate has seen, by system; a lower one is refused."""
         self.tampering: Callable[[str, str], None] = lambda system, verb: None
 
     def moves(self, system: str, token: Callable[[], int]) -> Moves:
@@ -113,6 +119,11 @@ class World:
 
     def tick(self) -> None:
         """Let each system's citizens write once, on whichever side the gate sends them to."""
+        for name, (call, token) in list(self.on_the_way.items()):
+            if call <= len(self.calls):
+                del self.on_the_way[name]
+                if token >= self.gate_turns.get(name, 0) and self.systems[name].site == "hold":
+                    self.systems[name].site = "target"
         for state in self.systems.values():
             number = len(state.acknowledged) + 100
             if state.site == "source" and state.source_web and not state.source_fenced:
@@ -142,6 +153,8 @@ def verb(function: F) -> F:
         world.clock.sleep(world.seconds.get(name, VERB_SECONDS))
         world.tick()
         world.tampering(self.system, name)
+        if fault and fault.late is not None:
+            world.on_the_way[self.system] = (len(world.calls) + fault.late, self.token())
         if fault and not fault.after_effect:
             fault.strike(name)
         result = function(self, *args, **keywords)
@@ -152,6 +165,10 @@ def verb(function: F) -> F:
         return result
 
     return wrapper  # type: ignore[return-value]
+
+
+def refusal(code: str, why: str) -> StepFailed:
+    return StepFailed(code, what="the fake world refuses", why=why, state="nothing was changed", next="none")
 
 
 def _probe(done: bool, sentence: str = "the fake world says so") -> Probe:
@@ -359,6 +376,11 @@ class _Web(_Part):
 
 
 class _Traffic(_Part):
+    def _take_turn(self) -> None:
+        if self.token() < self.world.gate_turns.get(self.system, 0):
+            raise refusal("turn-over", f"turn {self.token()} of {self.system} is over")
+        self.world.gate_turns[self.system] = self.token()
+
     @verb
     def install_gate(self) -> Facts:
         self.state.gate = True
@@ -373,22 +395,29 @@ class _Traffic(_Part):
 
     @verb
     def hold(self) -> Facts:
+        self._take_turn()
         self.state.site = "hold"
         return {}
 
     def held(self) -> Probe:
+        self._take_turn()
         return _probe(self.state.site == "hold")
 
     @verb
     def release_to_source(self) -> None:
+        self._take_turn()
+        if self.state.site == "target":
+            raise refusal("already-released", "the target serves")
         self.state.site = "source"
 
     @verb
     def release_to_target(self) -> Facts:
+        self._take_turn()
         self.state.site = "target"
         return {}
 
     def released_to_target(self) -> Probe:
+        self._take_turn()
         return _probe(self.state.site == "target", f"the gate says {self.state.site}")
 
     @verb

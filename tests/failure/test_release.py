@@ -1,0 +1,54 @@
+"""The release of the held requests: the one step without a way back: cut off, come late, asked at a bad moment."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+
+from migration.model.ending import Outcome
+from migration.model.run import Want
+from tests.support.runs import Stand
+from tests.support.world import Died, Fault
+
+SYSTEM = "portal"
+CALLS_AFTER = 14
+"""How many calls later a release may still arrive: more than the way back of a freeze makes."""
+
+
+def at_the_release(fault: Fault) -> Stand:
+    """Return a stand in which this fault strikes at the release."""
+    dry = Stand(SYSTEM)
+    dry.go()
+    [number] = [number for number, call in enumerate(dry.world.calls) if call.endswith("release_to_target")]
+    stand = Stand(SYSTEM)
+    stand.world.faults[number] = fault
+    return stand
+
+
+@pytest.mark.parametrize("calls", range(CALLS_AFTER))
+@pytest.mark.parametrize("die", [False, True], ids=["cut-off", "killed"])
+def test_a_release_that_comes_late_is_seen_or_refused_and_no_write_is_lost(calls: int, die: bool) -> None:
+    stand = at_the_release(Fault(die=die, late=calls))
+    for _ in range(4):
+        with suppress(Died):
+            ending = stand.go()
+        assert stand.world.lost(SYSTEM) == []
+    assert ending.outcome is Outcome.DONE
+    assert stand.world.systems[SYSTEM].site == "target"
+
+
+@pytest.mark.parametrize("calls", range(CALLS_AFTER))
+def test_a_rollback_after_a_kill_at_the_release_never_meets_it(calls: int) -> None:
+    stand = at_the_release(Fault(die=True, late=calls))
+    beginning = stand.world.configuration()
+    with pytest.raises(Died):
+        stand.go()
+    ending = stand.go(Want.ROLLBACK)
+    assert stand.world.lost(SYSTEM) == []
+    if ending.outcome is Outcome.ROLLED_BACK:
+        stand.world.tick()
+        assert stand.world.configuration() == beginning
+    else:
+        assert ending.outcome is Outcome.REFUSED
+        assert stand.world.systems[SYSTEM].site == "target"
