@@ -204,10 +204,10 @@ class Engine:
         if error.code == "lease-lost":
             raise error  # not the step's failure: this process may no longer record or undo anything
         state = self._state()
+        # What failed here may still be on its way over there: a release, a hold. Asked and undone under a new turn, a
+        # host answers after it or refuses it from then on, so what follows from the answer stays true.
+        leasing.next_turn()
         if step.point_of_no_return:
-            # A release that failed here may still be on its way over there. Asked under a new turn, the gate answers
-            # after it, or refuses it from then on: what follows from the answer stays true.
-            leasing.next_turn()
             past = evidence.ask(handler(step.stage, step.component).probe, moves).state is not ProbeState.NOT_DONE
         else:
             past = past_point_of_no_return(state, self.plan, step.system)

@@ -16,11 +16,11 @@ CALLS_AFTER = 14
 """How many calls later a release may still arrive: more than the way back of a freeze makes."""
 
 
-def at_the_release(fault: Fault) -> Stand:
-    """Return a stand in which this fault strikes at the release."""
+def striking_at(verb: str, fault: Fault) -> Stand:
+    """Return a stand in which this fault strikes at this verb."""
     dry = Stand(SYSTEM)
     dry.go()
-    [number] = [number for number, call in enumerate(dry.world.calls) if call.endswith("release_to_target")]
+    [number] = [number for number, call in enumerate(dry.world.calls) if call.endswith(verb)]
     stand = Stand(SYSTEM)
     stand.world.faults[number] = fault
     return stand
@@ -29,7 +29,7 @@ def at_the_release(fault: Fault) -> Stand:
 @pytest.mark.parametrize("calls", range(CALLS_AFTER))
 @pytest.mark.parametrize("die", [False, True], ids=["cut-off", "killed"])
 def test_a_release_that_comes_late_is_seen_or_refused_and_no_write_is_lost(calls: int, die: bool) -> None:
-    stand = at_the_release(Fault(die=die, late=calls))
+    stand = striking_at("release_to_target", Fault(die=die, late=calls))
     for _ in range(4):
         with suppress(Died):
             ending = stand.go()
@@ -40,7 +40,7 @@ def test_a_release_that_comes_late_is_seen_or_refused_and_no_write_is_lost(calls
 
 @pytest.mark.parametrize("calls", range(CALLS_AFTER))
 def test_a_rollback_after_a_kill_at_the_release_never_meets_it(calls: int) -> None:
-    stand = at_the_release(Fault(die=True, late=calls))
+    stand = striking_at("release_to_target", Fault(die=True, late=calls))
     beginning = stand.world.configuration()
     with pytest.raises(Died):
         stand.go()
@@ -52,3 +52,13 @@ def test_a_rollback_after_a_kill_at_the_release_never_meets_it(calls: int) -> No
     else:
         assert ending.outcome is Outcome.REFUSED
         assert stand.world.systems[SYSTEM].site == "target"
+
+
+@pytest.mark.parametrize("calls", range(CALLS_AFTER))
+def test_a_hold_that_comes_late_does_not_stay_behind_its_way_back(calls: int) -> None:
+    stand = striking_at("traffic.hold", Fault(late=calls))
+    assert stand.go().outcome is Outcome.FAILED
+    for _ in range(CALLS_AFTER):
+        stand.world.calls.append("time passes")
+        stand.world.tick()
+    assert stand.world.systems[SYSTEM].site == "source", "citizens wait for nobody"

@@ -27,7 +27,7 @@ class Fault:
     after_effect: bool = False
     times: int = 1
     late: int | None = None
-    """A release was cut off here and goes on over there: it reaches the gate this many calls later."""
+    """A switch of the gate was cut off here and goes on over there: it reaches the gate this many calls later."""
 
     def strike(self, verb: str) -> None:
         if self.times <= 0:
@@ -90,8 +90,8 @@ class World:
         self.twice = False
         self.calls: list[str] = []
         self.seconds: dict[str, float] = {}
-        self.on_the_way: dict[str, tuple[int, int]] = {}
-        """Releases that were sent and not heard of: the call at which they reach the gate, and their token."""
+        self.on_the_way: dict[str, tuple[int, int, str]] = {}
+        """Switches that were sent and not heard of: the call at which they reach the gate, their token, their side."""
         self.gate_turns: dict[str, int] = {}
         """The highest token that the gate has seen, by system; a lower one is refused."""
         self.tampering: Callable[[str, str], None] = lambda system, verb: None
@@ -119,11 +119,11 @@ class World:
 
     def tick(self) -> None:
         """Let each system's citizens write once, on whichever side the gate sends them to."""
-        for name, (call, token) in list(self.on_the_way.items()):
+        for name, (call, token, side) in list(self.on_the_way.items()):
             if call <= len(self.calls):
                 del self.on_the_way[name]
-                if token >= self.gate_turns.get(name, 0) and self.systems[name].site == "hold":
-                    self.systems[name].site = "target"
+                if token >= self.gate_turns.get(name, 0) and self.systems[name].site != "target":
+                    self.systems[name].site = side
         for state in self.systems.values():
             number = len(state.acknowledged) + 100
             if state.site == "source" and state.source_web and not state.source_fenced:
@@ -154,7 +154,8 @@ def verb(function: F) -> F:
         world.tick()
         world.tampering(self.system, name)
         if fault and fault.late is not None:
-            world.on_the_way[self.system] = (len(world.calls) + fault.late, self.token())
+            side = {"hold": "hold", "release_to_target": "target"}[function.__name__]
+            world.on_the_way[self.system] = (len(world.calls) + fault.late, self.token(), side)
         if fault and not fault.after_effect:
             fault.strike(name)
         result = function(self, *args, **keywords)
