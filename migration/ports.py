@@ -62,6 +62,12 @@ class DatabaseMove(Protocol):
 
     def unfence(self) -> None: ...
 
+    def at_rest(self) -> Probe:
+        """Say whether the source still is what was compared: fenced, nobody else inside, nothing written since.
+
+        Asked right before the release, while citizens wait: it reads the source alone, in milliseconds.
+        """
+
     def hand_over(self) -> Facts:
         """Under the fence: sequences, large objects, views; stop following; let the application write on the target."""
 
@@ -182,7 +188,10 @@ class TrafficMove(Protocol):
     def release_to_source(self) -> None: ...
 
     def release_to_target(self) -> Facts:
-        """Send the waiting and all further requests to the target: the point of no return."""
+        """Send the waiting and all further requests to the target: the point of no return.
+
+        Refuses a site that is not held now, or whose source is not idle: the gate itself looks and switches in one.
+        """
 
     def released_to_target(self) -> Probe: ...
 

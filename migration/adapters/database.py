@@ -196,6 +196,14 @@ class PostgresMove:
         with self._source() as source:
             freeze.unfence(source, self._context.token())
 
+    def at_rest(self) -> Probe:
+        try:
+            # Reading what the slot keeps reads the server's log: citizens do not wait longer than this for it.
+            with link.session(self._access.source(), program=postgres.PROGRAM, statement_seconds=5.0) as source:
+                return freeze.at_rest(source, self._name)
+        except (psycopg.Error, MigrationError) as failure:
+            return Probe(ProbeState.UNKNOWN, f"the source did not answer: {str(failure).strip()[:300]}")
+
     # Cutover
 
     def hand_over(self) -> Facts:

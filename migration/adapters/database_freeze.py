@@ -24,6 +24,8 @@ Ask = Callable[[Connection, Connection], Probe]
 # Citizens wait meanwhile: what is not there by then is undone and tried again another time.
 _DRAIN_SECONDS_MAX: Final = 5.0
 _MARKER_SECONDS_MAX: Final = 5.0
+# The slot is in use for a moment after the target has stopped.
+_SLOT_SECONDS_MAX: Final = 2.0
 # A session that passed the login check just before the fence closed shows up a moment later: nobody must be seen on
 # several readings in a row.
 _READINGS: Final = 3
@@ -105,6 +107,20 @@ def fenced(source: Connection) -> Probe:
     if others := link.rows(source, "SELECT who FROM dcshift.others()"):
         return Probe(ProbeState.NOT_DONE, f"{len(others)} sessions are inside the fence")
     return Probe(ProbeState.DONE, f"nobody else may connect since {closed_at:%H:%M:%S} and nobody else is inside")
+
+
+def at_rest(source: Connection, slot: str) -> Probe:
+    """Read whether the fence holds, who is inside, and whether anybody wrote since the target stopped following.
+
+    Who connected and left again is seen by what he wrote: the slot, which nobody reads now, keeps every change.
+    """
+    answer = fenced(source)
+    if answer.state is not ProbeState.DONE:
+        return answer
+    if written := stream.waiting_changes(source, slot, "dcshift", seconds_max=_SLOT_SECONDS_MAX):
+        names = ", ".join(f"{table} ({count})" for table, count in sorted(written.items())[:5])
+        return Probe(ProbeState.NOT_DONE, f"somebody wrote to the fenced source after the target stopped: {names}")
+    return Probe(ProbeState.DONE, f"{answer.sentence}; no change has been written since the target stopped following")
 
 
 def unfence(source: Connection, token: int) -> None:

@@ -166,8 +166,13 @@ class GateMove:
             raise self._failed("site-not-released", f"{self._site} is not on its source", f"it is on {after.state}")
 
     def release_to_target(self) -> Facts:
-        """Let waiting and further requests go to the target."""
-        status = self._change(["set", self._site, "target"])
+        """Let waiting and further requests go to the target, if the gate still holds them and the source is idle."""
+        try:
+            status = self._change(["release", self._site])
+        except StepFailed as refused:
+            if refused.code != "remote-command-failed":
+                raise
+            raise self._failed("site-not-released", f"{self._site} was not released", refused.why) from refused
         probe = self._judge(status, "target")
         if probe.state is not ProbeState.DONE:
             raise self._failed("site-not-released", f"{self._site} is not on its target", probe.sentence)

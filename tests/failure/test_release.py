@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from migration.model.ending import Outcome
 from migration.model.run import Want
 from tests.support.runs import Stand
-from tests.support.world import Died, Fault
+from tests.support.world import Died, FakeSystem, Fault
 
 SYSTEM = "portal"
 CALLS_AFTER = 14
@@ -62,3 +63,46 @@ def test_a_hold_that_comes_late_does_not_stay_behind_its_way_back(calls: int) ->
         stand.world.calls.append("time passes")
         stand.world.tick()
     assert stand.world.systems[SYSTEM].site == "source", "citizens wait for nobody"
+
+
+def _somebody_enters(system: FakeSystem) -> None:
+    system.source_strangers = 1
+
+
+def _somebody_writes(system: FakeSystem) -> None:
+    system.source_rows[2] = "a superuser's"
+
+
+def _the_fence_opens(system: FakeSystem) -> None:
+    system.source_fenced = False
+
+
+def _the_gate_lets_through(system: FakeSystem) -> None:
+    system.site = "source"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [_somebody_enters, _somebody_writes, _the_fence_opens, _the_gate_lets_through],
+    ids=lambda one: one.__name__,
+)
+@pytest.mark.parametrize("last_proof", ["web.prove_pages", "files.prove"])
+def test_what_happens_at_the_source_after_the_proofs_stops_the_release(
+    event: Callable[[FakeSystem], None], last_proof: str
+) -> None:
+    stand = Stand(SYSTEM)
+    system = stand.world.systems[SYSTEM]
+
+    def happen(_system: str, verb: str) -> None:
+        if verb.endswith(last_proof) and system.site == "hold":
+            event(system)
+
+    stand.world.tampering = happen
+    ending = stand.go()
+    assert (ending.outcome, ending.step) == (Outcome.FAILED, "wave-1/portal/traffic/cutover")
+    assert not any(call.endswith("jobs.arm_target") for call in stand.world.calls)
+    assert (system.site, system.source_fenced, system.source_jobs, system.following) == ("source", False, True, True)
+    stand.world.tampering = lambda _system, _verb: None
+    system.source_strangers, system.source_rows[2], system.target_rows[2] = 0, "b", "b"
+    assert stand.go().outcome is Outcome.DONE
+    assert stand.world.lost(SYSTEM) == []

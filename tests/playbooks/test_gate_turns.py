@@ -6,6 +6,8 @@ import fcntl
 import json
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -16,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.gate_world import ROLE, World, certificate
+from tests.support.gate_world import HOST, ROLE, World, certificate, wait_until
 from tests.support.local_servers import free_port
 
 pytestmark = pytest.mark.skipif(
@@ -54,7 +56,12 @@ class LocalGate(World):
 def gate(tmp_path: Path) -> Iterator[LocalGate]:
     certificate(tmp_path)
     made = LocalGate(tmp_path, "")
-    made.settings |= {"gate_port": free_port(), "gate_public_port": free_port()}
+    silent = socket.create_server(("127.0.0.1", 0))
+    made.settings |= {
+        "gate_port": free_port(),
+        "gate_public_port": free_port(),
+        "gate_source_address": f"127.0.0.1:{silent.getsockname()[1]}",
+    }
     try:
         made.install()
         made.tool("set", "site", "hold")
@@ -63,6 +70,7 @@ def gate(tmp_path: Path) -> Iterator[LocalGate]:
         for process in made.processes:
             process.kill()
             process.wait()
+        silent.close()
         TURN.unlink(missing_ok=True)
 
 
@@ -84,7 +92,7 @@ def said(process: subprocess.Popen[str]) -> tuple[int, Any, str]:
 
 def test_a_release_that_waited_while_its_turn_ended_is_refused(gate: LocalGate) -> None:
     with gate.another_change():
-        stale = gate.begin(6, "set", "site", "target")
+        stale = gate.begin(6, "release", "site")
         assert waits(stale)
         TURN.parent.mkdir(parents=True, exist_ok=True)
         TURN.write_text("7\n")
@@ -96,7 +104,7 @@ def test_a_release_that_waited_while_its_turn_ended_is_refused(gate: LocalGate) 
 
 @pytest.mark.parametrize("first", ["release", "status"])
 def test_a_status_with_a_turn_is_never_read_beside_a_release_of_an_older_turn(gate: LocalGate, first: str) -> None:
-    words = {"release": (6, "set", "site", "target"), "status": (7, "status")}
+    words = {"release": (6, "release", "site"), "status": (7, "status")}
     with gate.another_change():
         started = {}
         for name in (first, *(words.keys() - {first})):
@@ -116,8 +124,34 @@ def test_a_status_without_a_turn_waits_for_nobody(gate: LocalGate) -> None:
 
 def test_whoever_waits_too_long_is_told_so_and_changes_nothing(gate: LocalGate) -> None:
     with gate.another_change():
-        status, _, error = said(gate.begin(6, "set", "site", "target"))
+        status, _, error = said(gate.begin(6, "release", "site"))
     assert status == 1
     assert "another change of this gate is not over after 8 s" in error
     assert gate.tool("status")["sites"]["site"]["state"] == "hold"
     assert not TURN.exists()
+
+
+def test_a_release_is_refused_unless_the_site_is_held_and_one_that_stopped_halfway_is_finished(gate: LocalGate) -> None:
+    gate.tool("set", "site", "source")
+    status, _, error = said(gate.begin(6, "release", "site"))
+    assert status == 1
+    assert "site is not held but on source" in error
+    assert gate.tool("status")["sites"]["site"]["decided"] == "source"
+    gate.tool("set", "site", "hold")
+    (gate.folder / "state" / "sites.map").write_text("site target\n")
+    assert said(gate.begin(6, "release", "site"))[0] == 0
+    assert gate.tool("status")["sites"]["site"]["state"] == "target"
+
+
+def test_a_release_is_refused_while_somebody_is_at_the_source(gate: LocalGate) -> None:
+    gate.tool("set", "site", "source")
+    with socket.create_connection(("127.0.0.1", gate.settings["gate_port"])) as raw:
+        context = ssl.create_default_context(cafile=str(gate.folder / "ca.pem"))
+        with context.wrap_socket(raw, server_hostname=HOST) as citizen:
+            citizen.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+            wait_until(lambda: gate.tool("status")["sites"]["site"]["under_way"]["source"] == 1)
+            gate.tool("set", "site", "hold")
+            status, _, error = said(gate.begin(6, "release", "site"))
+    assert status == 1
+    assert "1 requests of site are under way at the source" in error
+    assert gate.tool("status")["sites"]["site"]["state"] == "hold"

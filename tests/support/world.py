@@ -63,6 +63,9 @@ class FakeSystem:
     source_rows: dict[int, str] = field(default_factory=lambda: {1: "a", 2: "b"})
     source_role: bool = False
     source_fenced: bool = False
+    source_strangers: int = 0
+    """Sessions of others inside the source's database, such as a superuser's."""
+    source_at_hand_over: dict[int, str] | None = None
     source_web: bool = True
     source_jobs: bool = True
     slot: bool = False
@@ -106,7 +109,7 @@ class World:
         seen = {}
         for name, system in self.systems.items():
             fields = {key: copy.deepcopy(getattr(system, key)) for key in FakeSystem.__slots__}
-            for written in ("source_rows", "source_files", "acknowledged"):
+            for written in ("source_rows", "source_files", "acknowledged", "source_strangers", "source_at_hand_over"):
                 fields.pop(written)
             seen[name] = fields
         return seen
@@ -238,8 +241,14 @@ class _Database(_Part):
     def unfence(self) -> None:
         self.state.source_fenced = False
 
+    def at_rest(self) -> Probe:
+        if self.state.source_rows != self.state.source_at_hand_over:
+            return _probe(False, "somebody wrote")
+        return _probe(self.state.source_fenced and not self.state.source_strangers)
+
     @verb
     def hand_over(self) -> Facts:
+        self.state.source_at_hand_over = dict(self.state.source_rows)
         self.state.following, self.state.target_writable = False, True
         return {"sequences": 3}
 
@@ -414,6 +423,8 @@ class _Traffic(_Part):
     @verb
     def release_to_target(self) -> Facts:
         self._take_turn()
+        if self.state.site not in ("hold", "target"):
+            raise refusal("site-not-held", f"the gate says {self.state.site}")
         self.state.site = "target"
         return {}
 

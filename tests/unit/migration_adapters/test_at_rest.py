@@ -1,0 +1,113 @@
+"""What the source's database says right before the release, read from a real server: who is inside, who has written."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from migration.adapters.database import PostgresMove
+from migration.model.words import ProbeState
+from migration.movers import link, stream
+from tests.support import local_servers as servers
+from tests.support.moving import database_move
+
+pytestmark = pytest.mark.skipif(servers.binaries() is None, reason="no PostgreSQL server here")
+TABLES = """
+CREATE TABLE dossier (id integer PRIMARY KEY, name text);
+INSERT INTO dossier VALUES (1, 'một'), (2, 'hai');
+CREATE TABLE "Hồ sơ" (id integer PRIMARY KEY);
+GRANT CONNECT ON DATABASE portal TO reader;
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[servers.Server]:
+    found = servers.binaries()
+    assert found is not None
+    # Not below pytest's own folder: the server runs as another user, who may not enter that.
+    with tempfile.TemporaryDirectory(prefix="dcshift-test-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        made = servers.Server(Path(folder) / "source", found[0], servers.free_port())
+        made.start()
+        yield made
+        made.stop()
+
+
+@pytest.fixture
+def move(server: servers.Server, tmp_path: Path) -> PostgresMove:
+    """A portal in the freeze, after the hand-over: fenced, and nobody reads the slot any more; the target is dead."""
+    servers.new_databases(server, server, "portal", TABLES)
+    dead = servers.Server(server.folder, server.binaries, servers.free_port())
+    made = database_move(server, dead, tmp_path)
+    servers.install(server, "portal", made._name, made._access.make_source_password())
+    with made._source() as source:
+        link.run(source, "SELECT dcshift.take_turn(1)")
+    with server.admin("portal") as admin:
+        stream.publish(admin, "dcshift")
+        admin.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (made._name,))
+        # Applied by the target before the marker, but not confirmed to the slot before it stopped following.
+        admin.execute("INSERT INTO dossier VALUES (3, 'the last citizen')")
+    with made._source() as source:
+        link.run(source, "SELECT dcshift.fence(1)")
+        stream.mark(source)
+    return made
+
+
+def test_a_fenced_source_that_nobody_touched_is_at_rest_and_is_asked_in_milliseconds(move: PostgresMove) -> None:
+    began = time.monotonic()
+    answer = move.at_rest()
+    assert answer.state is ProbeState.DONE, answer.sentence
+    print(f"{1000 * (time.monotonic() - began):.1f} ms")
+
+
+def test_a_superuser_who_is_inside_is_seen(move: PostgresMove, server: servers.Server) -> None:
+    with server.admin("portal"):
+        answer = move.at_rest()
+    assert answer.state is ProbeState.NOT_DONE
+    assert "1 sessions are inside the fence" in answer.sentence
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE dossier SET name = 'ba' WHERE id = 1", "public.dossier (1)"),
+        ('INSERT INTO "Hồ sơ" VALUES (1), (2)', "public.Hồ sơ (2)"),
+        ("DELETE FROM dossier", "public.dossier (3)"),
+        ('TRUNCATE dossier, "Hồ sơ"', "public.Hồ sơ (1), public.dossier (1)"),
+    ],
+)
+def test_a_superuser_who_wrote_and_left_is_seen_by_what_he_wrote(
+    move: PostgresMove, server: servers.Server, statement: str, named: str
+) -> None:
+    with server.admin("portal") as admin:
+        admin.execute(statement)
+    answer = move.at_rest()
+    assert answer.state is ProbeState.NOT_DONE
+    assert answer.sentence.endswith(f"after the target stopped: {named}")
+
+
+def test_a_write_in_another_database_of_the_same_server_is_nobodys_business(
+    move: PostgresMove, server: servers.Server
+) -> None:
+    with server.admin("postgres") as admin:
+        admin.execute("CREATE TABLE other (id integer PRIMARY KEY)")
+        admin.execute("INSERT INTO other SELECT generate_series(1, 1000)")
+        admin.execute("DROP TABLE other")
+    assert move.at_rest().state is ProbeState.DONE
+
+
+def test_an_open_fence_is_seen_and_a_silent_source_is_no_source_at_rest(
+    move: PostgresMove, server: servers.Server
+) -> None:
+    with move._source() as source:
+        link.run(source, "SELECT dcshift.unfence(1)")
+    assert move.at_rest().state is ProbeState.NOT_DONE
+    with server.admin() as admin:
+        admin.execute("SELECT pg_drop_replication_slot(%s)", (move._name,))
+    with move._source() as source:
+        link.run(source, "SELECT dcshift.fence(1)")
+    assert move.at_rest().state is ProbeState.UNKNOWN
