@@ -155,6 +155,9 @@ class WebMove(Protocol):
     def target_ready(self) -> Probe:
         """Say whether the target's pods are ready and answer through the target's own gateway."""
 
+    def target_answers(self) -> Probe:
+        """Say whether the target answers now through its own gateway; asked while citizens wait."""
+
     def capture_pages(self) -> Facts:
         """Read the public pages from the source, past the gate, as a user reads them; the facts hold their hashes."""
 

@@ -6,7 +6,7 @@ The source is only ever read, fenced and marked; its rows are never written.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -21,7 +21,7 @@ from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
 from migration.movers import claim, identity, large_objects, link, stream
 from migration.movers.job import PostgresJob
-from migration.movers.link import Connection
+from migration.movers.link import Connection, Endpoint
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
 from migration.verification.grants import prove_grants
 from migration.verification.large_objects import prove_large_objects
@@ -32,6 +32,8 @@ from migration.verification.sequences import prove_sequences
 _LAG_BYTES_MAX: Final = 1_048_576
 _CATCH_UP_SECONDS_MAX: Final = 1_800.0
 _COPY_SECONDS_MAX: Final = 24 * 3_600.0
+# Reading what the slot keeps reads the server's log: citizens do not wait longer than this for it.
+_SOURCE_SECONDS_MAX: Final = 5.0
 
 
 class PostgresMove:
@@ -49,6 +51,7 @@ class PostgresMove:
         source_port: int = PORT,
     ) -> None:
         self._context, self._playbooks, self._units, self._clock = context, playbooks, units, clock
+        self._remote = remote
         self._access = Access(context, cluster, source_port)
         self._system = context.system.id
         self._unit = f"{self._system}-database"
@@ -188,21 +191,28 @@ class PostgresMove:
             return freeze.fence(source, target, self._context.token(), self._clock)
 
     def fenced(self) -> Probe:
-        return self._probe(lambda source, _: freeze.fenced(source))
+        return self._probe_source(freeze.fenced)
 
     def unfence(self) -> None:
-        if self._access.source_password() is None:
-            return
+        """Open the fence without the target: it keeps our password for the source, but it may be what has failed."""
+        if not self._access.knows_source():
+            try:
+                if self._access.source_password() is None:
+                    return
+            except MigrationError as unread:
+                self._unfence_on_its_host(unread)
+                return
         with self._source() as source:
             freeze.unfence(source, self._context.token())
 
+    def _unfence_on_its_host(self, unread: MigrationError) -> None:
+        if self._remote is None:
+            raise unread
+        facts = self._context.facts.database
+        freeze.unfence_on_its_host(self._remote, facts.host, facts.name, self._context.token())
+
     def at_rest(self) -> Probe:
-        try:
-            # Reading what the slot keeps reads the server's log: citizens do not wait longer than this for it.
-            with link.session(self._access.source(), program=postgres.PROGRAM, statement_seconds=5.0) as source:
-                return freeze.at_rest(source, self._name)
-        except (psycopg.Error, MigrationError) as failure:
-            return Probe(ProbeState.UNKNOWN, f"the source did not answer: {str(failure).strip()[:300]}")
+        return self._probe_source(lambda source: freeze.at_rest(source, self._name))
 
     # Cutover
 
@@ -293,18 +303,37 @@ class PostgresMove:
 
     @contextmanager
     def _source(self) -> Iterator[Connection]:
-        with link.session(self._access.source(), program=postgres.PROGRAM) as connection:
+        with self._session(self._access.source()) as connection:
             yield connection
 
     @contextmanager
     def _target(self) -> Iterator[Connection]:
-        with link.session(self._access.target(), program=postgres.PROGRAM) as connection:
+        with self._session(self._access.target()) as connection:
+            yield connection
+
+    @contextmanager
+    def _session(self, endpoint: Endpoint, *, statement_seconds: float = 60.0) -> Iterator[Connection]:
+        # Nothing long runs in these sessions, and in the freeze citizens wait for them.
+        with link.session(
+            endpoint,
+            program=postgres.PROGRAM,
+            statement_seconds=statement_seconds,
+            silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX,
+        ) as connection:
             yield connection
 
     def _take_turn(self, source: Connection) -> int:
         token = self._context.token()
         link.rows(source, "SELECT dcshift.take_turn(%s)", (token,))
         return token
+
+    def _probe_source(self, ask: Callable[[Connection], Probe]) -> Probe:
+        """Ask the source alone, which must be possible while the target is dead and citizens wait."""
+        try:
+            with self._session(self._access.source(), statement_seconds=_SOURCE_SECONDS_MAX) as source:
+                return ask(source)
+        except (psycopg.Error, MigrationError) as failure:
+            return Probe(ProbeState.UNKNOWN, f"the source did not answer: {str(failure).strip()[:300]}")
 
     def _probe(self, ask: freeze.Ask) -> Probe:
         try:

@@ -17,7 +17,7 @@ from migration.movers import copy, large_objects, link, schema, stream
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, quoted
 from migration.movers.postgres import pass_file
-from migration.ports import Clock, OnProgress, Units
+from migration.ports import Clock, OnProgress, Remote, Units
 
 Ask = Callable[[Connection, Connection], Probe]
 
@@ -130,13 +130,36 @@ def unfence(source: Connection, token: int) -> None:
     link.rows(source, "SELECT dcshift.unfence(%s)", (token,))
     closed_at, open_to = link.rows(source, "SELECT fenced_at, open_to FROM dcshift.fence_state()")[0]
     if closed_at is not None or not open_to:
-        raise StepFailed(
-            "fence-not-opened",
-            what="the source's fence could not be opened",
-            why=f"it reads as closed since {closed_at}, open to {open_to or 'nobody'}",
-            state="the application cannot connect to the source",
-            next="psql as postgres on the source: SELECT dcshift.unfence((SELECT turn FROM dcshift.settings))",
-        )
+        raise _not_opened(f"it reads as closed since {closed_at}, open to {open_to or 'nobody'}")
+
+
+_UNFENCE: Final = """
+SELECT to_regprocedure('dcshift.unfence(bigint)') IS NOT NULL AS installed \\gset
+\\if :installed
+SELECT dcshift.unfence(:turn);
+SELECT 'open' FROM dcshift.fence_state() WHERE fenced_at IS NULL AND cardinality(open_to) > 0;
+\\else
+SELECT 'open';
+\\endif
+"""
+
+
+def unfence_on_its_host(remote: Remote, host: str, database: str, token: int) -> None:
+    """Open the fence as the source's own administrator: our role's password could not be read."""
+    argv = ["sudo", "-n", "-u", "postgres", "psql", "-XqAt", "--set=ON_ERROR_STOP=1", f"--set=turn={token}"]
+    said = remote.run(host, [*argv, f"--dbname={database}"], input=_UNFENCE)
+    if said.split()[-1:] != ["open"]:
+        raise _not_opened(f"on {host} it reads as closed, or open to nobody")
+
+
+def _not_opened(why: str) -> StepFailed:
+    return StepFailed(
+        "fence-not-opened",
+        what="the source's fence could not be opened",
+        why=why,
+        state="the application cannot connect to the source",
+        next="psql as postgres on the source: SELECT dcshift.unfence((SELECT turn FROM dcshift.settings))",
+    )
 
 
 def not_fenced(system: str) -> StepFailed:
@@ -192,8 +215,8 @@ def carry_rest(job: PostgresJob, source: Connection, target: Connection) -> Fact
 @contextmanager
 def _pair(job: PostgresJob) -> Any:
     with (
-        link.session(job.source, program=job.program) as source,
-        link.session(job.target, program=job.program) as target,
+        link.session(job.source, program=job.program, silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX) as source,
+        link.session(job.target, program=job.program, silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX) as target,
     ):
         yield source, target
 

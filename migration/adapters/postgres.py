@@ -43,8 +43,11 @@ class Place:
     migration_role: str
 
 
-def _open(endpoint: Endpoint, stack: ExitStack) -> Connection:
-    connection = link.connect(endpoint, program=PROGRAM, statement_seconds=_QUERY_SECONDS_MAX)
+def _open(endpoint: Endpoint, stack: ExitStack, frozen: bool) -> Connection:
+    silence = link.HOLD_SILENCE_SECONDS_MAX if frozen else link.SILENCE_SECONDS_MAX
+    connection = link.connect(
+        endpoint, program=PROGRAM, statement_seconds=_QUERY_SECONDS_MAX, silence_seconds_max=silence
+    )
     stack.callback(connection.close)
     settings = ", ".join(f"set_config({link.literal(k)}, {link.literal(v)}, false)" for k, v in PINNED.items())
     link.rows(connection, f"SELECT {settings}")
@@ -68,7 +71,9 @@ def moment(source: Place, target: Place, clock: Clock, *, frozen: bool, workers:
     most, until the target has everything; raises `StepFailed` when that never succeeded.
     """
     with ExitStack() as stack, ThreadPoolExecutor(2 * workers) as pool:
-        opened = [pool.submit(_open, place.endpoint, stack) for place in (source, target) for _ in range(workers)]
+        opened = [
+            pool.submit(_open, place.endpoint, stack, frozen) for place in (source, target) for _ in range(workers)
+        ]
         connections = [task.result() for task in opened]
         here, there = connections[:workers], connections[workers:]
 

@@ -235,16 +235,17 @@ def _stepped(before: StepState, status: Status, event: Event, verb: Verb | None)
             return dataclasses.replace(
                 before, status=status, ended_at=event.at, facts=facts, proofs=proofs_from(content), error=None
             )
-        case Kind.FAILED:
+        case Kind.FAILED | Kind.UNDO_FAILED:
             error = content["error"]
             assert isinstance(error, dict)
+            is_undo = event.kind is Kind.UNDO_FAILED
             return dataclasses.replace(
                 before,
                 status=status,
                 ended_at=event.at,
-                proofs=proofs_from(content),
+                proofs=before.proofs if is_undo else proofs_from(content),
                 error=error,
-                unsure=bool(content["past"]),
+                unsure=before.unsure if is_undo else bool(content["past"]),
             )
         case Kind.UNDONE:
             return StepState(status, attempts=before.attempts)

@@ -22,6 +22,15 @@ def _release(turn: Turn) -> Facts:
 
     What the gate itself must still say (held, and nobody at the source) it is asked in the same breath as the switch.
     """
+    alive = turn.moves.web.target_answers()
+    if alive.state is not ProbeState.DONE:
+        raise StepFailed(
+            "target-not-answering",
+            what="requests were not released to the target",
+            why=f"the target went silent after it was compared: {alive.sentence}",
+            state="nobody reached the target; requests go on at the source once the freeze is undone",
+            next="look at the target's gateway and pods, then dcshift run",
+        )
     rest = turn.moves.database.at_rest()
     if rest.state is not ProbeState.DONE:
         raise StepFailed(

@@ -13,6 +13,7 @@ from migration.model.words import Facts, Finding, Probe, ProbeState, Progress, P
 from migration.ports import Moves, OnProgress
 
 VERB_SECONDS = 0.2
+_AT_ONCE = ("at_rest", "target_answers")
 
 
 class Died(BaseException):
@@ -69,6 +70,8 @@ class FakeSystem:
     source_web: bool = True
     source_jobs: bool = True
     slot: bool = False
+    slot_rows: dict[int, str] = field(default_factory=dict)
+    """What the slot keeps for a target that does not follow now."""
     target_rows: dict[int, str] = field(default_factory=dict)
     target_schema: bool = False
     target_writable: bool = True
@@ -91,6 +94,8 @@ class World:
         self.faults: dict[int, Fault] = {}
         """By the number of the call, from 0: the same plan makes the same calls, so a number names one moment."""
         self.twice = False
+        self.target_dies_at: int | None = None
+        """From this call on nothing of any target answers."""
         self.calls: list[str] = []
         self.seconds: dict[str, float] = {}
         self.on_the_way: dict[str, tuple[int, int, str]] = {}
@@ -103,6 +108,10 @@ class World:
         parts = (_Database, _Files, _Jobs, _Web, _Traffic)
         database, files, jobs, web, traffic = (part(self, system, token) for part in parts)
         return Moves(database, files, jobs, web, traffic)  # type: ignore[arg-type]
+
+    @property
+    def target_is_dead(self) -> bool:
+        return self.target_dies_at is not None and len(self.calls) > self.target_dies_at
 
     def configuration(self) -> dict[str, dict[str, Any]]:
         """Return everything but what citizens wrote on the source: what a complete way back must restore."""
@@ -135,6 +144,8 @@ class World:
                 state.acknowledged.append(number)
                 if state.following:
                     state.target_rows.update({number: f"write {number}"})
+                elif state.slot:
+                    state.slot_rows[number] = f"write {number}"
             elif state.site == "target" and state.target_writable:
                 state.target_rows[number] = f"write {number}"
                 state.target_files[f"{number}.pdf"] = str(number)
@@ -153,7 +164,7 @@ def verb(function: F) -> F:
         fault = world.faults.get(len(world.calls))
         name = f"{self.system}.{type(self).__name__.strip('_').lower()}.{function.__name__}"
         world.calls.append(name)
-        world.clock.sleep(world.seconds.get(name, VERB_SECONDS))
+        world.clock.sleep(world.seconds.get(name, 0.0 if function.__name__ in _AT_ONCE else VERB_SECONDS))
         world.tick()
         world.tampering(self.system, name)
         if fault and fault.late is not None:
@@ -167,6 +178,18 @@ def verb(function: F) -> F:
         if fault and fault.after_effect:
             fault.strike(name)
         return result
+
+    return wrapper  # type: ignore[return-value]
+
+
+def at_target(function: F) -> F:
+    """Make a verb or a probe need the target: it fails while the target is dead."""
+
+    @functools.wraps(function)
+    def wrapper(self: _Part, *args: Any, **keywords: Any) -> Any:
+        if self.world.target_is_dead:
+            raise refusal("target-silent", "nothing of the target answers")
+        return function(self, *args, **keywords)
 
     return wrapper  # type: ignore[return-value]
 
@@ -200,20 +223,24 @@ class _Part:
 
 class _Database(_Part):
     @verb
+    @at_target
     def prepare(self) -> Facts:
         self.state.source_role = True
         self.state.target_prepared, self.state.target_writable = True, False
         return {"role": "dcshift_migration"}
 
+    @at_target
     def prepared(self) -> Probe:
         return _probe(self.state.source_role and self.state.target_prepared)
 
     @verb
+    @at_target
     def unprepare(self) -> None:
         self.state.source_role = False
         self.state.target_prepared, self.state.target_writable = False, True
 
     @verb
+    @at_target
     def replicate(self, on_progress: OnProgress) -> Facts:
         self.state.slot = self.state.target_schema = True
         on_progress(Progress("rows", 1, 2, "rows"))
@@ -221,15 +248,18 @@ class _Database(_Part):
         self.state.following = True
         return {"rows": len(self.state.target_rows)}
 
+    @at_target
     def replicated(self) -> Probe:
         return _probe(self.state.following)
 
     @verb
+    @at_target
     def unreplicate(self) -> None:
         self.state.following = self.state.slot = self.state.target_schema = False
-        self.state.target_rows = {}
+        self.state.target_rows, self.state.slot_rows = {}, {}
 
     @verb
+    @at_target
     def fence(self) -> Facts:
         self.state.source_fenced = True
         return {}
@@ -241,34 +271,43 @@ class _Database(_Part):
     def unfence(self) -> None:
         self.state.source_fenced = False
 
+    @verb
     def at_rest(self) -> Probe:
         if self.state.source_rows != self.state.source_at_hand_over:
             return _probe(False, "somebody wrote")
         return _probe(self.state.source_fenced and not self.state.source_strangers)
 
     @verb
+    @at_target
     def hand_over(self) -> Facts:
         self.state.source_at_hand_over = dict(self.state.source_rows)
         self.state.following, self.state.target_writable = False, True
         return {"sequences": 3}
 
+    @at_target
     def handed_over(self) -> Probe:
         return _probe(self.state.target_writable and not self.state.following)
 
     @verb
+    @at_target
     def take_back(self) -> None:
         if self.state.slot:
             self.state.following, self.state.target_writable = True, False
+            self.state.target_rows.update(self.state.slot_rows)
+            self.state.slot_rows = {}
 
     @verb
+    @at_target
     def retire_stream(self) -> Facts:
-        self.state.slot = False
+        self.state.slot, self.state.slot_rows = False, {}
         return {}
 
+    @at_target
     def stream_retired(self) -> Probe:
         return _probe(not self.state.slot)
 
     @verb
+    @at_target
     def prove(self, *, frozen: bool) -> Sequence[Proof]:
         rows = _equal("rows", self.state.source_rows, self.state.target_rows)
         rest = [Proof(name, True, "equal") for name in ("sequences", "large-objects", "schema", "grants")]
@@ -277,6 +316,7 @@ class _Database(_Part):
 
 class _Files(_Part):
     @verb
+    @at_target
     def prepare(self) -> Facts:
         self.state.files_probed = True
         return {}
@@ -289,6 +329,7 @@ class _Files(_Part):
         self.state.files_probed = False
 
     @verb
+    @at_target
     def replicate(self, on_progress: OnProgress) -> Facts:
         on_progress(Progress("files", 1, 2, "files"))
         self.state.target_files = dict(self.state.source_files)
@@ -298,27 +339,33 @@ class _Files(_Part):
         return _probe(bool(self.state.target_files))
 
     @verb
+    @at_target
     def unreplicate(self) -> None:
         self.state.target_files = {}
 
     @verb
+    @at_target
     def converge(self) -> Facts:
         self.state.target_files.update(self.state.source_files)
         return {}
 
     @verb
+    @at_target
     def hand_over(self) -> Facts:
         self.state.target_files = dict(self.state.source_files)
         return {}
 
+    @at_target
     def handed_over(self) -> Probe:
         return _probe(self.state.source_fenced and self.state.target_files == self.state.source_files)
 
     @verb
+    @at_target
     def take_back(self) -> None:
         return None
 
     @verb
+    @at_target
     def prove(self, *, frozen: bool, full: bool) -> Sequence[Proof]:
         source = self.state.source_files
         target = {name: self.state.target_files[name] for name in source if name in self.state.target_files}
@@ -341,18 +388,22 @@ class _Jobs(_Part):
         self.state.source_jobs = True
 
     @verb
+    @at_target
     def arm_target(self) -> Facts:
         self.state.target_jobs = True
         return {}
 
+    @at_target
     def target_armed(self) -> Probe:
         return _probe(self.state.target_jobs)
 
     @verb
+    @at_target
     def disarm_target(self) -> None:
         self.state.target_jobs = False
 
     @verb
+    @at_target
     def prove(self, *, serving: Side | None) -> Sequence[Proof]:
         wanted = (serving is Side.SOURCE, serving is Side.TARGET)
         return [Proof("jobs", (self.state.source_jobs, self.state.target_jobs) == wanted, f"serving: {serving}")]
@@ -360,7 +411,13 @@ class _Jobs(_Part):
 
 class _Web(_Part):
     @verb
+    @at_target
     def target_ready(self) -> Probe:
+        return _probe(True)
+
+    @verb
+    @at_target
+    def target_answers(self) -> Probe:
         return _probe(True)
 
     @verb
@@ -368,6 +425,7 @@ class _Web(_Part):
         return {"/": str(sorted(self.state.source_rows))}
 
     @verb
+    @at_target
     def prove_pages(self, captured: Facts) -> Sequence[Proof]:
         equal = captured["/"] == str(sorted(self.state.target_rows))
         return [Proof("pages", equal, "the page / says the same")]

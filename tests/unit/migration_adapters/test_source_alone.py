@@ -1,15 +1,21 @@
-"""What the source's database says right before the release, read from a real server: who is inside, who has written."""
+"""The source's database alone, on a real server, while the target is dead: is it at rest, and does its fence open?"""
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
+import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from migration.adapters.database import PostgresMove
+from migration.errors import StepFailed
 from migration.model.words import ProbeState
 from migration.movers import link, stream
 from tests.support import local_servers as servers
@@ -111,3 +117,59 @@ def test_an_open_fence_is_seen_and_a_silent_source_is_no_source_at_rest(
     with move._source() as source:
         link.run(source, "SELECT dcshift.fence(1)")
     assert move.at_rest().state is ProbeState.UNKNOWN
+
+
+class LocalHost:
+    """Runs the administrator's psql of a source host against the test's server."""
+
+    def __init__(self, server: servers.Server) -> None:
+        self._server = server
+
+    def run(self, host: str, argv: Sequence[str], *, input: str | None = None, timeout_seconds: float = 10.0) -> str:
+        assert (host, list(argv[:5])) == ("db1", ["sudo", "-n", "-u", "postgres", "psql"])
+        line = self._server.folder.parent / "administrator"
+        line.touch(mode=0o600)
+        endpoint = self._server.endpoint("portal", "postgres")
+        line.write_text(endpoint.pass_line())
+        return subprocess.run(
+            argv[4:], env=endpoint.environment(line), input=input, check=True, capture_output=True, text=True
+        ).stdout
+
+
+def silence(move: PostgresMove, *, new_process: bool) -> None:
+    """Let nothing of the target answer, neither its database nor its cluster."""
+
+    def silent(*_: object) -> None:
+        raise StepFailed("cluster-unreachable", what="the cluster does not answer", why="it is dead", state="", next="")
+
+    move._access.cluster = SimpleNamespace(read_secret=silent, service_address=silent)  # type: ignore[assignment]
+    if new_process:
+        move._access._source = None
+
+
+@pytest.mark.parametrize("new_process", [False, True], ids=["same-process", "new-process"])
+def test_the_fence_opens_while_nothing_of_the_target_answers(
+    move: PostgresMove, server: servers.Server, new_process: bool
+) -> None:
+    silence(move, new_process=new_process)
+    move._remote = LocalHost(server)
+    move.unfence()
+    assert move.fenced().state is (ProbeState.UNKNOWN if new_process else ProbeState.NOT_DONE)
+    with server.admin("portal", "reader") as reader:
+        reader.execute("SELECT 1")
+    move.unfence()
+
+
+def test_a_fence_that_cannot_be_reached_in_any_way_is_no_silence(move: PostgresMove) -> None:
+    silence(move, new_process=True)
+    with pytest.raises(StepFailed) as refused:
+        move.unfence()
+    assert refused.value.code == "cluster-unreachable"
+
+
+def test_a_server_that_falls_silent_is_given_up_within_seconds(move: PostgresMove) -> None:
+    with move._source() as source:
+        set_to = source.info.get_parameters()
+        [kernel] = struct.unpack("I", socket.socket(fileno=os.dup(source.fileno())).getsockopt(6, 18, 4))
+    assert kernel == 8000, "TCP_USER_TIMEOUT, in milliseconds"
+    assert int(set_to["keepalives_idle"]) + int(set_to["keepalives_interval"]) <= 8
