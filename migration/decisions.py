@@ -68,6 +68,7 @@ def decide(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> D
     return (
         _broken_off(state, plan, systems)
         or _stuck(state, systems)
+        or _asked_again(state, plan, systems)
         or _unwinding(state, systems)
         or _wanted(state, plan, systems, now)
     )
@@ -89,6 +90,12 @@ def past_point_of_no_return(state: RunState, plan: Plan, system: str) -> bool:
         return False
     step = state.step(release.id)
     return step.status is Status.DONE or step.effect_seen or step.unsure
+
+
+def release_is_unsure(state: RunState, plan: Plan, system: str) -> bool:
+    """Say whether nobody could tell if this system was released; whoever comes next asks the gate again."""
+    release = point_of_no_return(plan, system)
+    return release is not None and state.step(release.id).status is Status.HALF and state.step(release.id).unsure
 
 
 def point_of_no_return(plan: Plan, system: str) -> Step | None:
@@ -150,6 +157,17 @@ def _stuck(state: RunState, systems: Sequence[str]) -> Decision | None:
         stuck = state.system(name).stuck
         if stuck is not None:
             return End(Outcome.STUCK, name, stuck)
+    return None
+
+
+def _asked_again(state: RunState, plan: Plan, systems: Sequence[str]) -> Decision | None:
+    # Not knowing once is not knowing for ever: each new wish asks the gate again, once, before anything else.
+    for name in systems:
+        release = point_of_no_return(plan, name)
+        if release is None or not release_is_unsure(state, plan, name):
+            continue
+        if state.step(release.id).asked_at < state.system(name).wanted_at:
+            return Probe(release.id)
     return None
 
 

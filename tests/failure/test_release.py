@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 
@@ -105,4 +106,45 @@ def test_what_happens_at_the_source_after_the_proofs_stops_the_release(
     stand.world.tampering = lambda _system, _verb: None
     system.source_strangers, system.source_rows[2], system.target_rows[2] = 0, "b", "b"
     assert stand.go().outcome is Outcome.DONE
+    assert stand.world.lost(SYSTEM) == []
+
+
+@dataclass
+class Severed(Fault):
+    """The release fails, and from then on the gate does not answer."""
+
+    stand: Stand | None = None
+
+    def strike(self, verb: str) -> None:
+        assert self.stand is not None
+        self.stand.world.gate_is_silent = True
+        super().strike(verb)
+
+
+def severed(*, after_effect: bool) -> Stand:
+    """Return a stand that is stuck at a release of which nobody knows whether it happened."""
+    fault = Severed(after_effect=after_effect)
+    stand = fault.stand = striking_at("release_to_target", fault)
+    assert stand.go().outcome is Outcome.STUCK
+    return stand
+
+
+def test_a_release_of_which_nobody_knows_is_asked_about_again_and_may_go_back() -> None:
+    stand = severed(after_effect=False)
+    assert stand.go(Want.ROLLBACK).outcome is Outcome.REFUSED, "nobody knows yet"
+    stand.world.gate_is_silent = False
+    assert stand.go(Want.ROLLBACK).outcome is Outcome.ROLLED_BACK
+    assert stand.world.systems[SYSTEM].site == "source"
+    assert stand.world.lost(SYSTEM) == []
+
+
+def test_a_release_that_turns_out_to_have_happened_is_not_taken_back_and_goes_on() -> None:
+    stand = severed(after_effect=True)
+    stand.world.gate_is_silent = False
+    assert stand.go(Want.ROLLBACK).outcome is Outcome.REFUSED
+    assert stand.world.systems[SYSTEM].site == "target"
+    assert stand.go().outcome is Outcome.DONE
+    assert [call for call in stand.world.calls if call.endswith("release_to_target")] == [
+        "portal.traffic.release_to_target"
+    ]
     assert stand.world.lost(SYSTEM) == []

@@ -100,6 +100,7 @@ class World:
         self.seconds: dict[str, float] = {}
         self.on_the_way: dict[str, tuple[int, int, str]] = {}
         """Switches that were sent and not heard of: the call at which they reach the gate, their token, their side."""
+        self.gate_is_silent = False
         self.gate_turns: dict[str, int] = {}
         """The highest token that the gate has seen, by system; a lower one is refused."""
         self.tampering: Callable[[str, str], None] = lambda system, verb: None
@@ -445,6 +446,8 @@ class _Web(_Part):
 
 class _Traffic(_Part):
     def _take_turn(self) -> None:
+        if self.world.gate_is_silent:
+            raise refusal("gate-silent", "the edge host does not answer")
         if self.token() < self.world.gate_turns.get(self.system, 0):
             raise refusal("turn-over", f"turn {self.token()} of {self.system} is over")
         self.world.gate_turns[self.system] = self.token()
