@@ -99,9 +99,10 @@ class PostgresMove:
         return Probe(ProbeState.DONE, f"{self._name} logs in, the fence is there, the target is read-only")
 
     def unprepare(self) -> None:
+        # The playbook takes the turn, so it comes before anything that a process whose turn is over must not do.
+        self._play("rollback", {})
         with self._target() as target:
             database_target.set_read_only(target, self._owner, False)
-        self._play("rollback", {})
         self._access.forget_source_password()
 
     def _play(self, playbook: str, secrets: dict[str, str]) -> None:
@@ -169,13 +170,17 @@ class PostgresMove:
         return Probe(ProbeState.DONE, f"{len(known)} tables follow, {lag.bytes} bytes behind")
 
     def unreplicate(self) -> None:
+        prepared = self._access.source_password() is not None
+        if prepared:
+            with self._source() as source:
+                self._take_turn(source)
         self._units.stop(self._unit)
         program = f"dcshift-mover-{self._system}"
         with self._target() as target:
             claim.end_sessions(target, program)
             claim.clean(target, self._system, self._owner, self._name)
             claim.leave(target)
-        if self._access.source_password() is None:
+        if not prepared:
             return
         with self._source() as source:
             self._take_turn(source)
@@ -217,8 +222,13 @@ class PostgresMove:
     # Cutover
 
     def hand_over(self) -> Facts:
+        with self._source() as source:
+            self._take_turn(source)
+            return self._hand_over(source)
+
+    def _hand_over(self, source: Connection) -> Facts:
         job = self._job()
-        with self._source() as source, self._target() as target:
+        with self._target() as target:
             if claim.phase(target, self._system) == claim.HANDED_OVER:
                 database_target.set_read_only(target, self._owner, False)
                 return {"repeated": True}
@@ -227,6 +237,7 @@ class PostgresMove:
             # An earlier attempt may have died after it stopped the stream.
             stream.enable(self._name, "dcshift", source, target)
             facts = freeze.carry_rest(job, source, target)
+            self._take_turn(source)  # carrying took its time; what follows opens the target
             freeze.stop_following(job, source, target)
             claim.set_phase(target, claim.HANDED_OVER)
             ended = database_target.set_read_only(target, self._owner, False)

@@ -8,10 +8,11 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 from migration.adapters.database import PostgresMove
@@ -173,3 +174,13 @@ def test_a_server_that_falls_silent_is_given_up_within_seconds(move: PostgresMov
         [kernel] = struct.unpack("I", socket.socket(fileno=os.dup(source.fileno())).getsockopt(6, 18, 4))
     assert kernel == 8000, "TCP_USER_TIMEOUT, in milliseconds"
     assert int(set_to["keepalives_idle"]) + int(set_to["keepalives_interval"]) <= 8
+
+
+@pytest.mark.parametrize("verb", [PostgresMove.hand_over, PostgresMove.unreplicate], ids=lambda verb: verb.__name__)
+def test_a_process_whose_turn_is_over_does_not_even_ask_the_target(
+    verb: Callable[[PostgresMove], object], move: PostgresMove
+) -> None:
+    with move._source() as source:
+        link.run(source, "SELECT dcshift.take_turn(5)")
+    with pytest.raises(psycopg.Error, match="turn 1 is over: turn 5 has begun"):
+        verb(move)
