@@ -30,7 +30,7 @@ from migration.leasing import Leasing
 from migration.model.ending import Ending, Outcome, Wish
 from migration.model.lease import Busy, Holder, Lease
 from migration.model.plan import Plan, Step
-from migration.model.run import Event, Kind, RunState, Verb
+from migration.model.run import Event, Kind, RunState, Verb, Want
 from migration.model.words import Facts, Finding, Json, ProbeState, Progress, Proof, RunId, Severity
 from migration.ports import Clock, Moves
 from migration.stages.registry import handler
@@ -76,24 +76,38 @@ class Engine:
         """Run turns until there is nothing more to do for the wish; every effect is on record before and after."""
         self._run = self.journal.open_run(self.plan.id)
         systems = tuple(name for name in self.plan.systems() if name in wish.systems)
+        deadline = self.clock.monotonic() + wish.wait_seconds
         with Leasing(self.journal, self.holder) as leasing:
-            self._record(
-                Kind.WANTED,
-                None,
-                {
-                    "want": wish.want,
-                    "systems": list(systems),
-                    "until": wish.until,
-                    "policy": wish.policy,
-                    "by": wish.by,
-                    "holder": str(self.holder),
-                },
-            )
-            deadline = self.clock.monotonic() + wish.wait_seconds
+            busy = self._wish(wish, systems, leasing, deadline)
+            if busy is not None:
+                return busy
             while True:
                 ending = self._turn(systems, leasing, deadline)
                 if ending is not None:
                     return ending
+
+    def _wish(self, wish: Wish, systems: Sequence[str], leasing: Leasing, deadline: float) -> Ending | None:
+        """Record what is wanted, unless another process is at work and nothing was asked of that one.
+
+        A wish to go back counts for whoever is at work. One to go forward is this process's own: if it is turned away,
+        it must not have changed where the other goes.
+        """
+        own = [f"system:{name}" for name in systems] if wish.want is Want.FORWARD else []
+        while own and isinstance(held := leasing.hold(own), Busy):
+            if self.clock.monotonic() >= deadline:
+                name = held.resource.partition(":")[2]
+                return Ending(Outcome.BUSY, name, None, f"{held.resource} is held by {held.holder}")
+            self.clock.sleep(_LEASE_POLL_SECONDS)
+        content: dict[str, Json] = {
+            "want": wish.want,
+            "systems": list(systems),
+            "until": wish.until,
+            "policy": wish.policy,
+            "by": wish.by,
+            "holder": str(self.holder),
+        }
+        self._record(Kind.WANTED, None, content, leasing.lease if own else None)
+        return None
 
     # ------------------------------------------------------------------ one turn
 

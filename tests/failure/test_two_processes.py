@@ -79,6 +79,21 @@ def test_a_second_run_of_the_same_system_is_refused_while_the_first_lives() -> N
     assert stand.world.calls == []
 
 
+@pytest.mark.parametrize("verb", ["files.replicate", "database.fence"])
+def test_a_run_that_is_turned_away_does_not_change_where_the_other_goes(verb: str) -> None:
+    stand = Stand("portal")
+    turned_away: list[Outcome] = []
+
+    def run_beside(_system: str, now: str) -> None:
+        if now.endswith(verb) and not turned_away:
+            turned_away.append(stand.go(until=Stage.PREPARE).outcome)
+
+    stand.world.tampering = run_beside
+    assert stand.go().outcome is Outcome.DONE
+    assert turned_away == [Outcome.BUSY]
+    assert stand.world.systems["portal"].site == "target"
+
+
 def test_a_lease_of_a_dead_process_is_free_at_once_and_of_a_silent_machine_after_its_time() -> None:
     stand = Stand("portal")
     journal = stand.journal()
