@@ -83,6 +83,22 @@ def holding(state: RunState, plan: Plan, system: str) -> bool:
     return state.step(first.id).status is not Status.PENDING and state.step(release.id).status is not Status.DONE
 
 
+def hold_seconds_limit(plan: Plan, system: str) -> float:
+    """Return how long citizens of this system may wait before the freeze is given up."""
+    return dict(plan.hold_max_seconds)[system] * HOLD_GIVEN_UP_AT
+
+
+def hold_seconds_left(state: RunState, plan: Plan, step: Step, now: float) -> float | None:
+    """Return how long this step may still keep citizens waiting; None if nobody waits for it."""
+    first = _first_hold(plan, step.system)
+    if first is None or not step.holds_users or step.id == first.id:
+        return None
+    began = state.step(first.id).began_at
+    if began is None or past_point_of_no_return(state, plan, step.system):
+        return None
+    return hold_seconds_limit(plan, step.system) - (now - began)
+
+
 def past_point_of_no_return(state: RunState, plan: Plan, system: str) -> bool:
     """Say whether the target may have accepted writes; an attempt that was not probed yet does not count."""
     release = point_of_no_return(plan, system)
@@ -228,16 +244,8 @@ def _leaving_the_freeze(state: RunState, plan: Plan, systems: Sequence[str]) -> 
 
 
 def _forward(state: RunState, plan: Plan, step: Step, now: float) -> Decision:
-    first = _first_hold(plan, step.system)
-    if first is None or not step.holds_users or step.id == first.id:
-        return Do(step.id)
-    if past_point_of_no_return(state, plan, step.system):
-        return Do(step.id)
-    began = state.step(first.id).began_at
-    limit = dict(plan.hold_max_seconds)[step.system] * HOLD_GIVEN_UP_AT
-    if began is not None and now - began > limit:
-        return GiveUp(step.id, limit)
-    return Do(step.id)
+    left = hold_seconds_left(state, plan, step, now)
+    return GiveUp(step.id, hold_seconds_limit(plan, step.system)) if left is not None and left < 0 else Do(step.id)
 
 
 def _first_hold(plan: Plan, system: str) -> Step | None:

@@ -20,6 +20,8 @@ from migration.decisions import (
     Probe,
     Undo,
     decide,
+    hold_seconds_left,
+    hold_seconds_limit,
     holding,
     past_point_of_no_return,
     unwind,
@@ -162,6 +164,9 @@ class Engine:
         effect_seconds = round(self.clock.monotonic() - began, 3)
         proofs: Sequence[Proof] = ()
         try:
+            left = hold_seconds_left(self._state(), self.plan, step, self.clock.now())
+            if left is not None and left < 0 and not step.point_of_no_return:
+                raise evidence.held_too_long(step, hold_seconds_limit(self.plan, step.system))
             proofs = handler(step.stage, step.component).proofs(self._context(step, moves))
             evidence.assert_proved(step, proofs)
         except Exception as failure:
@@ -271,7 +276,8 @@ class Engine:
             if not step.holds_users and self.signalled():
                 raise Stopped
 
-        return Turn(moves, self.clock, on_progress, facts)
+        left = hold_seconds_left(state, self.plan, step, self.clock.now())
+        return Turn(moves, self.clock, on_progress, facts, left)
 
     def _must_stop(self, step: Step) -> bool:
         signal = self.signalled()

@@ -285,10 +285,10 @@ class PostgresMove:
 
     # Proofs
 
-    def prove(self, *, frozen: bool) -> Sequence[Proof]:
+    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
         source, target = self._access.places()
         try:
-            with postgres.moment(source, target, self._clock, frozen=frozen) as moment:
+            with postgres.moment(source, target, self._clock, frozen=frozen, seconds_max=seconds_max) as moment:
                 changed = () if frozen else self._changed_objects()
                 return [
                     prove_rows(moment),

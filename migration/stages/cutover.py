@@ -69,7 +69,7 @@ HANDLERS: Mapping[Component, Handler] = {
         do=lambda turn: turn.moves.database.hand_over(),
         probe=lambda moves: moves.database.handed_over(),
         undo=lambda moves: moves.database.take_back(),
-        proofs=lambda turn: turn.moves.database.prove(frozen=True),
+        proofs=lambda turn: turn.moves.database.prove(frozen=True, seconds_max=turn.hold_seconds_left),
     ),
     Component.FILES: Handler(
         do=lambda turn: turn.moves.files.hand_over(),

@@ -196,6 +196,25 @@ def test_a_freeze_that_takes_too_long_is_given_up_and_citizens_go_back() -> None
     assert stand.go().outcome is Outcome.DONE
 
 
+def test_a_step_that_reached_its_effect_too_late_is_not_even_compared() -> None:
+    stand = Stand("portal")
+    stand.world.seconds["portal.database.hand_over"] = 45.0
+    assert stand.go().outcome is Outcome.FAILED
+    calls = stand.world.calls
+    assert "portal.database.prove" not in calls[calls.index("portal.database.hand_over") :]
+    assert stand.world.systems["portal"].site == "source"
+
+
+def test_a_comparison_without_end_is_given_up_when_citizens_have_waited_long_enough() -> None:
+    stand = Stand("portal")
+    stand.world.compare_seconds = 3_600.0
+    waited: dict[str, float] = {}
+    stand.world.tampering = lambda _system, verb: waited.update({verb.rpartition(".")[2]: stand.clock.now()})
+    assert stand.go().outcome is Outcome.FAILED
+    assert waited["release_to_source"] - waited["hold"] < 35
+    assert stand.world.systems["portal"].site == "source"
+
+
 def test_an_error_that_nobody_foresaw_lets_citizens_go_back_too() -> None:
     stand = Stand("portal")
 

@@ -101,6 +101,8 @@ class World:
         self.on_the_way: dict[str, tuple[int, int, str]] = {}
         """Switches that were sent and not heard of: the call at which they reach the gate, their token, their side."""
         self.gate_is_silent = False
+        self.compare_seconds = 0.0
+        """How long it takes to compare all rows under the freeze."""
         self.gate_turns: dict[str, int] = {}
         """The highest token that the gate has seen, by system; a lower one is refused."""
         self.tampering: Callable[[str, str], None] = lambda system, verb: None
@@ -309,7 +311,12 @@ class _Database(_Part):
 
     @verb
     @at_target
-    def prove(self, *, frozen: bool) -> Sequence[Proof]:
+    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
+        if frozen:
+            limit = float("inf") if seconds_max is None else seconds_max
+            self.world.clock.sleep(min(self.world.compare_seconds, limit))
+            if self.world.compare_seconds > limit:
+                return [Proof("rows", False, "it took too long")]
         rows = _equal("rows", self.state.source_rows, self.state.target_rows)
         rest = [Proof(name, True, "equal") for name in ("sequences", "large-objects", "schema", "grants")]
         return [rows, *rest]

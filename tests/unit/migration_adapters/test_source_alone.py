@@ -16,11 +16,12 @@ import psycopg
 import pytest
 
 from migration.adapters.database import PostgresMove
+from migration.adapters.postgres import Place, moment
 from migration.errors import StepFailed
 from migration.model.words import ProbeState
 from migration.movers import link, stream
 from tests.support import local_servers as servers
-from tests.support.moving import database_move
+from tests.support.moving import RealClock, database_move
 
 pytestmark = pytest.mark.skipif(servers.binaries() is None, reason="no PostgreSQL server here")
 TABLES = """
@@ -184,3 +185,15 @@ def test_a_process_whose_turn_is_over_does_not_even_ask_the_target(
         link.run(source, "SELECT dcshift.take_turn(5)")
     with pytest.raises(psycopg.Error, match="turn 1 is over: turn 5 has begun"):
         verb(move)
+
+
+def test_a_comparison_is_cancelled_when_its_time_is_over(move: PostgresMove, server: servers.Server) -> None:
+    place = Place(server.endpoint("postgres", "postgres"), "postgres", "postgres")
+    began = time.monotonic()
+    with moment(place, place, RealClock(), frozen=True, seconds_max=1.0) as both:
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            both.both("SELECT pg_sleep(30)")
+        with pytest.raises(StepFailed) as refused:
+            both.both("SELECT 1")
+    assert refused.value.code == "comparison-too-slow"
+    assert time.monotonic() - began < 15
