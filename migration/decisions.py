@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -68,6 +68,7 @@ def decide(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> D
     return (
         _broken_off(state, plan, systems)
         or _stuck(state, systems)
+        or _asked_again(state, plan, systems)
         or _unwinding(state, systems)
         or _wanted(state, plan, systems, now)
     )
@@ -82,6 +83,22 @@ def holding(state: RunState, plan: Plan, system: str) -> bool:
     return state.step(first.id).status is not Status.PENDING and state.step(release.id).status is not Status.DONE
 
 
+def hold_seconds_limit(plan: Plan, system: str) -> float:
+    """Return how long citizens of this system may wait before the freeze is given up."""
+    return dict(plan.hold_max_seconds)[system] * HOLD_GIVEN_UP_AT
+
+
+def hold_seconds_left(state: RunState, plan: Plan, step: Step, now: float) -> float | None:
+    """Return how long this step may still keep citizens waiting; None if nobody waits for it."""
+    first = _first_hold(plan, step.system)
+    if first is None or not step.holds_users or step.id == first.id:
+        return None
+    began = state.step(first.id).began_at
+    if began is None or past_point_of_no_return(state, plan, step.system):
+        return None
+    return hold_seconds_limit(plan, step.system) - (now - began)
+
+
 def past_point_of_no_return(state: RunState, plan: Plan, system: str) -> bool:
     """Say whether the target may have accepted writes; an attempt that was not probed yet does not count."""
     release = point_of_no_return(plan, system)
@@ -91,13 +108,37 @@ def past_point_of_no_return(state: RunState, plan: Plan, system: str) -> bool:
     return step.status is Status.DONE or step.effect_seen or step.unsure
 
 
+def release_is_unsure(state: RunState, plan: Plan, system: str) -> bool:
+    """Say whether nobody could tell if this system was released; whoever comes next asks the gate again."""
+    release = point_of_no_return(plan, system)
+    return release is not None and state.step(release.id).status is Status.HALF and state.step(release.id).unsure
+
+
 def point_of_no_return(plan: Plan, system: str) -> Step | None:
     """Return the step that releases this system to the target."""
     return next((step for step in plan.of(system) if step.point_of_no_return), None)
 
 
+def way_back(plan: Plan, steps: Iterable[Step]) -> list[Step]:
+    """Return these steps of one system in the order in which they are undone: citizens first.
+
+    First the gate is asked whether it released after all. Then the source comes to life again (quiesce), and only then
+    is the target put back (cutover): as long as nothing was released, neither what the target is nor whether it lives
+    can matter to citizens, so nobody waits for it. All the rest follows in reverse order.
+    """
+    order = {step.id: number for number, step in enumerate(plan.steps)}
+    rank = {Stage.QUIESCE: 1, Stage.CUTOVER: 2}
+
+    def key(step: Step) -> tuple[int, int]:
+        release = point_of_no_return(plan, step.system)
+        last = release is not None and order[step.id] >= order[release.id]
+        return (0 if last else rank.get(step.stage, 3), -order[step.id])
+
+    return sorted(steps, key=key)
+
+
 def unwind(state: RunState, plan: Plan, failed: Step, policy: Policy) -> tuple[StepId, ...]:
-    """Return what must be undone because this step failed before the point of no return: the exact reverse order."""
+    """Return what must be undone because this step failed before the point of no return, in order."""
     touched = {step.id for step in plan.steps if state.step(step.id).status is not Status.PENDING} | {failed.id}
     reached = [step for step in plan.of(failed.system) if step.id in touched]
     match policy:
@@ -107,7 +148,7 @@ def unwind(state: RunState, plan: Plan, failed: Step, policy: Policy) -> tuple[S
             chosen = [step for step in reached if step.stage in _FREEZE]
         case Policy.FREEZE:
             chosen = [failed]
-    return tuple(step.id for step in reversed(chosen))
+    return tuple(step.id for step in way_back(plan, chosen))
 
 
 def _broken_off(state: RunState, plan: Plan, systems: Sequence[str]) -> Decision | None:
@@ -121,7 +162,7 @@ def _broken_off(state: RunState, plan: Plan, systems: Sequence[str]) -> Decision
             # Whoever wants to go back need not know how far it came: an undo may be called when half was done. Only the
             # release must be known, because past it there is no way back.
             if system.want is Want.ROLLBACK and not step.point_of_no_return:
-                return Undo(step.id)
+                return Undo(way_back(plan, _touched(state, plan, step.system))[0].id)
             if not (system.want is Want.ROLLBACK and state.step(step.id).effect_seen):
                 return Probe(step.id)
     return None
@@ -132,6 +173,17 @@ def _stuck(state: RunState, systems: Sequence[str]) -> Decision | None:
         stuck = state.system(name).stuck
         if stuck is not None:
             return End(Outcome.STUCK, name, stuck)
+    return None
+
+
+def _asked_again(state: RunState, plan: Plan, systems: Sequence[str]) -> Decision | None:
+    # Not knowing once is not knowing for ever: each new wish asks the gate again, once, before anything else.
+    for name in systems:
+        release = point_of_no_return(plan, name)
+        if release is None or not release_is_unsure(state, plan, name):
+            continue
+        if state.step(release.id).asked_at < state.system(name).wanted_at:
+            return Probe(release.id)
     return None
 
 
@@ -150,14 +202,16 @@ def _unwinding(state: RunState, systems: Sequence[str]) -> Decision | None:
 
 def _wanted(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> Decision:
     backwards = [name for name in systems if state.system(name).want is Want.ROLLBACK]
-    for name in reversed(backwards):
+    # In the reverse order of the move, but whoever's citizens wait comes first.
+    backwards.reverse()
+    backwards.sort(key=lambda name: not holding(state, plan, name))
+    for name in backwards:
         if past_point_of_no_return(state, plan, name):
             return End(Outcome.REFUSED, name)
-        for step in reversed(plan.of(name)):
-            if state.step(step.id).status is not Status.PENDING:
-                return Undo(step.id)
+        for step in way_back(plan, _touched(state, plan, name)):
+            return Undo(step.id)
     if backwards:
-        return End(Outcome.ROLLED_BACK, backwards[0])
+        return End(Outcome.ROLLED_BACK, next(name for name in systems if name in backwards))
     return _leaving_the_freeze(state, plan, systems) or _onward(state, plan, systems, now)
 
 
@@ -183,27 +237,23 @@ def _leaving_the_freeze(state: RunState, plan: Plan, systems: Sequence[str]) -> 
         ends_before = system.want is Want.FORWARD and _STAGES.index(system.until) < _STAGES.index(Stage.QUIESCE)
         if not ends_before or past_point_of_no_return(state, plan, name):
             continue
-        for step in reversed(plan.of(name)):
-            if step.stage in _FREEZE and state.step(step.id).status is not Status.PENDING:
+        for step in way_back(plan, _touched(state, plan, name)):
+            if step.stage in _FREEZE:
                 return Undo(step.id)
     return None
 
 
 def _forward(state: RunState, plan: Plan, step: Step, now: float) -> Decision:
-    first = _first_hold(plan, step.system)
-    if first is None or not step.holds_users or step.id == first.id:
-        return Do(step.id)
-    if past_point_of_no_return(state, plan, step.system):
-        return Do(step.id)
-    began = state.step(first.id).began_at
-    limit = dict(plan.hold_max_seconds)[step.system] * HOLD_GIVEN_UP_AT
-    if began is not None and now - began > limit:
-        return GiveUp(step.id, limit)
-    return Do(step.id)
+    left = hold_seconds_left(state, plan, step, now)
+    return GiveUp(step.id, hold_seconds_limit(plan, step.system)) if left is not None and left < 0 else Do(step.id)
 
 
 def _first_hold(plan: Plan, system: str) -> Step | None:
     return next((step for step in plan.of(system) if step.holds_users), None)
+
+
+def _touched(state: RunState, plan: Plan, system: str) -> list[Step]:
+    return [step for step in plan.of(system) if state.step(step.id).status is not Status.PENDING]
 
 
 def _steps(plan: Plan, systems: Sequence[str]) -> list[Step]:

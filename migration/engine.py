@@ -20,6 +20,8 @@ from migration.decisions import (
     Probe,
     Undo,
     decide,
+    hold_seconds_left,
+    hold_seconds_limit,
     holding,
     past_point_of_no_return,
     unwind,
@@ -30,7 +32,7 @@ from migration.leasing import Leasing
 from migration.model.ending import Ending, Outcome, Wish
 from migration.model.lease import Busy, Holder, Lease
 from migration.model.plan import Plan, Step
-from migration.model.run import Event, Kind, RunState, Verb
+from migration.model.run import Event, Kind, RunState, Verb, Want
 from migration.model.words import Facts, Finding, Json, ProbeState, Progress, Proof, RunId, Severity
 from migration.ports import Clock, Moves
 from migration.stages.registry import handler
@@ -76,24 +78,38 @@ class Engine:
         """Run turns until there is nothing more to do for the wish; every effect is on record before and after."""
         self._run = self.journal.open_run(self.plan.id)
         systems = tuple(name for name in self.plan.systems() if name in wish.systems)
+        deadline = self.clock.monotonic() + wish.wait_seconds
         with Leasing(self.journal, self.holder) as leasing:
-            self._record(
-                Kind.WANTED,
-                None,
-                {
-                    "want": wish.want,
-                    "systems": list(systems),
-                    "until": wish.until,
-                    "policy": wish.policy,
-                    "by": wish.by,
-                    "holder": str(self.holder),
-                },
-            )
-            deadline = self.clock.monotonic() + wish.wait_seconds
+            busy = self._wish(wish, systems, leasing, deadline)
+            if busy is not None:
+                return busy
             while True:
                 ending = self._turn(systems, leasing, deadline)
                 if ending is not None:
                     return ending
+
+    def _wish(self, wish: Wish, systems: Sequence[str], leasing: Leasing, deadline: float) -> Ending | None:
+        """Record what is wanted, unless another process is at work and nothing was asked of that one.
+
+        A wish to go back counts for whoever is at work. One to go forward is this process's own: if it is turned away,
+        it must not have changed where the other goes.
+        """
+        own = [f"system:{name}" for name in systems] if wish.want is Want.FORWARD else []
+        while own and isinstance(held := leasing.hold(own), Busy):
+            if self.clock.monotonic() >= deadline:
+                name = held.resource.partition(":")[2]
+                return Ending(Outcome.BUSY, name, None, f"{held.resource} is held by {held.holder}")
+            self.clock.sleep(_LEASE_POLL_SECONDS)
+        content: dict[str, Json] = {
+            "want": wish.want,
+            "systems": list(systems),
+            "until": wish.until,
+            "policy": wish.policy,
+            "by": wish.by,
+            "holder": str(self.holder),
+        }
+        self._record(Kind.WANTED, None, content, leasing.lease if own else None)
+        return None
 
     # ------------------------------------------------------------------ one turn
 
@@ -112,16 +128,17 @@ class Engine:
         moves = self._moves(step.system, leasing)
         match decision:
             case Do():
-                return self._attempt(step, moves, held)
+                return self._attempt(step, moves, leasing)
             case Probe():
-                self._probe(step, moves, held)
+                self._probe(step, moves, leasing)
             case Undo():
                 self._undo(step, moves, held)
             case GiveUp(held_seconds_max=limit):
-                self._give_up(step, limit, moves, held)
+                self._give_up(step, limit, moves, leasing)
         return None
 
-    def _attempt(self, step: Step, moves: Moves, lease: Lease) -> Ending | None:
+    def _attempt(self, step: Step, moves: Moves, leasing: Leasing) -> Ending | None:
+        lease = leasing.lease
         findings = self._find(step, moves)
         blockers = tuple(finding for finding in findings if finding.severity is Severity.BLOCKER)
         if findings:
@@ -138,19 +155,22 @@ class Engine:
             self._record(Kind.INTERRUPTED, step, {"signal": self.signalled() or ""}, lease)
             return Ending(Outcome.INTERRUPTED, step.system, step.id, f"{step.id} goes on from here at the next run")
         except Exception as failure:
-            self._fail(step, moves, lease, evidence.as_error(failure, step))
+            self._fail(step, moves, leasing, evidence.as_error(failure, step))
             return None
-        self._prove(step, moves, lease, facts, began)
+        self._prove(step, moves, leasing, facts, began)
         return None
 
-    def _prove(self, step: Step, moves: Moves, lease: Lease, facts: Facts, began: float) -> None:
+    def _prove(self, step: Step, moves: Moves, leasing: Leasing, facts: Facts, began: float) -> None:
         effect_seconds = round(self.clock.monotonic() - began, 3)
         proofs: Sequence[Proof] = ()
         try:
+            left = hold_seconds_left(self._state(), self.plan, step, self.clock.now())
+            if left is not None and left < 0 and not step.point_of_no_return:
+                raise evidence.held_too_long(step, hold_seconds_limit(self.plan, step.system))
             proofs = handler(step.stage, step.component).proofs(self._context(step, moves))
             evidence.assert_proved(step, proofs)
         except Exception as failure:
-            self._fail(step, moves, lease, evidence.as_error(failure, step), proofs)
+            self._fail(step, moves, leasing, evidence.as_error(failure, step), proofs)
             return
         # A step is done only here: its effect was reached and every proof that it owes has passed.
         took = round(self.clock.monotonic() - began, 3)
@@ -160,9 +180,10 @@ class Engine:
             "effect_seconds": effect_seconds,
             "seconds": took,
         }
-        self._record(Kind.DONE, step, content, lease)
+        self._record(Kind.DONE, step, content, leasing.lease)
 
-    def _probe(self, step: Step, moves: Moves, lease: Lease) -> None:
+    def _probe(self, step: Step, moves: Moves, leasing: Leasing) -> None:
+        lease = leasing.lease
         began = self.clock.monotonic()
         verbs = handler(step.stage, step.component)
         answer = evidence.ask(verbs.probe, moves)
@@ -172,7 +193,7 @@ class Engine:
             sentence += "; the step may be repeated, so it is done again"
         self._record(Kind.PROBED, step, {"state": answer.state, "sentence": sentence}, lease)
         if answer.state is ProbeState.DONE:
-            self._prove(step, moves, lease, {"found_done_after_a_crash": answer.sentence}, began)
+            self._prove(step, moves, leasing, {"found_done_after_a_crash": answer.sentence}, began)
         elif unknown and not verbs.idempotent:
             error = evidence.unknown_effect(step, answer)
             self._record(Kind.FAILED, step, {"error": error, "proofs": [], "unwind": [], "past": True}, lease)
@@ -189,18 +210,22 @@ class Engine:
             return
         self._record(Kind.UNDONE, step, {}, lease)
 
-    def _give_up(self, step: Step, limit: float, moves: Moves, lease: Lease) -> None:
+    def _give_up(self, step: Step, limit: float, moves: Moves, leasing: Leasing) -> None:
+        lease = leasing.lease
         self._record(Kind.STARTED, step, {"verb": Verb.DO, "token": lease.token, "holder": str(self.holder)}, lease)
-        self._fail(step, moves, lease, evidence.held_too_long(step, limit))
+        self._fail(step, moves, leasing, evidence.held_too_long(step, limit))
 
     # ------------------------------------------------------------------ failing
 
     def _fail(
-        self, step: Step, moves: Moves, lease: Lease, error: MigrationError, proofs: Sequence[Proof] = ()
+        self, step: Step, moves: Moves, leasing: Leasing, error: MigrationError, proofs: Sequence[Proof] = ()
     ) -> None:
         if error.code == "lease-lost":
             raise error  # not the step's failure: this process may no longer record or undo anything
         state = self._state()
+        # What failed here may still be on its way over there: a release, a hold. Asked and undone under a new turn, a
+        # host answers after it or refuses it from then on, so what follows from the answer stays true.
+        leasing.next_turn()
         if step.point_of_no_return:
             past = evidence.ask(handler(step.stage, step.component).probe, moves).state is not ProbeState.NOT_DONE
         else:
@@ -215,7 +240,7 @@ class Engine:
                 "unwind": list(back),
                 "past": past,
             },
-            lease,
+            leasing.lease,
         )
 
     # ------------------------------------------------------------------ small parts
@@ -251,7 +276,8 @@ class Engine:
             if not step.holds_users and self.signalled():
                 raise Stopped
 
-        return Turn(moves, self.clock, on_progress, facts)
+        left = hold_seconds_left(state, self.plan, step, self.clock.now())
+        return Turn(moves, self.clock, on_progress, facts, left)
 
     def _must_stop(self, step: Step) -> bool:
         signal = self.signalled()

@@ -175,10 +175,7 @@ class Journal:
                 other = Holder(**json.loads(row.holder))
                 if other != holder and row.expires_at > now and self._alive(other):
                     return Busy(row.resource, other, row.expires_at)
-            last = connection.execute(sql.select(sql.func.max(_tokens.c.last))).scalar_one() or 0
-            token = last + 1
-            connection.execute(_tokens.delete())
-            connection.execute(_tokens.insert().values(last=token))
+            token = self._new_token(connection)
             connection.execute(_leases.delete().where(_leases.c.resource.in_(resources)))
             rows = [
                 {
@@ -199,6 +196,14 @@ class Journal:
             expiry = self._clock.now() + LEASE_SECONDS
             connection.execute(_leases.update().where(_leases.c.token == lease.token).values(expires_at=expiry))
 
+    def next_turn(self, lease: Lease) -> Lease:
+        """Return the same lease under a new, higher token; raises `StepFailed` (lease-lost) when it is not ours."""
+        with self._write() as connection:
+            self._assert_held(connection, lease)
+            token = self._new_token(connection)
+            connection.execute(_leases.update().where(_leases.c.token == lease.token).values(token=token))
+            return Lease(lease.resources, lease.holder, token)
+
     def release(self, lease: Lease) -> None:
         """Give it back; one that was taken from us is left alone."""
         with self._write() as connection:
@@ -212,6 +217,12 @@ class Journal:
         return {resource: holder for resource, holder in found.items() if self._alive(holder)}
 
     # ------------------------------------------------------------------ inside
+
+    def _new_token(self, connection: sql.Connection) -> int:
+        token = (connection.execute(sql.select(sql.func.max(_tokens.c.last))).scalar_one() or 0) + 1
+        connection.execute(_tokens.delete())
+        connection.execute(_tokens.insert().values(last=token))
+        return int(token)
 
     def _insert(
         self, connection: sql.Connection, run: RunId, kind: Kind, step: StepId | None, content: Mapping[str, Json]

@@ -27,7 +27,9 @@ class Leasing:
         self.drop()
 
     @property
-    def lease(self) -> Lease | None:
+    def lease(self) -> Lease:
+        """Return what is held; asked inside a turn only."""
+        assert self._lease is not None
         return self._lease
 
     def token(self) -> int:
@@ -45,21 +47,38 @@ class Leasing:
         self.drop()
         taken = self._journal.take(resources, self._holder)
         if isinstance(taken, Lease):
-            self._lease = taken
-            self._stop = threading.Event()
-            self._heart = threading.Thread(target=self._beat, args=(taken, self._stop), daemon=True)
-            self._heart.start()
+            self._live(taken)
+        return taken
+
+    def next_turn(self) -> Lease:
+        """Begin a new turn with what is held: whatever the turn before has sent out and not heard of is over.
+
+        Each host refuses it from the first time on that it is asked under the new token. Raises `StepFailed`
+        (lease-lost) when another process has taken over.
+        """
+        taken = self._journal.next_turn(self.lease)
+        self._die()
+        self._live(taken)
         return taken
 
     def drop(self) -> None:
         """Give everything back."""
         if self._lease is None:
             return
+        self._die()
+        self._journal.release(self._lease)
+        self._lease = None
+
+    def _live(self, lease: Lease) -> None:
+        self._lease = lease
+        self._stop = threading.Event()
+        self._heart = threading.Thread(target=self._beat, args=(lease, self._stop), daemon=True)
+        self._heart.start()
+
+    def _die(self) -> None:
         self._stop.set()
         if self._heart is not None:
             self._heart.join()
-        self._journal.release(self._lease)
-        self._lease = None
 
     def _beat(self, lease: Lease, stop: threading.Event) -> None:
         while not stop.wait(LEASE_SECONDS / 3):

@@ -62,6 +62,12 @@ class DatabaseMove(Protocol):
 
     def unfence(self) -> None: ...
 
+    def at_rest(self) -> Probe:
+        """Say whether the source still is what was compared: fenced, nobody else inside, nothing written since.
+
+        Asked right before the release, while citizens wait: it reads the source alone, in milliseconds.
+        """
+
     def hand_over(self) -> Facts:
         """Under the fence: sequences, large objects, views; stop following; let the application write on the target."""
 
@@ -75,9 +81,10 @@ class DatabaseMove(Protocol):
 
     def stream_retired(self) -> Probe: ...
 
-    def prove(self, *, frozen: bool) -> Sequence[Proof]:
+    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
         """Compare both sides at one moment: rows, sequences, large objects, schema, grants.
 
+        What takes longer than `seconds_max` is given up, and no proof passes then.
         `frozen`: the source is fenced and the target has no writer. Otherwise a moment is made by a short lock.
         """
 
@@ -149,6 +156,9 @@ class WebMove(Protocol):
     def target_ready(self) -> Probe:
         """Say whether the target's pods are ready and answer through the target's own gateway."""
 
+    def target_answers(self) -> Probe:
+        """Say whether the target answers now through its own gateway; asked while citizens wait."""
+
     def capture_pages(self) -> Facts:
         """Read the public pages from the source, past the gate, as a user reads them; the facts hold their hashes."""
 
@@ -182,7 +192,10 @@ class TrafficMove(Protocol):
     def release_to_source(self) -> None: ...
 
     def release_to_target(self) -> Facts:
-        """Send the waiting and all further requests to the target: the point of no return."""
+        """Send the waiting and all further requests to the target: the point of no return.
+
+        Refuses a site that is not held now, or whose source is not idle: the gate itself looks and switches in one.
+        """
 
     def released_to_target(self) -> Probe: ...
 

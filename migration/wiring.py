@@ -276,7 +276,9 @@ class Workspace:
         units = ProcessUnits(self.private(self.state / "units"))
         playbooks, cluster, remote, clock = self.playbooks, self.cluster, self.remote, self.clock
         return Moves(
-            database=PostgresMove(context, playbooks=playbooks, cluster=cluster, units=units, clock=clock),
+            database=PostgresMove(
+                context, playbooks=playbooks, cluster=cluster, units=units, clock=clock, remote=remote
+            ),
             files=BucketMove(context, playbooks=playbooks, cluster=cluster, units=units, remote=remote, clock=clock),
             jobs=CronMove(context, playbooks=playbooks, cluster=cluster, clock=clock),
             web=PublicWebMove(context, playbooks=playbooks, cluster=cluster, remote=remote, clock=clock),

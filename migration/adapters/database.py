@@ -6,7 +6,7 @@ The source is only ever read, fenced and marked; its rows are never written.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -21,7 +21,7 @@ from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
 from migration.movers import claim, identity, large_objects, link, stream
 from migration.movers.job import PostgresJob
-from migration.movers.link import Connection
+from migration.movers.link import Connection, Endpoint
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
 from migration.verification.grants import prove_grants
 from migration.verification.large_objects import prove_large_objects
@@ -33,6 +33,8 @@ from migration.verification.settings import prove_settings
 _LAG_BYTES_MAX: Final = 1_048_576
 _CATCH_UP_SECONDS_MAX: Final = 1_800.0
 _COPY_SECONDS_MAX: Final = 24 * 3_600.0
+# Reading what the slot keeps reads the server's log: citizens do not wait longer than this for it.
+_SOURCE_SECONDS_MAX: Final = 5.0
 
 
 class PostgresMove:
@@ -50,6 +52,7 @@ class PostgresMove:
         source_port: int = PORT,
     ) -> None:
         self._context, self._playbooks, self._units, self._clock = context, playbooks, units, clock
+        self._remote = remote
         self._access = Access(context, cluster, source_port)
         self._system = context.system.id
         self._unit = f"{self._system}-database"
@@ -104,9 +107,10 @@ class PostgresMove:
         return Probe(ProbeState.DONE, f"{self._name} logs in, the fence is there, the target is read-only")
 
     def unprepare(self) -> None:
+        # The playbook takes the turn, so it comes before anything that a process whose turn is over must not do.
+        self._play("rollback", {})
         with self._target() as target:
             database_target.set_read_only(target, self._owner, False)
-        self._play("rollback", {})
         self._access.forget_source_password()
 
     def _play(self, playbook: str, secrets: dict[str, str]) -> None:
@@ -174,13 +178,17 @@ class PostgresMove:
         return Probe(ProbeState.DONE, f"{len(known)} tables follow, {lag.bytes} bytes behind")
 
     def unreplicate(self) -> None:
+        prepared = self._access.source_password() is not None
+        if prepared:
+            with self._source() as source:
+                self._take_turn(source)
         self._units.stop(self._unit)
         program = f"dcshift-mover-{self._system}"
         with self._target() as target:
             claim.end_sessions(target, program)
             claim.clean(target, self._system, self._owner, self._name)
             claim.leave(target)
-        if self._access.source_password() is None:
+        if not prepared:
             return
         with self._source() as source:
             self._take_turn(source)
@@ -196,19 +204,39 @@ class PostgresMove:
             return freeze.fence(source, target, self._context.token(), self._clock)
 
     def fenced(self) -> Probe:
-        return self._probe(lambda source, _: freeze.fenced(source))
+        return self._probe_source(freeze.fenced)
 
     def unfence(self) -> None:
-        if self._access.source_password() is None:
-            return
+        """Open the fence without the target: it keeps our password for the source, but it may be what has failed."""
+        if not self._access.knows_source():
+            try:
+                if self._access.source_password() is None:
+                    return
+            except MigrationError as unread:
+                self._unfence_on_its_host(unread)
+                return
         with self._source() as source:
             freeze.unfence(source, self._context.token())
+
+    def _unfence_on_its_host(self, unread: MigrationError) -> None:
+        if self._remote is None:
+            raise unread
+        facts = self._context.facts.database
+        freeze.unfence_on_its_host(self._remote, facts.host, facts.name, self._context.token())
+
+    def at_rest(self) -> Probe:
+        return self._probe_source(lambda source: freeze.at_rest(source, self._name))
 
     # Cutover
 
     def hand_over(self) -> Facts:
+        with self._source() as source:
+            self._take_turn(source)
+            return self._hand_over(source)
+
+    def _hand_over(self, source: Connection) -> Facts:
         job = self._job()
-        with self._source() as source, self._target() as target:
+        with self._target() as target:
             if claim.phase(target, self._system) == claim.HANDED_OVER:
                 database_target.set_read_only(target, self._owner, False)
                 return {"repeated": True}
@@ -217,6 +245,7 @@ class PostgresMove:
             # An earlier attempt may have died after it stopped the stream.
             stream.enable(self._name, "dcshift", source, target)
             facts = freeze.carry_rest(job, source, target)
+            self._take_turn(source)  # carrying took its time; what follows opens the target
             freeze.stop_following(job, source, target)
             claim.set_phase(target, claim.HANDED_OVER)
             ended = database_target.set_read_only(target, self._owner, False)
@@ -264,10 +293,10 @@ class PostgresMove:
 
     # Proofs
 
-    def prove(self, *, frozen: bool) -> Sequence[Proof]:
+    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
         source, target = self._access.places()
         try:
-            with postgres.moment(source, target, self._clock, frozen=frozen) as moment:
+            with postgres.moment(source, target, self._clock, frozen=frozen, seconds_max=seconds_max) as moment:
                 changed = () if frozen else self._changed_objects()
                 return [
                     prove_rows(moment),
@@ -294,18 +323,37 @@ class PostgresMove:
 
     @contextmanager
     def _source(self) -> Iterator[Connection]:
-        with link.session(self._access.source(), program=postgres.PROGRAM) as connection:
+        with self._session(self._access.source()) as connection:
             yield connection
 
     @contextmanager
     def _target(self) -> Iterator[Connection]:
-        with link.session(self._access.target(), program=postgres.PROGRAM) as connection:
+        with self._session(self._access.target()) as connection:
+            yield connection
+
+    @contextmanager
+    def _session(self, endpoint: Endpoint, *, statement_seconds: float = 60.0) -> Iterator[Connection]:
+        # Nothing long runs in these sessions, and in the freeze citizens wait for them.
+        with link.session(
+            endpoint,
+            program=postgres.PROGRAM,
+            statement_seconds=statement_seconds,
+            silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX,
+        ) as connection:
             yield connection
 
     def _take_turn(self, source: Connection) -> int:
         token = self._context.token()
         link.rows(source, "SELECT dcshift.take_turn(%s)", (token,))
         return token
+
+    def _probe_source(self, ask: Callable[[Connection], Probe]) -> Probe:
+        """Ask the source alone, which must be possible while the target is dead and citizens wait."""
+        try:
+            with self._session(self._access.source(), statement_seconds=_SOURCE_SECONDS_MAX) as source:
+                return ask(source)
+        except (psycopg.Error, MigrationError) as failure:
+            return Probe(ProbeState.UNKNOWN, f"the source did not answer: {str(failure).strip()[:300]}")
 
     def _probe(self, ask: freeze.Ask) -> Probe:
         try:

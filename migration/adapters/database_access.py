@@ -38,6 +38,10 @@ class Access:
     def _secret(self) -> tuple[str, str]:
         return self.context.contract.database.namespace, f"{self.context.system.id}-source-migration"
 
+    def knows_source(self) -> bool:
+        """Say whether this process has read already how the source is reached; the secret is kept on the target."""
+        return self._source is not None
+
     def source_password(self) -> str | None:
         """Return the migration role's password at the source, or None when it was never made."""
         try:

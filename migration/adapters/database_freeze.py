@@ -17,13 +17,15 @@ from migration.movers import copy, large_objects, link, schema, stream
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, quoted
 from migration.movers.postgres import pass_file
-from migration.ports import Clock, OnProgress, Units
+from migration.ports import Clock, OnProgress, Remote, Units
 
 Ask = Callable[[Connection, Connection], Probe]
 
 # Citizens wait meanwhile: what is not there by then is undone and tried again another time.
 _DRAIN_SECONDS_MAX: Final = 5.0
 _MARKER_SECONDS_MAX: Final = 5.0
+# The slot is in use for a moment after the target has stopped.
+_SLOT_SECONDS_MAX: Final = 2.0
 # A session that passed the login check just before the fence closed shows up a moment later: nobody must be seen on
 # several readings in a row.
 _READINGS: Final = 3
@@ -107,6 +109,20 @@ def fenced(source: Connection) -> Probe:
     return Probe(ProbeState.DONE, f"nobody else may connect since {closed_at:%H:%M:%S} and nobody else is inside")
 
 
+def at_rest(source: Connection, slot: str) -> Probe:
+    """Read whether the fence holds, who is inside, and whether anybody wrote since the target stopped following.
+
+    Who connected and left again is seen by what he wrote: the slot, which nobody reads now, keeps every change.
+    """
+    answer = fenced(source)
+    if answer.state is not ProbeState.DONE:
+        return answer
+    if written := stream.waiting_changes(source, slot, "dcshift", seconds_max=_SLOT_SECONDS_MAX):
+        names = ", ".join(f"{table} ({count})" for table, count in sorted(written.items())[:5])
+        return Probe(ProbeState.NOT_DONE, f"somebody wrote to the fenced source after the target stopped: {names}")
+    return Probe(ProbeState.DONE, f"{answer.sentence}; no change has been written since the target stopped following")
+
+
 def unfence(source: Connection, token: int) -> None:
     """Give back the right to connect to exactly those who had it."""
     if link.rows(source, "SELECT to_regprocedure('dcshift.unfence(bigint)')")[0][0] is None:
@@ -114,13 +130,36 @@ def unfence(source: Connection, token: int) -> None:
     link.rows(source, "SELECT dcshift.unfence(%s)", (token,))
     closed_at, open_to = link.rows(source, "SELECT fenced_at, open_to FROM dcshift.fence_state()")[0]
     if closed_at is not None or not open_to:
-        raise StepFailed(
-            "fence-not-opened",
-            what="the source's fence could not be opened",
-            why=f"it reads as closed since {closed_at}, open to {open_to or 'nobody'}",
-            state="the application cannot connect to the source",
-            next="psql as postgres on the source: SELECT dcshift.unfence((SELECT turn FROM dcshift.settings))",
-        )
+        raise _not_opened(f"it reads as closed since {closed_at}, open to {open_to or 'nobody'}")
+
+
+_UNFENCE: Final = """
+SELECT to_regprocedure('dcshift.unfence(bigint)') IS NOT NULL AS installed \\gset
+\\if :installed
+SELECT dcshift.unfence(:turn);
+SELECT 'open' FROM dcshift.fence_state() WHERE fenced_at IS NULL AND cardinality(open_to) > 0;
+\\else
+SELECT 'open';
+\\endif
+"""
+
+
+def unfence_on_its_host(remote: Remote, host: str, database: str, token: int) -> None:
+    """Open the fence as the source's own administrator: our role's password could not be read."""
+    argv = ["sudo", "-n", "-u", "postgres", "psql", "-XqAt", "--set=ON_ERROR_STOP=1", f"--set=turn={token}"]
+    said = remote.run(host, [*argv, f"--dbname={database}"], input=_UNFENCE)
+    if said.split()[-1:] != ["open"]:
+        raise _not_opened(f"on {host} it reads as closed, or open to nobody")
+
+
+def _not_opened(why: str) -> StepFailed:
+    return StepFailed(
+        "fence-not-opened",
+        what="the source's fence could not be opened",
+        why=why,
+        state="the application cannot connect to the source",
+        next="psql as postgres on the source: SELECT dcshift.unfence((SELECT turn FROM dcshift.settings))",
+    )
 
 
 def not_fenced(system: str) -> StepFailed:
@@ -176,8 +215,8 @@ def carry_rest(job: PostgresJob, source: Connection, target: Connection) -> Fact
 @contextmanager
 def _pair(job: PostgresJob) -> Any:
     with (
-        link.session(job.source, program=job.program) as source,
-        link.session(job.target, program=job.program) as target,
+        link.session(job.source, program=job.program, silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX) as source,
+        link.session(job.target, program=job.program, silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX) as target,
     ):
         yield source, target
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ from migration.ports import Remote
 
 _TOOL: Final = "/usr/local/sbin/dcshift-gate"
 _ABSENT: Final = "absent"
+_STATUS_SECONDS_MAX: Final = 12.0
+"""More than the tool itself waits for a change that is under way."""
 
 
 class SiteStatus(BaseModel):
@@ -50,10 +53,15 @@ class GateTool:
     def __init__(self, remote: Remote, host: str) -> None:
         self._remote, self._host = remote, host
 
-    def status(self) -> GateStatus | None:
-        """Read the gate; None where none is installed. Raises `StepFailed` when it or its host does not answer."""
-        script = f"test -x {_TOOL} || {{ echo {_ABSENT}; exit 0; }}; exec sudo -n {_TOOL} status"
-        said = self._remote.run(self._host, ["sh", "-c", script])
+    def status(self, *, turn: str | None = None) -> GateStatus | None:
+        """Read the gate; None where none is installed. Raises `StepFailed` when it or its host does not answer.
+
+        With a turn the answer may be acted on: a switch that is on its way has ended before it, or is refused after it
+        if it was sent under an older turn. A command that was cut off here may still run over there.
+        """
+        words = ["sudo", "-n", _TOOL, *(["--turn", turn] if turn else []), "status"]
+        script = f"test -x {_TOOL} || {{ echo {_ABSENT}; exit 0; }}; exec {shlex.join(words)}"
+        said = self._remote.run(self._host, ["sh", "-c", script], timeout_seconds=_STATUS_SECONDS_MAX)
         return None if said.strip() == _ABSENT else parse(said)
 
     def change(self, words: Sequence[str], *, turn: str, timeout_seconds: float = 10.0) -> GateStatus:

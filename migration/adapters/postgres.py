@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,12 @@ class SnapshotSession:
     """One session whose every answer is of the same moment."""
 
     connection: Connection
+    over: threading.Event
+    """The comparison has taken too long: what runs is cancelled, and nothing more is begun."""
 
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+        if self.over.is_set():
+            raise _too_slow()
         return link.rows(self.connection, query, tuple(parameters))
 
 
@@ -43,8 +48,11 @@ class Place:
     migration_role: str
 
 
-def _open(endpoint: Endpoint, stack: ExitStack) -> Connection:
-    connection = link.connect(endpoint, program=PROGRAM, statement_seconds=_QUERY_SECONDS_MAX)
+def _open(endpoint: Endpoint, stack: ExitStack, frozen: bool) -> Connection:
+    silence = link.HOLD_SILENCE_SECONDS_MAX if frozen else link.SILENCE_SECONDS_MAX
+    connection = link.connect(
+        endpoint, program=PROGRAM, statement_seconds=_QUERY_SECONDS_MAX, silence_seconds_max=silence
+    )
     stack.callback(connection.close)
     settings = ", ".join(f"set_config({link.literal(k)}, {link.literal(v)}, false)" for k, v in PINNED.items())
     link.rows(connection, f"SELECT {settings}")
@@ -61,14 +69,25 @@ def _share(connections: Sequence[Connection]) -> None:
 
 
 @contextmanager
-def moment(source: Place, target: Place, clock: Clock, *, frozen: bool, workers: int = 2) -> Iterator[Moment]:
+def moment(
+    source: Place,
+    target: Place,
+    clock: Clock,
+    *,
+    frozen: bool,
+    workers: int = 2,
+    seconds_max: float | None = None,
+) -> Iterator[Moment]:
     """Open both sides at one moment.
 
     `frozen`: nobody writes, so now is as good as any moment. Otherwise writers are stopped for `LOCK_SECONDS_MAX` at
-    most, until the target has everything; raises `StepFailed` when that never succeeded.
+    most, until the target has everything; raises `StepFailed` when that never succeeded. Everything that is asked
+    after `seconds_max` is refused, and what is asked then is cancelled.
     """
     with ExitStack() as stack, ThreadPoolExecutor(2 * workers) as pool:
-        opened = [pool.submit(_open, place.endpoint, stack) for place in (source, target) for _ in range(workers)]
+        opened = [
+            pool.submit(_open, place.endpoint, stack, frozen) for place in (source, target) for _ in range(workers)
+        ]
         connections = [task.result() for task in opened]
         here, there = connections[:workers], connections[workers:]
 
@@ -79,11 +98,39 @@ def moment(source: Place, target: Place, clock: Clock, *, frozen: bool, workers:
             share()
         else:
             _at_a_locked_instant(source.endpoint, target.endpoint, clock, share)
+        over = _alarm(connections, seconds_max, stack)
         sides = [
-            Side([SnapshotSession(c) for c in group], place.owner, place.migration_role)
+            Side([SnapshotSession(c, over) for c in group], place.owner, place.migration_role)
             for group, place in ((here, source), (there, target))
         ]
         yield Moment(sides[0], sides[1], frozen)
+
+
+def _alarm(connections: Sequence[Connection], seconds_max: float | None, stack: ExitStack) -> threading.Event:
+    """Return the event that is set, with all queries cancelled, after this time."""
+    over = threading.Event()
+
+    def end() -> None:
+        over.set()
+        for connection in connections:
+            connection.cancel()
+
+    if seconds_max is not None:
+        timer = threading.Timer(max(0.0, seconds_max), end)
+        timer.daemon = True
+        timer.start()
+        stack.callback(timer.cancel)
+    return over
+
+
+def _too_slow() -> StepFailed:
+    return StepFailed(
+        "comparison-too-slow",
+        what="the comparison of both databases was given up",
+        why="it took longer than citizens may be kept waiting",
+        state="nothing was released; the source serves once the freeze is undone",
+        next="raise objectives.write_hold_max in the catalogue if citizens can wait longer, then dcshift plan",
+    )
 
 
 def _at_a_locked_instant(source: Endpoint, target: Endpoint, clock: Clock, share: object) -> None:

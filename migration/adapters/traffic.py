@@ -185,7 +185,7 @@ class GateMove:
 
     def release_to_source(self) -> None:
         """Let waiting and further requests go to the source; does nothing where the site is not behind a gate."""
-        status = self._gate.status()
+        status = self._gate.status(turn=self._turn())
         if status is None or self._site not in status.sites:
             return
         if status.sites[self._site].state == "target":
@@ -195,8 +195,13 @@ class GateMove:
             raise self._failed("site-not-released", f"{self._site} is not on its source", f"it is on {after.state}")
 
     def release_to_target(self) -> Facts:
-        """Let waiting and further requests go to the target."""
-        status = self._change(["set", self._site, "target"])
+        """Let waiting and further requests go to the target, if the gate still holds them and the source is idle."""
+        try:
+            status = self._change(["release", self._site])
+        except StepFailed as refused:
+            if refused.code != "remote-command-failed":
+                raise
+            raise self._failed("site-not-released", f"{self._site} was not released", refused.why) from refused
         probe = self._judge(status, "target")
         if probe.state is not ProbeState.DONE:
             raise self._failed("site-not-released", f"{self._site} is not on its target", probe.sentence)
@@ -252,7 +257,8 @@ class GateMove:
 
     def _probe(self, wanted: str) -> Probe:
         try:
-            status = self._gate.status()
+            # Under the turn: what is undone because of this answer must not meet a release that is still on its way.
+            status = self._gate.status(turn=self._turn())
         except StepFailed as unknown:
             return Probe(ProbeState.UNKNOWN, f"the gate of {self._edge} cannot be read: {unknown.why}")
         return self._judge(status, wanted)
@@ -277,8 +283,10 @@ class GateMove:
         return Probe(ProbeState.DONE, f"{self._site} is on {wanted}; {busy or 'no'} requests are at the source")
 
     def _change(self, words: Sequence[str]) -> GateStatus:
-        turn = f"{self._context.system.id}:{self._context.token()}"
-        return self._gate.change(words, turn=turn, timeout_seconds=_DRAIN_SECONDS + 10)
+        return self._gate.change(words, turn=self._turn(), timeout_seconds=_DRAIN_SECONDS + 10)
+
+    def _turn(self) -> str:
+        return f"{self._context.system.id}:{self._context.token()}"
 
     def _read(self) -> GateStatus:
         if (status := self._gate.status()) is None:

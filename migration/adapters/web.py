@@ -20,6 +20,7 @@ from migration.verification.pages import first_difference, text_hash, visible_te
 _END: Final = "\n~~dcshift-page~~"
 _READERS: Final = 4
 _PAGE_SECONDS: Final = 10.0
+_HEALTH_SECONDS: Final = 5.0
 
 
 class PublicWebMove:
@@ -79,13 +80,20 @@ class PublicWebMove:
             return Probe(ProbeState.UNKNOWN, f"its pods cannot be seen: {unknown.why}")
         if ready < max(1, wanted):
             return Probe(ProbeState.NOT_DONE, f"{ready} of {max(1, wanted)} pods are ready")
+        answer = self.target_answers()
+        if answer.state is not ProbeState.DONE:
+            return answer
+        return Probe(ProbeState.DONE, f"{ready} pods are ready and answer through the gateway")
+
+    def target_answers(self) -> Probe:
+        """Ask the gateway for the health page."""
         try:
-            status = self._target.get(self._web.health)[0]
+            status = self._target.get(self._web.health, timeout_seconds=_HEALTH_SECONDS)[0]
         except httpx.HTTPError as silent:
             return Probe(ProbeState.NOT_DONE, f"its gateway does not answer: {silent}")
         if status != 200:
             return Probe(ProbeState.NOT_DONE, f"its gateway answers {status} for {self._web.health}")
-        return Probe(ProbeState.DONE, f"{ready} pods are ready and answer through the gateway")
+        return Probe(ProbeState.DONE, f"its gateway answers {status} for {self._web.health}")
 
     def capture_pages(self) -> Facts:
         """Read all pages in one command on the edge host, from the web server behind the gate."""

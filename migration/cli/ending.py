@@ -124,7 +124,7 @@ def _headline(ending: Ending) -> str:
         Outcome.ROLLED_BACK: "Taken back: the source serves, and everything that was put in place is gone.",
         Outcome.FAILED: f"Failed at {ending.step} and undone: the source serves, nothing was lost.",
         Outcome.STUCK: f"Stopped at {ending.step}: a person must look.",
-        Outcome.REFUSED: f"Refused: {ending.system} was released to the target.",
+        Outcome.REFUSED: f"Refused: {ending.system} was released to the target, or nobody can say that it was not.",
         Outcome.PAUSED: "Paused.",
         Outcome.INTERRUPTED: f"Stopped safely: {ending.sentence}.",
         Outcome.BLOCKED: f"Blocked: {ending.sentence}.",

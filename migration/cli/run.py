@@ -169,12 +169,16 @@ def _assert_may_begin(workspace: Workspace, pinned: Pinned, wish: Wish) -> None:
 
 
 def _refuse_after_release(workspace: Workspace, plan: Plan, systems: Sequence[str], *, asked_by_name: bool) -> None:
-    from migration.decisions import past_point_of_no_return
+    from migration.decisions import past_point_of_no_return, release_is_unsure
     from migration.errors import UsageError
 
     journal = workspace.journal()
     state = journal.state(journal.open_run(plan.id))
-    released = [name for name in systems if past_point_of_no_return(state, plan, name)]
+    released = [
+        name
+        for name in systems
+        if past_point_of_no_return(state, plan, name) and not release_is_unsure(state, plan, name)
+    ]
     if not released:
         return
     others = [name for name in systems if name not in released]

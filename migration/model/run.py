@@ -8,6 +8,7 @@
        └───────────────── undone ──────────────┘  └────────────────────────┘ started (undo)
 
 `half` means: an attempt ended and its effect was not seen; it may be done again, and it must be undone on the way back.
+A probe that sees the effect makes it `doing` again: only its proofs are still owed.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ class StepState:
     """A probe after a crash found the effect; only the proofs are still owed."""
     unsure: bool = False
     """The effect may be there: a probe could not tell, or it failed past the point of no return."""
+    asked_at: int = 0
+    """The record that last said whether the effect is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ class SystemState:
     failure: Failure | None = None
     stuck: StepId | None = None
     """The step whose undo failed: nothing goes on until a person asks again."""
+    wanted_at: int = 0
+    """The record of the wish that counts now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,7 @@ _NEXT: Mapping[tuple[Status, Kind, Verb | None], Status] = {
     (Status.DOING, Kind.DONE, None): Status.DONE,
     (Status.DOING, Kind.FAILED, None): Status.HALF,
     (Status.DOING, Kind.PROBED, None): Status.HALF,
+    (Status.HALF, Kind.PROBED, None): Status.HALF,
     (Status.DOING, Kind.INTERRUPTED, None): Status.DOING,
     (Status.DOING, Kind.STARTED, Verb.UNDO): Status.UNDOING,
     (Status.HALF, Kind.STARTED, Verb.UNDO): Status.UNDOING,
@@ -194,6 +200,7 @@ def _wanted(state: RunState, event: Event) -> RunState:
             until=Stage(str(content.get("until", Stage.WATCH))),
             policy=Policy(str(content.get("policy", Policy.FREEZE))),
             failure=system.failure if unfinished else None,
+            wanted_at=event.id,
         )
     return dataclasses.replace(state, systems=systems)
 
@@ -227,7 +234,11 @@ def _stepped(before: StepState, status: Status, event: Event, verb: Verb | None)
             answer = ProbeState(str(content["state"]))
             seen, unsure = answer is ProbeState.DONE, answer is ProbeState.UNKNOWN
             return dataclasses.replace(
-                before, status=before.status if seen else status, effect_seen=seen, unsure=unsure
+                before,
+                status=Status.DOING if seen else status,
+                effect_seen=seen,
+                unsure=unsure,
+                asked_at=event.id,
             )
         case Kind.DONE:
             facts = content.get("facts")
@@ -235,16 +246,18 @@ def _stepped(before: StepState, status: Status, event: Event, verb: Verb | None)
             return dataclasses.replace(
                 before, status=status, ended_at=event.at, facts=facts, proofs=proofs_from(content), error=None
             )
-        case Kind.FAILED:
+        case Kind.FAILED | Kind.UNDO_FAILED:
             error = content["error"]
             assert isinstance(error, dict)
+            is_undo = event.kind is Kind.UNDO_FAILED
             return dataclasses.replace(
                 before,
                 status=status,
                 ended_at=event.at,
-                proofs=proofs_from(content),
+                proofs=before.proofs if is_undo else proofs_from(content),
                 error=error,
-                unsure=bool(content["past"]),
+                unsure=before.unsure if is_undo else bool(content["past"]),
+                asked_at=before.asked_at if is_undo else event.id,
             )
         case Kind.UNDONE:
             return StepState(status, attempts=before.attempts)

@@ -71,17 +71,34 @@ class Endpoint(BaseModel):
         return ":".join(field.replace("\\", "\\\\").replace(":", "\\:") for field in fields) + "\n"
 
 
+SILENCE_SECONDS_MAX = 30
+"""A server that acknowledges nothing for this long is given up; a poor link may be silent for a while."""
+HOLD_SILENCE_SECONDS_MAX = 8
+"""The same while citizens may be waiting."""
+
+
 def connect(
-    endpoint: Endpoint, *, program: str, statement_seconds: float = 60.0, autocommit: bool = True
+    endpoint: Endpoint,
+    *,
+    program: str,
+    statement_seconds: float = 60.0,
+    autocommit: bool = True,
+    silence_seconds_max: int = SILENCE_SECONDS_MAX,
 ) -> Connection:
-    """Open a session whose statements have a limit; `program` is how the server's views name it."""
+    """Open a session whose statements have a limit; `program` is how the server's views name it.
+
+    A statement's limit is kept by the server. Whether there still is one is asked by the kernel's keepalives: without
+    them an answer from a host that is gone is awaited for ever.
+    """
     options = f"-c statement_timeout={int(statement_seconds * 1000)} -c client_min_messages=error"
     return psycopg.connect(
         endpoint.conninfo(
             application_name=program,
             options=options,
-            keepalives_idle="10",
-            tcp_user_timeout="30000",
+            connect_timeout=str(min(10, silence_seconds_max)),
+            keepalives_idle=str(max(1, silence_seconds_max // 4)),
+            keepalives_interval=str(max(1, silence_seconds_max // 4)),
+            tcp_user_timeout=str(1000 * silence_seconds_max),
             client_encoding="UTF8",
         ),
         autocommit=autocommit,
@@ -89,9 +106,17 @@ def connect(
 
 
 @contextmanager
-def session(endpoint: Endpoint, *, program: str, statement_seconds: float = 60.0) -> Iterator[Connection]:
+def session(
+    endpoint: Endpoint,
+    *,
+    program: str,
+    statement_seconds: float = 60.0,
+    silence_seconds_max: int = SILENCE_SECONDS_MAX,
+) -> Iterator[Connection]:
     """Open a session in autocommit and close it."""
-    connection = connect(endpoint, program=program, statement_seconds=statement_seconds)
+    connection = connect(
+        endpoint, program=program, statement_seconds=statement_seconds, silence_seconds_max=silence_seconds_max
+    )
     try:
         yield connection
     finally:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import select
+import struct
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import psycopg
@@ -212,6 +214,53 @@ def wait_for_mark(target: Connection, value: int, *, seconds_max: float, every_s
         if time.monotonic() > deadline:
             return False
         time.sleep(every_seconds)
+
+
+_PEEK = """
+SELECT data FROM pg_logical_slot_peek_binary_changes(%s, NULL, %s, 'proto_version', '1', 'publication_names', %s)
+"""
+_PEEKED_CHANGES_MAX = 100_000
+
+
+def waiting_changes(source: Connection, slot: str, publication: str, *, seconds_max: float) -> dict[str, int]:
+    """Return how many changes of each published table were committed after the last marker.
+
+    Changes before it have arrived, whatever the target had still to confirm to the slot when it stopped following.
+    Nothing is consumed. The slot must have no reader: raises `psycopg.errors.ObjectInUse` if it keeps one that long.
+    """
+    deadline = time.monotonic() + seconds_max
+    while True:
+        try:
+            found = link.rows(source, _PEEK, (slot, _PEEKED_CHANGES_MAX, publication))
+            return _changes(bytes(data) for (data,) in found)
+        except psycopg.errors.ObjectInUse:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _changes(messages: Iterable[bytes]) -> dict[str, int]:
+    """Count the changes after the last marker in pgoutput's messages, which come in the order of commits.
+
+    Their form: PostgreSQL documentation, "Logical Replication Message Formats".
+    """
+    names: dict[int, str] = {}
+    counts: dict[str, int] = {}
+    for message in messages:
+        kind, tables = message[:1], tuple[int, ...]()
+        if kind == b"R":
+            schema, name = message[5:].split(b"\0", 2)[:2]
+            names[struct.unpack_from(">I", message, 1)[0]] = f"{(schema or b'pg_catalog').decode()}.{name.decode()}"
+        elif kind in (b"I", b"U", b"D"):
+            tables = struct.unpack_from(">I", message, 1)
+        elif kind == b"T":
+            tables = struct.unpack_from(f">{struct.unpack_from('>I', message, 1)[0]}I", message, 6)
+        for table in tables:
+            if names[table] == "dcshift.marker":
+                counts.clear()
+            else:
+                counts[names[table]] = counts.get(names[table], 0) + 1
+    return counts
 
 
 def apply_errors(target: Connection, name: str) -> int:

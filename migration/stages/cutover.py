@@ -7,14 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from migration.errors import NeedsOperator
-from migration.model.words import Component, ProbeState, Proof, Side, Stage
+from migration.errors import NeedsOperator, StepFailed
+from migration.model.words import Component, Facts, ProbeState, Proof, Side, Stage
 from migration.ports import Moves
 from migration.stages.step import Handler, Turn
 
 
 def _prove_pages(turn: Turn) -> Sequence[Proof]:
     return turn.moves.web.prove_pages(turn.facts[Stage.QUIESCE, Component.WEB])
+
+
+def _release(turn: Turn) -> Facts:
+    """Release only what is still so: between the proofs and this moment anything may have happened at the source.
+
+    What the gate itself must still say (held, and nobody at the source) it is asked in the same breath as the switch.
+    """
+    alive = turn.moves.web.target_answers()
+    if alive.state is not ProbeState.DONE:
+        raise StepFailed(
+            "target-not-answering",
+            what="requests were not released to the target",
+            why=f"the target went silent after it was compared: {alive.sentence}",
+            state="nobody reached the target; requests go on at the source once the freeze is undone",
+            next="look at the target's gateway and pods, then dcshift run",
+        )
+    rest = turn.moves.database.at_rest()
+    if rest.state is not ProbeState.DONE:
+        raise StepFailed(
+            "source-not-at-rest",
+            what="requests were not released to the target",
+            why=f"the source is no longer what was compared: {rest.sentence}",
+            state="nobody reached the target; requests go on at the source once the freeze is undone",
+            next="see who works on the source's database and let them end, then dcshift run",
+        )
+    return turn.moves.traffic.release_to_target()
 
 
 def refuse_way_back(moves: Moves) -> None:
@@ -43,7 +69,7 @@ HANDLERS: Mapping[Component, Handler] = {
         do=lambda turn: turn.moves.database.hand_over(),
         probe=lambda moves: moves.database.handed_over(),
         undo=lambda moves: moves.database.take_back(),
-        proofs=lambda turn: turn.moves.database.prove(frozen=True),
+        proofs=lambda turn: turn.moves.database.prove(frozen=True, seconds_max=turn.hold_seconds_left),
     ),
     Component.FILES: Handler(
         do=lambda turn: turn.moves.files.hand_over(),
@@ -53,7 +79,7 @@ HANDLERS: Mapping[Component, Handler] = {
     ),
     Component.WEB: Handler(proofs=_prove_pages),
     Component.TRAFFIC: Handler(
-        do=lambda turn: turn.moves.traffic.release_to_target(),
+        do=_release,
         probe=lambda moves: moves.traffic.released_to_target(),
         undo=refuse_way_back,
         proofs=lambda turn: turn.moves.traffic.prove(serving=Side.TARGET),

@@ -18,6 +18,8 @@ class Turn:
     clock: Clock
     on_progress: OnProgress
     facts: Mapping[tuple[Stage, Component], Facts]
+    hold_seconds_left: float | None = None
+    """How long citizens may still be kept waiting for what is asked now; None when nobody waits."""
 
 
 def _nothing(_: Turn) -> Facts:

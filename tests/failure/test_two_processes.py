@@ -79,6 +79,21 @@ def test_a_second_run_of_the_same_system_is_refused_while_the_first_lives() -> N
     assert stand.world.calls == []
 
 
+@pytest.mark.parametrize("verb", ["files.replicate", "database.fence"])
+def test_a_run_that_is_turned_away_does_not_change_where_the_other_goes(verb: str) -> None:
+    stand = Stand("portal")
+    turned_away: list[Outcome] = []
+
+    def run_beside(_system: str, now: str) -> None:
+        if now.endswith(verb) and not turned_away:
+            turned_away.append(stand.go(until=Stage.PREPARE).outcome)
+
+    stand.world.tampering = run_beside
+    assert stand.go().outcome is Outcome.DONE
+    assert turned_away == [Outcome.BUSY]
+    assert stand.world.systems["portal"].site == "target"
+
+
 def test_a_lease_of_a_dead_process_is_free_at_once_and_of_a_silent_machine_after_its_time() -> None:
     stand = Stand("portal")
     journal = stand.journal()
@@ -179,6 +194,25 @@ def test_a_freeze_that_takes_too_long_is_given_up_and_citizens_go_back() -> None
     assert failed.content["error"]["code"] == "hold-too-long"  # type: ignore[index,call-overload]
     stand.world.seconds.clear()
     assert stand.go().outcome is Outcome.DONE
+
+
+def test_a_step_that_reached_its_effect_too_late_is_not_even_compared() -> None:
+    stand = Stand("portal")
+    stand.world.seconds["portal.database.hand_over"] = 45.0
+    assert stand.go().outcome is Outcome.FAILED
+    calls = stand.world.calls
+    assert "portal.database.prove" not in calls[calls.index("portal.database.hand_over") :]
+    assert stand.world.systems["portal"].site == "source"
+
+
+def test_a_comparison_without_end_is_given_up_when_citizens_have_waited_long_enough() -> None:
+    stand = Stand("portal")
+    stand.world.compare_seconds = 3_600.0
+    waited: dict[str, float] = {}
+    stand.world.tampering = lambda _system, verb: waited.update({verb.rpartition(".")[2]: stand.clock.now()})
+    assert stand.go().outcome is Outcome.FAILED
+    assert waited["release_to_source"] - waited["hold"] < 35
+    assert stand.world.systems["portal"].site == "source"
 
 
 def test_an_error_that_nobody_foresaw_lets_citizens_go_back_too() -> None:

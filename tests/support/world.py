@@ -13,6 +13,7 @@ from migration.model.words import Facts, Finding, Probe, ProbeState, Progress, P
 from migration.ports import Moves, OnProgress
 
 VERB_SECONDS = 0.2
+_AT_ONCE = ("at_rest", "target_answers")
 
 
 class Died(BaseException):
@@ -26,6 +27,8 @@ class Fault:
     die: bool = False
     after_effect: bool = False
     times: int = 1
+    late: int | None = None
+    """A switch of the gate was cut off here and goes on over there: it reaches the gate this many calls later."""
 
     def strike(self, verb: str) -> None:
         if self.times <= 0:
@@ -61,9 +64,14 @@ class FakeSystem:
     source_rows: dict[int, str] = field(default_factory=lambda: {1: "a", 2: "b"})
     source_role: bool = False
     source_fenced: bool = False
+    source_strangers: int = 0
+    """Sessions of others inside the source's database, such as a superuser's."""
+    source_at_hand_over: dict[int, str] | None = None
     source_web: bool = True
     source_jobs: bool = True
     slot: bool = False
+    slot_rows: dict[int, str] = field(default_factory=dict)
+    """What the slot keeps for a target that does not follow now."""
     target_rows: dict[int, str] = field(default_factory=dict)
     target_schema: bool = False
     target_writable: bool = True
@@ -86,8 +94,17 @@ class World:
         self.faults: dict[int, Fault] = {}
         """By the number of the call, from 0: the same plan makes the same calls, so a number names one moment."""
         self.twice = False
+        self.target_dies_at: int | None = None
+        """From this call on nothing of any target answers."""
         self.calls: list[str] = []
         self.seconds: dict[str, float] = {}
+        self.on_the_way: dict[str, tuple[int, int, str]] = {}
+        """Switches that were sent and not heard of: the call at which they reach the gate, their token, their side."""
+        self.gate_is_silent = False
+        self.compare_seconds = 0.0
+        """How long it takes to compare all rows under the freeze."""
+        self.gate_turns: dict[str, int] = {}
+        """The highest token that the gate has seen, by system; a lower one is refused."""
         self.tampering: Callable[[str, str], None] = lambda system, verb: None
 
     def moves(self, system: str, token: Callable[[], int]) -> Moves:
@@ -95,12 +112,16 @@ class World:
         database, files, jobs, web, traffic = (part(self, system, token) for part in parts)
         return Moves(database, files, jobs, web, traffic)  # type: ignore[arg-type]
 
+    @property
+    def target_is_dead(self) -> bool:
+        return self.target_dies_at is not None and len(self.calls) > self.target_dies_at
+
     def configuration(self) -> dict[str, dict[str, Any]]:
         """Return everything but what citizens wrote on the source: what a complete way back must restore."""
         seen = {}
         for name, system in self.systems.items():
             fields = {key: copy.deepcopy(getattr(system, key)) for key in FakeSystem.__slots__}
-            for written in ("source_rows", "source_files", "acknowledged"):
+            for written in ("source_rows", "source_files", "acknowledged", "source_strangers", "source_at_hand_over"):
                 fields.pop(written)
             seen[name] = fields
         return seen
@@ -113,6 +134,11 @@ class World:
 
     def tick(self) -> None:
         """Let each system's citizens write once, on whichever side the gate sends them to."""
+        for name, (call, token, side) in list(self.on_the_way.items()):
+            if call <= len(self.calls):
+                del self.on_the_way[name]
+                if token >= self.gate_turns.get(name, 0) and self.systems[name].site != "target":
+                    self.systems[name].site = side
         for state in self.systems.values():
             number = len(state.acknowledged) + 100
             if state.site == "source" and state.source_web and not state.source_fenced:
@@ -121,6 +147,8 @@ class World:
                 state.acknowledged.append(number)
                 if state.following:
                     state.target_rows.update({number: f"write {number}"})
+                elif state.slot:
+                    state.slot_rows[number] = f"write {number}"
             elif state.site == "target" and state.target_writable:
                 state.target_rows[number] = f"write {number}"
                 state.target_files[f"{number}.pdf"] = str(number)
@@ -139,9 +167,12 @@ def verb(function: F) -> F:
         fault = world.faults.get(len(world.calls))
         name = f"{self.system}.{type(self).__name__.strip('_').lower()}.{function.__name__}"
         world.calls.append(name)
-        world.clock.sleep(world.seconds.get(name, VERB_SECONDS))
+        world.clock.sleep(world.seconds.get(name, 0.0 if function.__name__ in _AT_ONCE else VERB_SECONDS))
         world.tick()
         world.tampering(self.system, name)
+        if fault and fault.late is not None:
+            side = {"hold": "hold", "release_to_target": "target"}[function.__name__]
+            world.on_the_way[self.system] = (len(world.calls) + fault.late, self.token(), side)
         if fault and not fault.after_effect:
             fault.strike(name)
         result = function(self, *args, **keywords)
@@ -152,6 +183,22 @@ def verb(function: F) -> F:
         return result
 
     return wrapper  # type: ignore[return-value]
+
+
+def at_target(function: F) -> F:
+    """Make a verb or a probe need the target: it fails while the target is dead."""
+
+    @functools.wraps(function)
+    def wrapper(self: _Part, *args: Any, **keywords: Any) -> Any:
+        if self.world.target_is_dead:
+            raise refusal("target-silent", "nothing of the target answers")
+        return function(self, *args, **keywords)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def refusal(code: str, why: str) -> StepFailed:
+    return StepFailed(code, what="the fake world refuses", why=why, state="nothing was changed", next="none")
 
 
 def _probe(done: bool, sentence: str = "the fake world says so") -> Probe:
@@ -179,20 +226,24 @@ class _Part:
 
 class _Database(_Part):
     @verb
+    @at_target
     def prepare(self) -> Facts:
         self.state.source_role = True
         self.state.target_prepared, self.state.target_writable = True, False
         return {"role": "dcshift_migration"}
 
+    @at_target
     def prepared(self) -> Probe:
         return _probe(self.state.source_role and self.state.target_prepared)
 
     @verb
+    @at_target
     def unprepare(self) -> None:
         self.state.source_role = False
         self.state.target_prepared, self.state.target_writable = False, True
 
     @verb
+    @at_target
     def replicate(self, on_progress: OnProgress) -> Facts:
         self.state.slot = self.state.target_schema = True
         on_progress(Progress("rows", 1, 2, "rows"))
@@ -200,15 +251,18 @@ class _Database(_Part):
         self.state.following = True
         return {"rows": len(self.state.target_rows)}
 
+    @at_target
     def replicated(self) -> Probe:
         return _probe(self.state.following)
 
     @verb
+    @at_target
     def unreplicate(self) -> None:
         self.state.following = self.state.slot = self.state.target_schema = False
-        self.state.target_rows = {}
+        self.state.target_rows, self.state.slot_rows = {}, {}
 
     @verb
+    @at_target
     def fence(self) -> Facts:
         self.state.source_fenced = True
         return {}
@@ -221,28 +275,48 @@ class _Database(_Part):
         self.state.source_fenced = False
 
     @verb
+    def at_rest(self) -> Probe:
+        if self.state.source_rows != self.state.source_at_hand_over:
+            return _probe(False, "somebody wrote")
+        return _probe(self.state.source_fenced and not self.state.source_strangers)
+
+    @verb
+    @at_target
     def hand_over(self) -> Facts:
+        self.state.source_at_hand_over = dict(self.state.source_rows)
         self.state.following, self.state.target_writable = False, True
         return {"sequences": 3}
 
+    @at_target
     def handed_over(self) -> Probe:
         return _probe(self.state.target_writable and not self.state.following)
 
     @verb
+    @at_target
     def take_back(self) -> None:
         if self.state.slot:
             self.state.following, self.state.target_writable = True, False
+            self.state.target_rows.update(self.state.slot_rows)
+            self.state.slot_rows = {}
 
     @verb
+    @at_target
     def retire_stream(self) -> Facts:
-        self.state.slot = False
+        self.state.slot, self.state.slot_rows = False, {}
         return {}
 
+    @at_target
     def stream_retired(self) -> Probe:
         return _probe(not self.state.slot)
 
     @verb
-    def prove(self, *, frozen: bool) -> Sequence[Proof]:
+    @at_target
+    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
+        if frozen:
+            limit = float("inf") if seconds_max is None else seconds_max
+            self.world.clock.sleep(min(self.world.compare_seconds, limit))
+            if self.world.compare_seconds > limit:
+                return [Proof("rows", False, "it took too long")]
         rows = _equal("rows", self.state.source_rows, self.state.target_rows)
         rest = [Proof(name, True, "equal") for name in ("sequences", "large-objects", "schema", "grants")]
         return [rows, *rest]
@@ -250,6 +324,7 @@ class _Database(_Part):
 
 class _Files(_Part):
     @verb
+    @at_target
     def prepare(self) -> Facts:
         self.state.files_probed = True
         return {}
@@ -262,6 +337,7 @@ class _Files(_Part):
         self.state.files_probed = False
 
     @verb
+    @at_target
     def replicate(self, on_progress: OnProgress) -> Facts:
         on_progress(Progress("files", 1, 2, "files"))
         self.state.target_files = dict(self.state.source_files)
@@ -271,27 +347,33 @@ class _Files(_Part):
         return _probe(bool(self.state.target_files))
 
     @verb
+    @at_target
     def unreplicate(self) -> None:
         self.state.target_files = {}
 
     @verb
+    @at_target
     def converge(self) -> Facts:
         self.state.target_files.update(self.state.source_files)
         return {}
 
     @verb
+    @at_target
     def hand_over(self) -> Facts:
         self.state.target_files = dict(self.state.source_files)
         return {}
 
+    @at_target
     def handed_over(self) -> Probe:
         return _probe(self.state.source_fenced and self.state.target_files == self.state.source_files)
 
     @verb
+    @at_target
     def take_back(self) -> None:
         return None
 
     @verb
+    @at_target
     def prove(self, *, frozen: bool, full: bool) -> Sequence[Proof]:
         source = self.state.source_files
         target = {name: self.state.target_files[name] for name in source if name in self.state.target_files}
@@ -314,18 +396,22 @@ class _Jobs(_Part):
         self.state.source_jobs = True
 
     @verb
+    @at_target
     def arm_target(self) -> Facts:
         self.state.target_jobs = True
         return {}
 
+    @at_target
     def target_armed(self) -> Probe:
         return _probe(self.state.target_jobs)
 
     @verb
+    @at_target
     def disarm_target(self) -> None:
         self.state.target_jobs = False
 
     @verb
+    @at_target
     def prove(self, *, serving: Side | None) -> Sequence[Proof]:
         wanted = (serving is Side.SOURCE, serving is Side.TARGET)
         return [Proof("jobs", (self.state.source_jobs, self.state.target_jobs) == wanted, f"serving: {serving}")]
@@ -333,7 +419,13 @@ class _Jobs(_Part):
 
 class _Web(_Part):
     @verb
+    @at_target
     def target_ready(self) -> Probe:
+        return _probe(True)
+
+    @verb
+    @at_target
+    def target_answers(self) -> Probe:
         return _probe(True)
 
     @verb
@@ -341,6 +433,7 @@ class _Web(_Part):
         return {"/": str(sorted(self.state.source_rows))}
 
     @verb
+    @at_target
     def prove_pages(self, captured: Facts) -> Sequence[Proof]:
         equal = captured["/"] == str(sorted(self.state.target_rows))
         return [Proof("pages", equal, "the page / says the same")]
@@ -359,6 +452,13 @@ class _Web(_Part):
 
 
 class _Traffic(_Part):
+    def _take_turn(self) -> None:
+        if self.world.gate_is_silent:
+            raise refusal("gate-silent", "the edge host does not answer")
+        if self.token() < self.world.gate_turns.get(self.system, 0):
+            raise refusal("turn-over", f"turn {self.token()} of {self.system} is over")
+        self.world.gate_turns[self.system] = self.token()
+
     @verb
     def install_gate(self) -> Facts:
         self.state.gate = True
@@ -373,22 +473,31 @@ class _Traffic(_Part):
 
     @verb
     def hold(self) -> Facts:
+        self._take_turn()
         self.state.site = "hold"
         return {}
 
     def held(self) -> Probe:
+        self._take_turn()
         return _probe(self.state.site == "hold")
 
     @verb
     def release_to_source(self) -> None:
+        self._take_turn()
+        if self.state.site == "target":
+            raise refusal("already-released", "the target serves")
         self.state.site = "source"
 
     @verb
     def release_to_target(self) -> Facts:
+        self._take_turn()
+        if self.state.site not in ("hold", "target"):
+            raise refusal("site-not-held", f"the gate says {self.state.site}")
         self.state.site = "target"
         return {}
 
     def released_to_target(self) -> Probe:
+        self._take_turn()
         return _probe(self.state.site == "target", f"the gate says {self.state.site}")
 
     @verb

@@ -36,7 +36,7 @@ class Edge:
             return "absent\n"
         if "--turn" in argv:
             verb, _, *rest = argv[argv.index("--turn") + 2 :]
-            self.state = "hold" if verb == "hold" else rest[0]
+            self.state = {"hold": "hold", "release": "target"}.get(verb) or rest[0]
         ways = dict.fromkeys(("source", "target", "refused"), 0)
         site = {
             **{"state": self.state, "decided": self.state, "waiting": 0, "waited": 3, "longest_wait_seconds": 1.5},
@@ -131,7 +131,7 @@ def test_holding_and_releasing_is_one_command_each_under_the_turn(context: Syste
     facts = move.release_to_target()
     assert (facts["requests_waited"], facts["longest_wait_seconds"]) == (3, 1.5)
     changes = [words for words in edge.asked if "--turn" in words]
-    assert [words[3:6] for words in changes] == [["--turn", "portal:7", "hold"], ["--turn", "portal:7", "set"]]
+    assert [words[3:6] for words in changes] == [["--turn", "portal:7", "hold"], ["--turn", "portal:7", "release"]]
 
 
 @pytest.mark.parametrize("changed", [{"under_way": {"source": 1}}, {"direct_connections": 2}, {"decided": "source"}])
@@ -139,6 +139,19 @@ def test_a_hold_that_leaves_something_at_the_source_is_no_hold(context: SystemCo
     with pytest.raises(StepFailed) as failed:
         gate(context, Edge(**changed)).hold()
     assert failed.value.code == "site-not-held"
+
+
+def test_a_release_that_the_gate_refuses_says_why(context: SystemContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        why = "dcshift-gate: portal is not held but on source"
+        raise StepFailed("remote-command-failed", what="it exited with 1", why=why, state="", next="")
+
+    edge = Edge("source")
+    monkeypatch.setattr(edge, "run", refuse)
+    with pytest.raises(StepFailed) as refused:
+        gate(context, edge).release_to_target()
+    assert (refused.value.code, refused.value.what) == ("site-not-released", "portal was not released")
+    assert "is not held but on source" in refused.value.why
 
 
 def test_a_site_on_its_target_is_never_given_back_by_an_undo(context: SystemContext) -> None:
