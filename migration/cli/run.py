@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from migration.cli.meant import PlanOption, chosen_systems, meant, plan_ids, say_plan
 from migration.cli.output import OUT
 from migration.cli.session import SESSION
 
@@ -39,16 +40,19 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="What a failure before release undoes: freeze (the source serves, copies stay) or all."),
         ] = "freeze",
         plan: Annotated[
-            str | None, typer.Option(help="Beginning of a plan's hash; the current plan by default.")
+            str | None, typer.Option(help="Beginning of a plan's hash; the newest by default.", autocompletion=plan_ids)
         ] = None,
     ) -> int:
         """Do the plan; resumes what was interrupted; safe to repeat at any time."""
+        from migration import store
         from migration.model.ending import Wish
         from migration.model.run import Policy, Want
 
         last, policy = _stage(until), _choice(Policy, undo, "--undo")
-        workspace, pinned = _opened(plan)
+        workspace = SESSION.workspace()
+        pinned = store.load(workspace.plans, plan)
         systems = chosen_systems(pinned.plan, wave, system)
+        say_plan(pinned, store.newest(workspace.plans))
         wish = Wish(Want.FORWARD, systems, last, policy, getpass.getuser())
         return _serve(workspace, pinned, wish)
 
@@ -57,16 +61,13 @@ def register(app: typer.Typer) -> None:
         systems: Annotated[
             list[str] | None, typer.Argument(help="Systems to take back; all of the plan by default.")
         ] = None,
-        plan: Annotated[
-            str | None, typer.Option(help="Beginning of a plan's hash; the current plan by default.")
-        ] = None,
+        plan: PlanOption = None,
     ) -> int:
         """Take systems back to the beginning; nothing is lost; refused after release to the target."""
         from migration.model.ending import Wish
         from migration.model.run import Want
 
-        workspace, pinned = _opened(plan)
-        chosen = chosen_systems(pinned.plan, None, systems)
+        workspace, pinned, chosen = meant(plan, systems)
         _refuse_after_release(workspace, pinned.plan, chosen, asked_by_name=bool(systems))
         wish = Wish(Want.ROLLBACK, chosen, by=getpass.getuser(), wait_seconds=_ROLLBACK_WAITS_SECONDS)
         return _serve(workspace, pinned, wish)
@@ -76,48 +77,22 @@ def register(app: typer.Typer) -> None:
         systems: Annotated[
             list[str] | None, typer.Argument(help="Systems to pause; all of the plan by default.")
         ] = None,
+        plan: PlanOption = None,
     ) -> int:
         """Ask a running move to stop at the next safe place; `dcshift run` goes on from there."""
         from migration.model.run import Kind, Want
 
-        workspace, pinned = _opened(None)
-        chosen = chosen_systems(pinned.plan, None, systems)
+        workspace, pinned, chosen = meant(plan, systems)
         journal = workspace.journal()
         content = {"want": Want.PAUSE, "systems": list(chosen), "by": getpass.getuser()}
         journal.append(journal.open_run(pinned.plan.id), Kind.WANTED, content=content)  # type: ignore[arg-type]
         OUT.result(
-            {"paused": list(chosen)},
+            {"plan": pinned.plan.id, "paused": list(chosen)},
             lambda: print(
                 f"{', '.join(chosen)} will stop before the next step; if citizens wait, after they are served"
             ),
         )
         return 0
-
-
-def chosen_systems(plan: Plan, wave: int | None, systems: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the plan's systems that are meant, in the order in which they move."""
-    from migration.errors import UsageError
-
-    known = plan.systems()
-    in_wave = {step.system for step in plan.steps if wave in (None, step.wave)}
-    chosen = tuple(name for name in known if name in in_wave and (not systems or name in systems))
-    unknown = sorted(set(systems or ()) - set(known))
-    if unknown or not chosen:
-        raise UsageError(
-            "system-unknown",
-            what=f"{', '.join(unknown)} is not in this plan" if unknown else "no system of this plan is meant",
-            why=f"plan {plan.id[:6]} moves {', '.join(known)} in waves {', '.join(map(str, plan.waves()))}",
-            state="nothing was changed",
-            next="dcshift plan   makes another plan; dcshift status shows this one",
-        )
-    return chosen
-
-
-def _opened(plan: str | None) -> tuple[Workspace, Pinned]:
-    from migration import store
-
-    workspace = SESSION.workspace()
-    return workspace, store.load(workspace.plans, plan)
 
 
 def _serve(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
