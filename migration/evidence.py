@@ -98,6 +98,17 @@ def held_too_long(step: Step, limit_seconds: float) -> StepFailed:
     )
 
 
+def blocked_inside_the_freeze(step: Step, blockers: Sequence[Finding]) -> StepFailed:
+    """Return the error of a freeze that is taken back because of what a check found in the middle of it."""
+    return StepFailed(
+        "blocked-inside-the-freeze",
+        what=f"{step.id} was not begun, and the freeze of {step.system} is taken back",
+        why="; ".join(f"[{found.code}] {found.where}: {found.what}" for found in blockers),
+        state="the step changed nothing",
+        next="; ".join(dict.fromkeys(found.next for found in blockers)),
+    )
+
+
 def of_finding(finding: Finding) -> dict[str, Json]:
     return {
         "severity": finding.severity,
