@@ -93,7 +93,7 @@ def held_too_long(step: Step, limit_seconds: float) -> StepFailed:
         "hold-too-long",
         what=f"the freeze of {step.system} was given up",
         why=f"citizens had waited longer than {limit_seconds:.0f} s, three times what the catalogue allows",
-        state="requests go to the source again; it was stopped, never changed",
+        state="the source was stopped, never changed",
         next="dcshift status   shows which step took long; then dcshift run",
     )
 

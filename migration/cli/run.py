@@ -96,15 +96,39 @@ def register(app: typer.Typer) -> None:
 
 
 def _serve(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
+    """Serve the wish, unless something speaks against it; a freeze that is open is brought to its end first."""
+    import dataclasses
+
+    from migration.decisions import frozen
+    from migration.model.run import Want
+
+    if wish.want is not Want.FORWARD:
+        return _go(workspace, pinned, wish)
+    journal = workspace.journal()
+    state = journal.state(journal.open_run(pinned.plan.id))
+    # What the plan was made from may stop a move before its freeze. Inside it citizens wait: whatever has changed, or
+    # cannot be asked now, the pinned plan is enough to end it, and the proofs judge whether that is forward or back.
+    inside = tuple(name for name in wish.systems if frozen(state, pinned.plan, name))
+    try:
+        _assert_may_begin(workspace, pinned, [name for name in wish.systems if name not in inside])
+    except Exception:
+        if not inside:
+            raise
+        OUT.note(f"· {', '.join(inside)}: an open freeze is brought to its end before anything else is looked at")
+        ended = _go(workspace, pinned, dataclasses.replace(wish, systems=inside))
+        if ended:
+            return ended
+        raise
+    return _go(workspace, pinned, wish)
+
+
+def _go(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
     from migration.adapters.clock import this_process
     from migration.cli.ending import exit_code, say
     from migration.cli.progress import Show
     from migration.engine import Engine
-    from migration.model.run import Want
 
     journal = workspace.journal()
-    if wish.want is Want.FORWARD:
-        _assert_may_begin(workspace, pinned, wish)
     with Show(workspace.progress, workspace.clock) as show, _signals() as signalled:
         engine = Engine(
             plan=pinned.plan,
@@ -117,30 +141,32 @@ def _serve(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
             signalled=signalled,
         )
         ending: Ending = engine.go(wish)
-    say(pinned.plan, journal, ending, wish)
+    say(workspace, pinned.plan, journal, ending, wish)
     return exit_code(ending)
 
 
-def _assert_may_begin(workspace: Workspace, pinned: Pinned, wish: Wish) -> None:
+def _assert_may_begin(workspace: Workspace, pinned: Pinned, systems: Sequence[str]) -> None:
     """Raise `BlockedError` when catalogue, source or target are not what the plan was made from.
 
     What is past its release is not asked: its target has changed because citizens use it.
     """
     from migration import checks
     from migration.cli.ending import blocked
+    from migration.cli.standing import said
     from migration.decisions import past_point_of_no_return
     from migration.model.words import Severity
 
     journal = workspace.journal()
     state = journal.state(journal.open_run(pinned.plan.id))
-    begun = [name for name in wish.systems if not past_point_of_no_return(state, pinned.plan, name)]
+    begun = [name for name in systems if not past_point_of_no_return(state, pinned.plan, name)]
     findings = workspace.present_findings(pinned, begun) if begun else []
     findings += workspace.other_run_findings(journal, pinned.plan.id, begun)
     for found in findings:
         if found.severity is Severity.WARNING:
             OUT.note(f"! {found.where}: {found.what}")
     if checks.blocks(findings):
-        raise blocked(findings, f"plan {pinned.plan.id[:6]} was not begun")
+        where = f"this command changed nothing; {said(workspace, journal, begun)}"
+        raise blocked(findings, f"plan {pinned.plan.id[:6]} was not begun", where)
 
 
 def _refuse_after_release(workspace: Workspace, plan: Plan, systems: Sequence[str], *, asked_by_name: bool) -> None:
