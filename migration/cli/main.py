@@ -5,7 +5,6 @@ Nothing heavy is imported here or at the top of a verb's file: `--help` and comp
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -86,10 +85,6 @@ def command(argv: list[str], workspace: Callable[[], Workspace] | None = None) -
     except (typer.Abort, KeyboardInterrupt):
         OUT.note("stopped; dcshift status shows where the move stands, and the same command may be typed again")
         return 130
-    except BrokenPipeError:
-        # The reader went away (`| head`): that is no failure of ours, and writing more would be one.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except MigrationError as error:
         return _wrong(error)
     except Exception as error:

@@ -223,7 +223,7 @@ def _choice(kind: type[_Word], word: str, option: str) -> _Word:
 
 @contextmanager
 def _signals() -> Iterator[Callable[[], str | None]]:
-    """Note SIGINT and SIGTERM instead of dying of them: the engine stops at the next safe place."""
+    """Note SIGINT, SIGTERM and SIGHUP instead of dying of them: the engine stops at the next safe place."""
     came: list[str] = []
 
     def note(number: int, _frame: object) -> None:
@@ -232,7 +232,10 @@ def _signals() -> Iterator[Callable[[], str | None]]:
         with suppress(OSError):
             os.write(2, f"\n· {came[-1]} noted: dcshift stops at the next safe place\n".encode())
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    noted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under `nohup` a closed terminal means nothing
+        noted.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in noted}
     try:
         yield lambda: came[-1] if came else None
     finally:
