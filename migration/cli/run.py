@@ -1,4 +1,4 @@
-"""`dcshift run`, `rollback` and `pause`: do it, resume it, take it back; each says what it will do and what it did."""
+"""`dcshift run` and `rollback`: do it, resume it, take it back; each says what it will do and what it did."""
 
 from __future__ import annotations
 
@@ -71,28 +71,6 @@ def register(app: typer.Typer) -> None:
         _refuse_after_release(workspace, pinned.plan, chosen, asked_by_name=bool(systems))
         wish = Wish(Want.ROLLBACK, chosen, by=getpass.getuser(), wait_seconds=_ROLLBACK_WAITS_SECONDS)
         return _serve(workspace, pinned, wish)
-
-    @app.command()
-    def pause(
-        systems: Annotated[
-            list[str] | None, typer.Argument(help="Systems to pause; all of the plan by default.")
-        ] = None,
-        plan: PlanOption = None,
-    ) -> int:
-        """Ask a running move to stop at the next safe place; `dcshift run` goes on from there."""
-        from migration.model.run import Kind, Want
-
-        workspace, pinned, chosen = meant(plan, systems)
-        journal = workspace.journal()
-        content = {"want": Want.PAUSE, "systems": list(chosen), "by": getpass.getuser()}
-        journal.append(journal.open_run(pinned.plan.id), Kind.WANTED, content=content)  # type: ignore[arg-type]
-        OUT.result(
-            {"plan": pinned.plan.id, "paused": list(chosen)},
-            lambda: print(
-                f"{', '.join(chosen)} will stop before the next step; if citizens wait, after they are served"
-            ),
-        )
-        return 0
 
 
 def _serve(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:

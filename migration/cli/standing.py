@@ -91,5 +91,5 @@ def correct(error: MigrationError, *, after_a_result: bool = False) -> None:
     for each in open_now.values():
         if each.sentence not in error.state:
             error.state += f"; {each.sentence}" + (f", and {each.holder} is at work on it" if each.holder else "")
-        if each.holder is None and f"--plan {each.plan[:6]}" not in error.next:
+        if each.holder is None and f"run --plan {each.plan[:6]}" not in error.next:
             error.next = f"dcshift run --plan {each.plan[:6]}   ends the freeze; then: {error.next}"
