@@ -8,6 +8,7 @@ import pulumi
 
 from catalogue.load import CatalogueError
 from infra import config
+from infra.errors import InfraError
 from infra.stacks import data, platform, system
 
 _LAYERS = {"platform": platform.build, "data": data.build, "system": system.build}
@@ -18,7 +19,7 @@ def main() -> None:
     try:
         settings = config.read(pulumi.get_stack())
         _LAYERS[settings.layer](settings)
-    except (config.ConfigError, CatalogueError) as fault:
+    except (config.ConfigError, CatalogueError, InfraError) as fault:
         pulumi.log.error(str(fault))
         sys.exit(1)
 

@@ -14,6 +14,7 @@ import pulumi
 from catalogue.load import Catalogue, load
 from catalogue.system import System, mebibytes
 from infra import sizes
+from infra.errors import InfraError
 
 Layer = Literal["platform", "data", "system"]
 Serves = Literal["source", "target"]
@@ -69,7 +70,10 @@ def catalogue_folder() -> Path:
 
 
 def read(stack: str) -> Settings:
-    """Read the configuration of a stack. Raises `ConfigError`, `CatalogueError`."""
+    """Read the configuration of a stack.
+
+    Raises `ConfigError`, `CatalogueError`, `InfraError` (image-of-another-release).
+    """
     config, catalogue = pulumi.Config("dcshift"), load(catalogue_folder())
     layer = _layer(config.get("layer") or (stack if stack in ("platform", "data") else "system"))
     system_id = None
@@ -81,6 +85,8 @@ def read(stack: str) -> Settings:
                 f"stack {stack} is neither platform nor data, and the catalogue has no system {system_id!r}; "
                 f"it has {', '.join(known)}. Set dcshift:system, or choose another stack"
             )
+    release = config.get("release")
+    deployed = None if system_id is None else release or catalogue.system(system_id).web.release
     instances = config.get_int("databaseInstances") or 1
     _check_capacity(catalogue, instances)
     return Settings(
@@ -95,8 +101,8 @@ def read(stack: str) -> Settings:
         postgres_tag=config.get("postgresTag"),
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
         system_id=system_id,
-        release=config.get("release"),
-        image=_digest(config.get("image")),
+        release=release,
+        image=_digest(config.get("image"), deployed),
         serves=_serves(config.get("serves") or "source"),
         migrate=bool(config.get_bool("migrate")),
     )
@@ -118,10 +124,26 @@ def _serves(given: str) -> Serves:
             raise ConfigError(f"dcshift:serves is {given!r}; allowed are source and target")
 
 
-def _digest(given: str | None) -> str | None:
-    if given is None or re.fullmatch(r"sha256:[0-9a-f]{64}", given):
-        return given
-    raise ConfigError(f"dcshift:image is {given!r}; it must be a digest: sha256: and 64 hexadecimal digits")
+def _digest(given: str | None, deployed: str | None) -> str | None:
+    """Return the digest of the release that runs; `given` is `RELEASE@DIGEST`, so that neither can change alone."""
+    if given is None:
+        return None
+    release, _, digest = given.rpartition("@")
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+        raise ConfigError(
+            f"dcshift:image is {given!r}; it must be a release and its digest: 8.0.1@sha256: and 64 hexadecimal digits"
+        )
+    if deployed is not None and release != deployed:
+        named = f"belongs to release {release}" if release else "names no release"
+        raise InfraError(
+            "image-of-another-release",
+            what=f"release {deployed} cannot run from this image",
+            why=f"dcshift:release is {deployed}, and the digest in dcshift:image {named}: the pods would be what the "
+            "contract does not say",
+            state="nothing was changed; what was deployed before runs on",
+            next=f"dcshift deploy with --release {deployed}, which sets both; or pulumi config rm dcshift:image",
+        )
+    return digest
 
 
 def _check_capacity(catalogue: Catalogue, instances: int) -> None:

@@ -109,6 +109,12 @@ def decision_findings(systems: Iterable[System], now: float) -> list[Finding]:
     return found
 
 
+def on_their_way(state: RunState) -> frozenset[str]:
+    """Return the systems that this run has begun to move and whose move has not ended."""
+    begun = {system_of(step) for step in state.steps}
+    return frozenset(name for name in begun if _touched(state, name) and not _is_done(state, name, Stage.WATCH))
+
+
 def other_run_findings(others: Mapping[str, RunState], systems: Sequence[str]) -> list[Finding]:
     """Return systems that another plan has moved or has begun to move; `others` are the states of its runs by name.
 
@@ -117,26 +123,30 @@ def other_run_findings(others: Mapping[str, RunState], systems: Sequence[str]) -
     found: list[Finding] = []
     for run, state in others.items():
         for name in systems:
-            touched = {
-                step: seen
-                for step, seen in state.steps.items()
-                if system_of(step) == name and seen.status is not Status.PENDING
-            }
-            released = [
-                step
-                for step, seen in touched.items()
-                if step.endswith(f"/{Component.TRAFFIC}/{Stage.CUTOVER}")
-                and (seen.status is Status.DONE or seen.unsure)
-            ]
-            if released:
+            touched = _touched(state, name)
+            if _is_done(state, name, Stage.CUTOVER):
                 what = f"{name} was released to the target in {run}; it cannot be moved again"
                 found.append(_blocker("already-moved", name, what, "dcshift plan --system …   with the others"))
             elif touched:
-                what = f"{name} was begun by another plan in {run} and stands after {len(touched)} of its steps"
+                what = f"{name} was begun by another plan in {run} and stands after {touched} of its steps"
                 plan = f"--plan {state.plan[:6]}"
                 finish = f"dcshift rollback {name} {plan}, or finish it: dcshift run {plan}"
                 found.append(_blocker("begun-by-another-plan", name, what, finish))
     return found
+
+
+def _touched(state: RunState, system: str) -> int:
+    """Return how many steps of this system left a trace."""
+    return sum(seen.status is not Status.PENDING for step, seen in state.steps.items() if system_of(step) == system)
+
+
+def _is_done(state: RunState, system: str, stage: Stage) -> bool:
+    """Say whether traffic has passed this stage: in cutover it is released, in watch its step is the move's last."""
+    return any(
+        seen.status is Status.DONE or (stage is Stage.CUTOVER and seen.unsure)
+        for step, seen in state.steps.items()
+        if system_of(step) == system and step.endswith(f"/{Component.TRAFFIC}/{stage}")
+    )
 
 
 def window_findings(province: Province, now: float) -> list[Finding]:

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from migration.model.ending import Outcome
 from migration.model.plan import Plan, Step
-from migration.model.run import Policy, RunState, Status, Want
-from migration.model.words import Stage, StepId
+from migration.model.run import Policy, RunState, Status, SystemState, Want
+from migration.model.words import Component, Stage, StepId
 
 HOLD_GIVEN_UP_AT = 3.0
 """A freeze that lasts this many times what the catalogue allows is given up: citizens go back to the source."""
@@ -59,19 +59,30 @@ class End:
 Decision: TypeAlias = Do | Probe | Undo | GiveUp | End
 
 
-def decide(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> Decision:
+def decide(state: RunState, plan: Plan, systems: Sequence[str], now: float, *, stopping: bool = False) -> Decision:
     """Return what comes next for these systems, which are given in the order in which they move.
 
     Unfinished business comes first: a way back that was begun is finished, a half-done attempt is probed, and only then
-    does anything new begin.
+    does anything new begin. `stopping`: whoever runs this process wants it to end soon.
     """
     return (
         _broken_off(state, plan, systems)
         or _stuck(state, systems)
         or _asked_again(state, plan, systems)
         or _unwinding(state, systems)
-        or _wanted(state, plan, systems, now)
+        or _wanted(state, plan, systems, now, stopping)
     )
+
+
+def frozen(state: RunState, plan: Plan, system: str) -> bool:
+    """Say whether a freeze of this system was begun and has not ended: jobs at rest, or citizens waiting, or both.
+
+    It ends with the last step of cutover, which arms the jobs on the target, or with everything undone. Nothing may
+    stop inside it for longer than a process is dead.
+    """
+    steps = [step for step in plan.of(system) if step.stage in _FREEZE and not _freezes_nothing(step)]
+    statuses = {state.step(step.id).status for step in steps}
+    return bool(statuses - {Status.PENDING}) and statuses != {Status.DONE}
 
 
 def holding(state: RunState, plan: Plan, system: str) -> bool:
@@ -200,7 +211,7 @@ def _unwinding(state: RunState, systems: Sequence[str]) -> Decision | None:
     return ended
 
 
-def _wanted(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> Decision:
+def _wanted(state: RunState, plan: Plan, systems: Sequence[str], now: float, stopping: bool) -> Decision:
     backwards = [name for name in systems if state.system(name).want is Want.ROLLBACK]
     # In the reverse order of the move, but whoever's citizens wait comes first.
     backwards.reverse()
@@ -212,30 +223,34 @@ def _wanted(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> 
             return Undo(step.id)
     if backwards:
         return End(Outcome.ROLLED_BACK, next(name for name in systems if name in backwards))
-    return _leaving_the_freeze(state, plan, systems) or _onward(state, plan, systems, now)
+    return _leaving_the_freeze(state, plan, systems, stopping) or _onward(state, plan, systems, now)
 
 
 def _onward(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> Decision:
-    for step in _steps(plan, systems):
-        system = state.system(step.system)
-        if system.want is Want.PAUSE and not holding(state, plan, step.system):
+    # A freeze that is open is ended before anything else: no other system's preparation may keep its citizens waiting.
+    for step in sorted(_steps(plan, systems), key=lambda step: not frozen(state, plan, step.system)):
+        system, is_frozen = state.system(step.system), frozen(state, plan, step.system)
+        if system.want is Want.PAUSE and not is_frozen:
             return End(Outcome.PAUSED, step.system)
-        # A pause in the hold is obeyed after it: citizens are waiting, and the shortest way out is forward.
-        wanted = system.want is Want.PAUSE or _STAGES.index(step.stage) <= _STAGES.index(system.until)
+        # A pause in the freeze is obeyed after it: citizens are waiting, or have been served while the jobs are armed
+        # nowhere yet, and the shortest way out is forward.
+        in_freeze = is_frozen and step.stage in _FREEZE
+        wanted = in_freeze or (system.want is not Want.PAUSE and _STAGES.index(step.stage) <= _until(system))
         if wanted and state.step(step.id).status is not Status.DONE:
             return _forward(state, plan, step, now)
     return End(Outcome.DONE)
 
 
-def _leaving_the_freeze(state: RunState, plan: Plan, systems: Sequence[str]) -> Decision | None:
-    """Return the way back out of a freeze that died, when whoever runs it now wants to end before the freeze.
+def _leaving_the_freeze(state: RunState, plan: Plan, systems: Sequence[str], stopping: bool) -> Decision | None:
+    """Return the way back out of a freeze when whoever runs it now wants to end before it, or before anybody waits.
 
     To go on would release against their wish; to stop would keep citizens waiting and jobs disarmed.
     """
     for name in systems:
         system = state.system(name)
-        ends_before = system.want is Want.FORWARD and _STAGES.index(system.until) < _STAGES.index(Stage.QUIESCE)
-        if not ends_before or past_point_of_no_return(state, plan, name):
+        ends_before = system.want is Want.FORWARD and _until(system) < _STAGES.index(Stage.QUIESCE)
+        soon = (stopping or system.want is Want.PAUSE) and frozen(state, plan, name) and not holding(state, plan, name)
+        if not (ends_before or soon) or past_point_of_no_return(state, plan, name):
             continue
         for step in way_back(plan, _touched(state, plan, name)):
             if step.stage in _FREEZE:
@@ -246,6 +261,15 @@ def _leaving_the_freeze(state: RunState, plan: Plan, systems: Sequence[str]) -> 
 def _forward(state: RunState, plan: Plan, step: Step, now: float) -> Decision:
     left = hold_seconds_left(state, plan, step, now)
     return GiveUp(step.id, hold_seconds_limit(plan, step.system)) if left is not None and left < 0 else Do(step.id)
+
+
+def _freezes_nothing(step: Step) -> bool:
+    """Say whether this step belongs to the freeze by its stage alone: one more pass while the source serves."""
+    return (step.component, step.stage) == (Component.FILES, Stage.QUIESCE)
+
+
+def _until(system: SystemState) -> int:
+    return _STAGES.index(system.until)
 
 
 def _first_hold(plan: Plan, system: str) -> Step | None:

@@ -20,6 +20,7 @@ from migration.decisions import (
     Probe,
     Undo,
     decide,
+    frozen,
     hold_seconds_left,
     hold_seconds_limit,
     holding,
@@ -134,7 +135,7 @@ class Engine:
             case Undo():
                 self._undo(step, moves, held)
             case GiveUp(held_seconds_max=limit):
-                self._give_up(step, limit, moves, leasing)
+                self._fail_unbegun(step, evidence.held_too_long(step, limit), moves, leasing)
         return None
 
     def _attempt(self, step: Step, moves: Moves, leasing: Leasing) -> Ending | None:
@@ -143,8 +144,13 @@ class Engine:
         blockers = tuple(finding for finding in findings if finding.severity is Severity.BLOCKER)
         if findings:
             self._record(Kind.FOUND, step, {"findings": [evidence.of_finding(finding) for finding in findings]}, lease)
-        if blockers:
+        if blockers and not frozen(self._state(), self.plan, step.system):
             return Ending(Outcome.BLOCKED, step.system, step.id, f"{step.id} was not begun", blockers)
+        # Inside a freeze nothing may stop and leave it open: before the release it is taken back, after it the jobs are
+        # still to be armed, and what was found is on record.
+        if blockers and not past_point_of_no_return(self._state(), self.plan, step.system):
+            self._fail_unbegun(step, evidence.blocked_inside_the_freeze(step, blockers), moves, leasing)
+            return None
         # The attempt is on disk before its first effect: after a crash this is what tells us to look. For the release
         # it is the record of the point of no return.
         self._record(Kind.STARTED, step, {"verb": Verb.DO, "token": lease.token, "holder": str(self.holder)}, lease)
@@ -210,10 +216,11 @@ class Engine:
             return
         self._record(Kind.UNDONE, step, {}, lease)
 
-    def _give_up(self, step: Step, limit: float, moves: Moves, leasing: Leasing) -> None:
+    def _fail_unbegun(self, step: Step, error: MigrationError, moves: Moves, leasing: Leasing) -> None:
+        """Fail a step before it begins, so that the freeze is taken back."""
         lease = leasing.lease
         self._record(Kind.STARTED, step, {"verb": Verb.DO, "token": lease.token, "holder": str(self.holder)}, lease)
-        self._fail(step, moves, leasing, evidence.held_too_long(step, limit))
+        self._fail(step, moves, leasing, error)
 
     # ------------------------------------------------------------------ failing
 
@@ -249,7 +256,8 @@ class Engine:
         return self.journal.state(self._run)
 
     def _decide(self, systems: Sequence[str]) -> Decision:
-        return decide(self._state(), self.plan, systems, self.clock.now())
+        stopping = self.signalled() is not None
+        return decide(self._state(), self.plan, systems, self.clock.now(), stopping=stopping)
 
     def _record(self, kind: Kind, step: Step | None, content: dict[str, Json], lease: Lease | None = None) -> None:
         event = self.journal.append(self._run, kind, step=step.id if step else None, content=content, lease=lease)
@@ -283,16 +291,24 @@ class Engine:
         signal = self.signalled()
         if signal is None:
             return False
-        if holding(self._state(), self.plan, step.system):
+        if frozen(self._state(), self.plan, step.system):
             if not self._refused:
                 self._refused = True
-                self.listener.said(
-                    f"{signal} is not obeyed now: citizens of {step.system} are waiting, and stopping here would keep "
-                    "them waiting; dcshift stops as soon as they are served again"
-                )
+                self.listener.said(f"{signal} is not obeyed now: {self._why_not_now(step.system)}")
             return False
         self._record(Kind.INTERRUPTED, None, {"signal": signal, "before": step.id})
         return True
+
+    def _why_not_now(self, system: str) -> str:
+        state = self._state()
+        if past_point_of_no_return(state, self.plan, system):
+            return f"{system} was released, and its jobs are armed on no side yet; dcshift stops as soon as they are"
+        if holding(state, self.plan, system):
+            return (
+                f"citizens of {system} are waiting, and stopping here would keep them waiting; dcshift stops as soon "
+                "as they are served again"
+            )
+        return f"the jobs of {system} are at rest; dcshift arms them on the source again and stops then"
 
     def _wait(self, busy: Busy, step: Step, deadline: float) -> Ending | None:
         sentence = f"{busy.resource} is held by {busy.holder}"

@@ -93,8 +93,19 @@ def held_too_long(step: Step, limit_seconds: float) -> StepFailed:
         "hold-too-long",
         what=f"the freeze of {step.system} was given up",
         why=f"citizens had waited longer than {limit_seconds:.0f} s, three times what the catalogue allows",
-        state="requests go to the source again; it was stopped, never changed",
+        state="the source was stopped, never changed",
         next="dcshift status   shows which step took long; then dcshift run",
+    )
+
+
+def blocked_inside_the_freeze(step: Step, blockers: Sequence[Finding]) -> StepFailed:
+    """Return the error of a freeze that is taken back because of what a check found in the middle of it."""
+    return StepFailed(
+        "blocked-inside-the-freeze",
+        what=f"{step.id} was not begun, and the freeze of {step.system} is taken back",
+        why="; ".join(f"[{found.code}] {found.where}: {found.what}" for found in blockers),
+        state="the step changed nothing",
+        next="; ".join(dict.fromkeys(found.next for found in blockers)),
     )
 
 

@@ -6,12 +6,11 @@ compares them with the present and speaks up.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalogue.load import Catalogue, digest
@@ -23,7 +22,7 @@ from migration.model.inventory import Inventory
 from migration.model.plan import Plan, Step
 from migration.model.words import Component, Stage, StepId
 
-_CURRENT = "current"
+_NEWEST = "current"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,12 @@ class Pinned:
     catalogue: Catalogue
     inventory: Inventory
     contracts: Mapping[str, TargetContract]
+    planned_at: float | None = field(default=None, compare=False)
+    """When it was planned first, for people; no part of what is hashed."""
 
 
 def save(folder: Path, pinned: Pinned) -> Path:
-    """Write the plan under its hash, read-only, and make it the current one."""
+    """Write the plan under its hash, read-only, and make it the newest."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{pinned.plan.id}.json"
     if not path.exists():
@@ -47,15 +48,16 @@ def save(folder: Path, pinned: Pinned) -> Path:
             "systems": [system.model_dump(mode="json", by_alias=True) for system in pinned.catalogue.systems],
             "inventory": pinned.inventory.model_dump(mode="json"),
             "contracts": {name: contract.model_dump(mode="json") for name, contract in pinned.contracts.items()},
+            "planned_at": pinned.planned_at,
         }
         _write(path, json.dumps(document, indent=1, ensure_ascii=False))
         path.chmod(0o444)
-    _write(folder / _CURRENT, pinned.plan.id)
+    _write(folder / _NEWEST, pinned.plan.id)
     return path
 
 
 def load(folder: Path, name: str | None = None) -> Pinned:
-    """Read a plan by its hash or the beginning of it; the current one, if None.
+    """Read a plan by its hash or the beginning of it; the newest, if None.
 
     Raises `UsageError` when there is no such plan, or when its content does not have the hash of its name.
     """
@@ -72,6 +74,7 @@ def load(folder: Path, name: str | None = None) -> Pinned:
                 name: TargetContract.model_validate_json(json.dumps(content))
                 for name, content in document["contracts"].items()
             },
+            planned_at=float(at) if (at := document.get("planned_at")) is not None else None,
         )
     except (ValueError, KeyError, TypeError) as bad:
         raise _damaged(path, f"{type(bad).__name__}: {' '.join(str(bad).split())[:300]}") from bad
@@ -92,11 +95,16 @@ def _hash(contract: TargetContract) -> str:
     return contract_hash(contract.model_dump(mode="json"))
 
 
+def newest(folder: Path) -> str | None:
+    """Return the hash of the plan that was made last, or None."""
+    try:
+        return (folder / _NEWEST).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+
+
 def _find(folder: Path, name: str | None) -> Path:
-    wanted = name
-    if wanted is None:
-        with contextlib.suppress(FileNotFoundError):
-            wanted = (folder / _CURRENT).read_text(encoding="ascii").strip()
+    wanted = newest(folder) if name is None else name
     if wanted is None:
         raise UsageError(
             "no-plan",
@@ -105,7 +113,7 @@ def _find(folder: Path, name: str | None) -> Path:
             state="nothing was changed",
             next="dcshift plan",
         )
-    found = sorted(folder.glob(f"{wanted}*.json"))
+    found = [path for path in sorted(folder.glob("*.json")) if wanted and path.stem.startswith(wanted)]
     if len(found) != 1:
         raise UsageError(
             "plan-unknown",

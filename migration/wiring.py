@@ -5,6 +5,7 @@ Adapters are imported when they are needed: a command that reads the journal doe
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from migration.errors import MigrationError, UsageError
 from migration.model.context import SystemContext
 from migration.model.inventory import Inventory
 from migration.model.plan import Step
-from migration.model.words import Finding, Severity, Stage
+from migration.model.words import Finding, RunId, Severity, Stage
 from migration.ports import Clock, Cluster, Moves
 from migration.stages.registry import handler
 from migration.store import Pinned
@@ -225,6 +226,11 @@ class Workspace:
         others = {str(run): journal.state(run) for run, other, _ in journal.runs() if other != plan}
         return checks.other_run_findings(others, systems)
 
+    def on_their_way(self, journal: Journal) -> list[tuple[RunId, str, frozenset[str]]]:
+        """Return (run, plan, systems) of every move that has begun and not ended, the oldest first."""
+        found = ((run, plan, checks.on_their_way(journal.state(run))) for run, plan, _ in journal.runs())
+        return [each for each in found if each[2]]
+
     def step_findings(self, pinned: Pinned) -> Callable[[Step, Moves], Sequence[Finding]]:
         """Return the engine's question before each attempt."""
 
@@ -253,8 +259,9 @@ class Workspace:
         return folder
 
     def pin(self, pinned: Pinned) -> Path:
-        """Keep a plan and make it the current one."""
-        return store.save(self.private(self.plans), pinned)
+        """Keep a plan and make it the newest."""
+        dated = dataclasses.replace(pinned, planned_at=self.clock.now())
+        return store.save(self.private(self.plans), dated)
 
     def _moves(self, pinned: Pinned, system: str, token: Callable[[], int]) -> Moves:
         from migration.adapters.database import PostgresMove

@@ -35,8 +35,9 @@ class Wanted:
     migrate: bool = False
 
     def settings(self) -> dict[str, str | None]:
-        """Return it as settings of the stack."""
-        return {"release": self.release, "image": self.image, "migrate": "true" if self.migrate else None}
+        """Return it as settings of the stack; the digest names its release, because either alone would be a lie."""
+        image = f"{self.release}@{self.image}" if self.image else None
+        return {"release": self.release, "image": image, "migrate": "true" if self.migrate else None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,11 @@ def _put_back(
 
 def _kept(stack: Stack) -> dict[str, str | None]:
     found = stack.settings()
-    return {key: found.get(key) for key in _KEYS}
+    kept = {key: found.get(key) for key in _KEYS}
+    if (image := kept["image"]) and "@" not in image and kept["release"]:
+        # Written before digests named their release; the way back must not be refused for it.
+        kept["image"] = f"{kept['release']}@{image}"
+    return kept
 
 
 def _set(stack: Stack, values: dict[str, str | None]) -> None:

@@ -28,6 +28,7 @@ from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
 _BULK_SECONDS_MAX: Final = 24 * 3_600.0
 _SPACE_FACTOR: Final = 1.1
 _DIFFERENCES_MAX: Final = 20
+_NAMED_MAX: Final = 3
 _PROBE: Final = f"{RESERVED}probe"
 Transport = Callable[[str], list[str]]
 
@@ -220,12 +221,14 @@ class BucketMove:
             if job.staging.is_dir() and Index(job.staging).fact("phase") == "handed-over":
                 Store(job).delete([HANDED_OVER])
                 Index(job.staging).set_fact("phase", "following")
+                Index(job.staging).set_fact("seen_at_target", None)
 
     # Proofs
 
     def prove(self, *, frozen: bool, full: bool) -> Sequence[Proof]:
         figures: dict[str, Json] = {}
         differences: list[str] = []
+        gone: list[str] = []
         total = bytes_total = 0
         for job in self._jobs:
             try:
@@ -245,10 +248,20 @@ class BucketMove:
                 "asked_for": seen.asked_for,
                 "changed_meanwhile": seen.changed_meanwhile,
                 "written_since": seen.written_since,
+                "deleted_since": len(seen.deleted_since),
             }
+            gone += sorted(seen.deleted_since)
         figures |= {"files": total, "bytes": bytes_total, "differences": len(differences)}
         how = "every byte read back" if full else "names, sizes and hashes"
         sentence = f"{total:,} files with {bytes_total:,} bytes are equal ({how})"
+        if gone:
+            figures["deleted_since_names"] = list(gone[:_DIFFERENCES_MAX])
+            named = ", ".join(gone[:_NAMED_MAX]) + (" and others" if len(gone) > _NAMED_MAX else "")
+            were, are = ("was", "is") if len(gone) == 1 else ("were", "are")
+            sentence = (
+                f"{total - len(gone):,} of {total:,} files are equal ({how}); warning: {len(gone):,} {were} in the "
+                f"bucket at the release and {are} gone since: {named}"
+            )
         if differences:
             sentence = f"{len(differences)} files differ"
         return [Proof("files", not differences, sentence, figures, tuple(differences[:_DIFFERENCES_MAX]))]

@@ -18,6 +18,7 @@ from migration.movers.files_store import Listed, Store, md5_of
 _CLOCKS = timedelta(seconds=10)
 _REPEATS = 3
 _LISTED_SECONDS_MAX = 600.0
+_EQUAL, _DIFFERS, _GONE, _WRITTEN = "equal", "differs", "gone", "written"
 
 
 @dataclass(slots=True)
@@ -34,21 +35,33 @@ class Compared:
     """Files that the source changed after the last pass: the next pass carries them."""
     written_since: int = 0
     """Objects that the target wrote after it was released."""
+    deleted_since: list[str] = field(default_factory=list)
+    """Files that were seen in the bucket before the release and are gone from it now."""
     differences: list[str] = field(default_factory=list)
 
 
 def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
-    """Compare source with staging, and staging with the bucket, at the same time."""
+    """Compare source with staging, and staging with the bucket, at the same time.
+
+    After the release the bucket is what citizens change. A file that is not there any more was lost in the move if the
+    proof under the freeze had not seen it there; if it had, somebody deleted it since, or the store lost it. No store
+    tells these two apart without versions, so such files are no difference but a warning that names them. It is given
+    only while our own marker lies in the bucket, which no application touches: who empties a bucket takes it along.
+    """
     seen = Compared()
     with ThreadPoolExecutor(2) as pool:
         if frozen and not full:
             source = pool.submit(lambda: (0, changed_at_source(job)))
         else:
             source = pool.submit(_with_source, job, frozen=frozen, full=full)
-        target = pool.submit(_with_bucket, job, seen, full=full, recent=frozen and not full and _is_recent(job, now))
+        recent = frozen and not full and _is_recent(job, now)
+        target = pool.submit(_with_bucket, job, seen, full=full, recent=recent, released=frozen and full)
         target.result()
         seen.changed_meanwhile, differences = source.result()
     seen.differences = differences + seen.differences
+    if frozen and not full:
+        # Under the freeze every object was looked at: in the list shortly before it, or one by one since.
+        Index(job.staging).set_fact("seen_at_target", None if seen.differences else str(now))
     return seen
 
 
@@ -71,7 +84,7 @@ def changed_at_source(job: FilesJob) -> list[str]:
 def bucket_as_indexed(job: FilesJob) -> bool:
     """Say whether the bucket's own list holds exactly what was carried."""
     seen = Compared()
-    _with_bucket(job, seen, full=False, recent=False)
+    _with_bucket(job, seen, full=False, recent=False, released=False)
     return not seen.differences
 
 
@@ -94,7 +107,7 @@ def _with_source(job: FilesJob, *, frozen: bool, full: bool) -> tuple[int, list[
     return len(odd) - len(differences), differences
 
 
-def _with_bucket(job: FilesJob, seen: Compared, *, full: bool, recent: bool) -> None:
+def _with_bucket(job: FilesJob, seen: Compared, *, full: bool, recent: bool, released: bool) -> None:
     """Compare with the bucket: by its whole list, or, when it was listed just now, by what was touched since."""
     store, index = Store(job), Index(job.staging)
     entries = index.entries()
@@ -110,15 +123,18 @@ def _with_bucket(job: FilesJob, seen: Compared, *, full: bool, recent: bool) -> 
         listed = {one.key: one for one in store.list()}
         seen.listed = len(listed)
     handed_over = listed[HANDED_OVER].modified if HANDED_OVER in listed else None
-    released = handed_over if index.fact("phase") == "handed-over" else None
+    since = handed_over if index.fact("phase") == "handed-over" else None
+    were_seen = released and since is not None and index.fact("seen_at_target") is not None
     equal: list[Entry] = []
     for entry in asked:
         one = listed.get(entry.key)
-        if one is None:
+        if one is None and were_seen:
+            seen.deleted_since.append(shown(entry.path))
+        elif one is None:
             seen.differences.append(f"file {shown(entry.path)}: missing in the bucket")
         elif (one.size, one.etag) == (entry.size, entry.etag):
             equal.append(entry)
-        elif released is not None and one.modified > released:
+        elif since is not None and one.modified > since:
             seen.written_since += 1
         else:
             what = (
@@ -126,9 +142,9 @@ def _with_bucket(job: FilesJob, seen: Compared, *, full: bool, recent: bool) -> 
             )
             seen.differences.append(f"file {shown(entry.path)}: {what} in the bucket (by ETag)")
     keys = {entry.key for entry in entries.values()}
-    _extra(seen, [one for one in listed.values() if one.key not in keys], released)
+    _extra(seen, [one for one in listed.values() if one.key not in keys], since)
     if full:
-        _read_back(job, store, equal, seen)
+        _read_back(job, store, equal, seen, since if were_seen else None)
 
 
 def _extra(seen: Compared, extra: list[Listed], handed_over: datetime | None) -> None:
@@ -141,17 +157,31 @@ def _extra(seen: Compared, extra: list[Listed], handed_over: datetime | None) ->
             seen.differences.append(f"object {one.key}: only in the bucket")
 
 
-def _read_back(job: FilesJob, store: Store, entries: list[Entry], seen: Compared) -> None:
-    """Hash every object and every staged file again; what was remembered is no evidence."""
+def _read_back(job: FilesJob, store: Store, entries: list[Entry], seen: Compared, since: datetime | None) -> None:
+    """Hash every object and every staged file again; what was remembered is no evidence.
 
-    def one(entry: Entry) -> str | None:
+    `since`: after the release an object may be written or deleted between the list and its reading.
+    """
+
+    def one(entry: Entry) -> str:
         full = job.tree / os.fsdecode(entry.path)
         here = md5_of(full) if full.is_file() else None
-        there = store.md5(entry.key)
-        if here == there == entry.md5:
-            return None
-        return f"file {shown(entry.path)}: content differs (read back)"
+        if here == store.md5(entry.key) == entry.md5:
+            return _EQUAL
+        if since is None or here != entry.md5:
+            return _DIFFERS
+        now = store.head(entry.key)
+        if now is None:
+            return _GONE
+        return _WRITTEN if now.modified > since and now.etag != entry.etag else _DIFFERS
 
     with ThreadPoolExecutor(job.workers) as pool:
-        seen.differences += [difference for difference in pool.map(one, entries) if difference is not None]
+        answers = list(pool.map(one, entries))
+    for entry, answer in zip(entries, answers, strict=True):
+        if answer == _GONE:
+            seen.deleted_since.append(shown(entry.path))
+        elif answer == _WRITTEN:
+            seen.written_since += 1
+        elif answer == _DIFFERS:
+            seen.differences.append(f"file {shown(entry.path)}: content differs (read back)")
     seen.read_back = len(entries)

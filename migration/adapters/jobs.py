@@ -16,6 +16,8 @@ from migration.ports import Clock, Cluster, CronJobState, Playbooks
 
 _RUN_SECONDS_MAX: Final = 120
 """How long a run that is under way at the source may take to end."""
+_NO_JOBS: Final = Probe(ProbeState.NOT_DONE, "it has no jobs: nothing is put to rest here and nothing is armed")
+"""Not done, on either side: a way back must see its end, and to do nothing once more costs nothing."""
 
 
 class CronMove:
@@ -65,6 +67,8 @@ class CronMove:
 
     def source_disarmed(self) -> Probe:
         """Read the crontabs and the process lists again, and what the target knows of the source's last runs."""
+        if not self._names:
+            return _NO_JOBS
         try:
             jobs = self._play("watch")
         except StepFailed as unknown:
@@ -102,13 +106,15 @@ class CronMove:
 
     def target_armed(self) -> Probe:
         """Read the CronJobs."""
+        if not self._names:
+            return _NO_JOBS
         try:
             armed = self._target_armed()
         except StepFailed as unknown:
             return Probe(ProbeState.UNKNOWN, f"the target's jobs cannot be read: {unknown.why}")
         sentence = ", ".join(f"{name} {'armed' if is_armed else 'suspended'}" for name, is_armed in armed.items())
         done = set(armed) == set(self._names) and all(armed.values())
-        return Probe(ProbeState.DONE if done else ProbeState.NOT_DONE, sentence or "it has no jobs")
+        return Probe(ProbeState.DONE if done else ProbeState.NOT_DONE, sentence or "the target has none of its jobs")
 
     def disarm_target(self) -> None:
         """Suspend the CronJobs; runs under way on the target end by themselves."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from migration.cli.meant import PlanOption, meant
 from migration.cli.output import OUT, finding_rows, plural, print_findings
-from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from migration.model.words import Finding
@@ -18,19 +18,17 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def check(
         system: Annotated[list[str] | None, typer.Option(help="Only this system; may be repeated.")] = None,
+        plan: PlanOption = None,
     ) -> int:
         """Look at catalogue, source and target; list findings by severity; blockers forbid to run."""
-        from migration import checks, store
-        from migration.cli.run import chosen_systems
+        from migration import checks
         from migration.decisions import past_point_of_no_return
         from migration.model.words import Component, Stage
         from migration.stages.registry import handler
 
-        workspace = SESSION.workspace()
-        pinned = store.load(workspace.plans)
+        workspace, pinned, chosen = meant(plan, system)
         journal = workspace.journal()
         state = journal.state(journal.open_run(pinned.plan.id))
-        chosen = chosen_systems(pinned.plan, None, system)
         # What is released cannot be checked as if it were still to be moved.
         open_systems = [name for name in chosen if not past_point_of_no_return(state, pinned.plan, name)]
         findings = workspace.present_findings(pinned, open_systems)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migration.account import accounts, overhead_ratio, spans
 from migration.cli.output import OUT, finding_rows, plural, print_findings, seconds
+from migration.cli.standing import said
 from migration.decisions import holding, past_point_of_no_return
 from migration.errors import BlockedError
 from migration.journal import Journal
 from migration.model.ending import Ending, Outcome, Wish
 from migration.model.plan import Plan
 from migration.model.words import Finding, Severity, Side
+
+if TYPE_CHECKING:
+    from migration.wiring import Workspace
 
 _EXIT = {
     Outcome.DONE: 0,
@@ -26,24 +30,32 @@ _EXIT = {
     Outcome.INTERRUPTED: 130,
 }
 
+_MORE = {
+    Outcome.INTERRUPTED: "a mover that was started goes on by itself",
+    Outcome.BLOCKED: "this step changed nothing",
+    Outcome.BUSY: "this command changed nothing",
+    Outcome.PAUSED: "what was done stays",
+}
+"""What a person must know besides who serves."""
+
 
 def exit_code(ending: Ending) -> int:
     return _EXIT[ending.outcome]
 
 
-def blocked(findings: Iterable[Finding], what: str) -> BlockedError:
-    """Return the error that names every blocker."""
+def blocked(findings: Iterable[Finding], what: str, state: str) -> BlockedError:
+    """Return the error that names every blocker; `state` is what the journal tells."""
     blockers = [found for found in findings if found.severity is Severity.BLOCKER]
     return BlockedError(
         "blocked",
         what=f"{what}: {len(blockers)} blocker{'s' if len(blockers) > 1 else ''}",
         why="\n         ".join(f"[{found.code}] {found.where}: {found.what}" for found in blockers),
-        state="the source serves as before; this command changed nothing",
+        state=state,
         next="; ".join(dict.fromkeys(found.next for found in blockers)),
     )
 
 
-def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
+def say(workspace: Workspace, plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
     """Print the summary on stdout, and what went wrong on stderr."""
     run = journal.open_run(plan.id)
     events = journal.events(run)
@@ -72,7 +84,10 @@ def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
         },
     }
 
-    waiting = [name for name in wish.systems if holding(journal.state(run), plan, name)]
+    state = journal.state(run)
+    waiting = [
+        name for name in wish.systems if holding(state, plan, name) and not past_point_of_no_return(state, plan, name)
+    ]
     document["citizens_waiting"] = waiting
     document["serving"] = {name: _serving(journal, plan, name) for name in wish.systems}
     document["next"] = _next(ending)
@@ -86,21 +101,19 @@ def say(plan: Plan, journal: Journal, ending: Ending, wish: Wish) -> None:
             print(f"  {each.system:<12} {each.state:<12} {each.steps_done} of {each.steps} steps{proofs}{held}")
         if ending.findings:
             print_findings(ending.findings)
-        if ending.outcome in (Outcome.INTERRUPTED, Outcome.BLOCKED):
-            sides = ", ".join(f"the {side} serves {name}" for name, side in document["serving"].items())
-            more = "a mover that was started goes on by itself" if not ending.findings else "this step changed nothing"
-            print(f"state: {sides}; {more}")
+        if ending.outcome in _MORE:
+            print(f"state: {said(workspace, journal, wish.systems)}; {_MORE[ending.outcome]}")
         for name in waiting:
             print(f"! citizens of {name} are waiting at the gate until this is mended")
         print(f"next: {_next(ending)}")
 
     OUT.result(document, people)
     if ending.outcome in (Outcome.FAILED, Outcome.STUCK) and document["error"]:
-        error = document["error"]
+        error, where = document["error"], said(workspace, journal, [ending.system] if ending.system else wish.systems)
         OUT.error(
             error,
-            f"error[{error['code']}]: {error['what']}\n  why:   {error['why']}\n  state: {_state(ending, error)}\n"
-            f"  next:  {error['next']}",
+            f"error[{error['code']}]: {error['what']}\n  why:   {error['why']}\n"
+            f"  state: {where}; {_undone(ending, error)}\n  next:  {error['next']}",
         )
 
 
@@ -132,9 +145,9 @@ def _headline(ending: Ending) -> str:
     }[ending.outcome]
 
 
-def _state(ending: Ending, error: dict[str, Any]) -> str:
+def _undone(ending: Ending, error: dict[str, Any]) -> str:
     if ending.outcome is Outcome.FAILED:
-        return f"the source serves; what this step did was undone ({error['state']})"
+        return f"what this step did was undone ({error['state']})"
     return str(error["state"])
 
 

@@ -5,7 +5,6 @@ Nothing heavy is imported here or at the top of a verb's file: `--help` and comp
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from migration.cli import (
     env,
     lab,
     mover,
+    pause,
     plan,
     report,
     run,
@@ -43,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _module in (survey, plan, check, run, status, verify, report, centre, deploy, doctor, env, demo):
+for _module in (survey, plan, check, run, pause, status, verify, report, centre, deploy, doctor, env, demo):
     _module.register(app)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(lab.app, name="lab")
@@ -86,15 +86,18 @@ def command(argv: list[str], workspace: Callable[[], Workspace] | None = None) -
     except (typer.Abort, KeyboardInterrupt):
         OUT.note("stopped; dcshift status shows where the move stands, and the same command may be typed again")
         return 130
-    except BrokenPipeError:
-        # The reader went away (`| head`): that is no failure of ours, and writing more would be one.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except MigrationError as error:
-        OUT.error(error.as_dict(), str(error))
-        return error.exit_code
+        return _wrong(error)
     except Exception as error:
         return _foreign(error)
+
+
+def _wrong(error: MigrationError, **instead: object) -> int:
+    from migration.cli.standing import correct
+
+    correct(error, after_a_result=OUT.told)
+    OUT.error({**error.as_dict(), **instead}, str(error))
+    return error.exit_code
 
 
 def _foreign(error: Exception) -> int:
@@ -103,28 +106,21 @@ def _foreign(error: Exception) -> int:
 
     if isinstance(error, CatalogueError):
         lines = [str(fault) for fault in error.faults]
-        document = {
-            "code": "catalogue-faulty",
-            "what": f"the catalogue has {len(lines)} fault{'s' if len(lines) > 1 else ''}",
-            "why": lines,
-            "state": "nothing was changed",
-            "next": "mend the lines named above, then dcshift catalogue check",
-        }
-        why = "\n         ".join(lines)
-        OUT.error(
-            document,
-            f"error[catalogue-faulty]: {document['what']}\n  why:   {why}\n  state: {document['state']}\n"
-            f"  next:  {document['next']}",
+        faulty = UsageError(
+            "catalogue-faulty",
+            what=f"the catalogue has {len(lines)} fault{'s' if len(lines) > 1 else ''}",
+            why="\n         ".join(lines),
+            state="nothing was changed",
+            next="mend the lines named above, then dcshift catalogue check",
         )
-        return 2
+        return _wrong(faulty, why=lines)
     if type(error).__name__ == "LabError":
         # Known by name: importing the lab to ask would cost every other command its start.
         thoughts = {name: getattr(error, name) for name in ("code", "what", "why", "state", "next")}
         OUT.error(thoughts, str(error))
         return 1
     if isinstance(error, OSError) and (full := _full(error)) is not None:
-        OUT.error(full.as_dict(), str(full))
-        return full.exit_code
+        return _wrong(full)
     raise error
 
 
@@ -139,6 +135,6 @@ def _full(error: OSError) -> MigrationError | None:
         "state-full",
         what="dcshift could not write what it must remember",
         why=f"{error}; {room.left(state)}",
-        state="the source serves as before; the journal tells what was done until then",
+        state="the journal tells what was done until then",
         next=f"make room in {state}, or move DCSHIFT_STATE, then type the same command again",
     )

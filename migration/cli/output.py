@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,20 +28,47 @@ class Output:
     def result(self, document: Mapping[str, Any], people: Callable[[], None]) -> None:
         """Say the result once: as one JSON document, or as people read it."""
         self.told = True
-        if self.json:
-            print(json.dumps(document, ensure_ascii=False, indent=1, default=str))
-        else:
-            people()
+        with whoever_listens(sys.stdout):
+            if self.json:
+                print(json.dumps(document, ensure_ascii=False, indent=1, default=str))
+            else:
+                people()
 
     def note(self, sentence: str) -> None:
         """Say what happens now, on stderr."""
-        print(sentence, file=sys.stderr, flush=True)
+        with whoever_listens(sys.stderr):
+            print(sentence, file=sys.stderr)
 
     def error(self, error: Mapping[str, Any], text: str) -> None:
         """Say what went wrong, on stderr: the four thoughts, or the same as JSON."""
-        print(
-            json.dumps({"error": dict(error)}, ensure_ascii=False) if self.json else text, file=sys.stderr, flush=True
-        )
+        with whoever_listens(sys.stderr):
+            print(json.dumps({"error": dict(error)}, ensure_ascii=False) if self.json else text, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def whoever_listens(stream: TextIO) -> Iterator[None]:
+    """Let a reader that went away (`| head`, a closed terminal) end the talk and nothing else.
+
+    What is at work goes on and keeps its exit status: a move must not be broken off because nobody reads of it. The
+    journal has everything that is no longer said.
+    """
+    try:
+        yield
+        stream.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        _hush(stream)
+    except SystemExit:
+        _hush(stream)  # rich ends the process when its pipe breaks
+
+
+def _hush(stream: TextIO) -> None:
+    # What is still in Python's buffers goes where it disturbs nobody; else the interpreter would fail at its end.
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 OUT = Output()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from migration.cli.output import OUT, live, plural, seconds
+from migration.cli.output import OUT, live, plural, seconds, whoever_listens
 from migration.model.plan import Step
 from migration.model.run import Event, Kind, Verb
 from migration.model.words import Progress
@@ -53,15 +54,19 @@ class Show:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+        with whoever_listens(sys.stderr):
+            if self._bars is not None:
+                self._bars.stop()
         with contextlib.suppress(OSError):
             self._file.unlink(missing_ok=True)
 
     def recorded(self, event: Event, step: Step | None) -> None:
         """Say what was recorded, in one line per change."""
-        if step is None:
-            return
+        if step is not None:
+            with whoever_listens(sys.stderr):
+                self._recorded(event, step)
+
+    def _recorded(self, event: Event, step: Step) -> None:
         match event.kind:
             case Kind.STARTED:
                 undo = event.content["verb"] == Verb.UNDO
@@ -97,7 +102,8 @@ class Show:
         now = self._clock.monotonic()
         said = _sentence(progress)
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, total=progress.total, completed=progress.done, said=said)
+            with whoever_listens(sys.stderr):
+                self._bars.update(self._task, total=progress.total, completed=progress.done, said=said)
         elif now - self._line_at >= _LINE_SECONDS:
             self._line_at = now
             OUT.note(f"  {step.id}  {said}")
@@ -109,7 +115,8 @@ class Show:
                 fresh.replace(self._file)
 
     def said(self, sentence: str) -> None:
-        self._line("[cyan]·[/]", sentence)
+        with whoever_listens(sys.stderr):
+            self._line("[cyan]·[/]", sentence)
 
     def _begin(self, what: str, sentence: str) -> None:
         if self._bars is None:

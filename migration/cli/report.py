@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from migration.cli.meant import PlanOption, meant
 from migration.cli.output import OUT
-from migration.cli.session import SESSION
 
 
 def register(app: typer.Typer) -> None:
@@ -21,16 +21,12 @@ def register(app: typer.Typer) -> None:
         traffic: Annotated[
             Path | None, typer.Option(help="Citizens' statistics, as `dcshift lab traffic` writes them.")
         ] = None,
-        plan: Annotated[
-            str | None, typer.Option(help="Beginning of a plan's hash; the current plan by default.")
-        ] = None,
+        plan: PlanOption = None,
     ) -> int:
         """Write the evidence: what moved, how much, each proof, how long citizens waited."""
-        from migration import store
         from migration.report import evidence, page
 
-        workspace = SESSION.workspace()
-        pinned = store.load(workspace.plans, plan)
+        workspace, pinned, _ = meant(plan)
         journal = workspace.journal()
         run = journal.open_run(pinned.plan.id)
         statistics = json.loads(traffic.read_text(encoding="utf-8")) if traffic else None

@@ -1,4 +1,4 @@
-"""`dcshift run`, `rollback` and `pause`: do it, resume it, take it back; each says what it will do and what it did."""
+"""`dcshift run` and `rollback`: do it, resume it, take it back; each says what it will do and what it did."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from migration.cli.meant import PlanOption, chosen_systems, meant, plan_ids, say_plan
 from migration.cli.output import OUT
 from migration.cli.session import SESSION
 
@@ -39,16 +40,19 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="What a failure before release undoes: freeze (the source serves, copies stay) or all."),
         ] = "freeze",
         plan: Annotated[
-            str | None, typer.Option(help="Beginning of a plan's hash; the current plan by default.")
+            str | None, typer.Option(help="Beginning of a plan's hash; the newest by default.", autocompletion=plan_ids)
         ] = None,
     ) -> int:
         """Do the plan; resumes what was interrupted; safe to repeat at any time."""
+        from migration import store
         from migration.model.ending import Wish
         from migration.model.run import Policy, Want
 
         last, policy = _stage(until), _choice(Policy, undo, "--undo")
-        workspace, pinned = _opened(plan)
+        workspace = SESSION.workspace()
+        pinned = store.load(workspace.plans, plan)
         systems = chosen_systems(pinned.plan, wave, system)
+        say_plan(pinned, store.newest(workspace.plans))
         wish = Wish(Want.FORWARD, systems, last, policy, getpass.getuser())
         return _serve(workspace, pinned, wish)
 
@@ -57,79 +61,52 @@ def register(app: typer.Typer) -> None:
         systems: Annotated[
             list[str] | None, typer.Argument(help="Systems to take back; all of the plan by default.")
         ] = None,
-        plan: Annotated[
-            str | None, typer.Option(help="Beginning of a plan's hash; the current plan by default.")
-        ] = None,
+        plan: PlanOption = None,
     ) -> int:
         """Take systems back to the beginning; nothing is lost; refused after release to the target."""
         from migration.model.ending import Wish
         from migration.model.run import Want
 
-        workspace, pinned = _opened(plan)
-        chosen = chosen_systems(pinned.plan, None, systems)
+        workspace, pinned, chosen = meant(plan, systems)
         _refuse_after_release(workspace, pinned.plan, chosen, asked_by_name=bool(systems))
         wish = Wish(Want.ROLLBACK, chosen, by=getpass.getuser(), wait_seconds=_ROLLBACK_WAITS_SECONDS)
         return _serve(workspace, pinned, wish)
 
-    @app.command()
-    def pause(
-        systems: Annotated[
-            list[str] | None, typer.Argument(help="Systems to pause; all of the plan by default.")
-        ] = None,
-    ) -> int:
-        """Ask a running move to stop at the next safe place; `dcshift run` goes on from there."""
-        from migration.model.run import Kind, Want
-
-        workspace, pinned = _opened(None)
-        chosen = chosen_systems(pinned.plan, None, systems)
-        journal = workspace.journal()
-        content = {"want": Want.PAUSE, "systems": list(chosen), "by": getpass.getuser()}
-        journal.append(journal.open_run(pinned.plan.id), Kind.WANTED, content=content)  # type: ignore[arg-type]
-        OUT.result(
-            {"paused": list(chosen)},
-            lambda: print(
-                f"{', '.join(chosen)} will stop before the next step; if citizens wait, after they are served"
-            ),
-        )
-        return 0
-
-
-def chosen_systems(plan: Plan, wave: int | None, systems: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the plan's systems that are meant, in the order in which they move."""
-    from migration.errors import UsageError
-
-    known = plan.systems()
-    in_wave = {step.system for step in plan.steps if wave in (None, step.wave)}
-    chosen = tuple(name for name in known if name in in_wave and (not systems or name in systems))
-    unknown = sorted(set(systems or ()) - set(known))
-    if unknown or not chosen:
-        raise UsageError(
-            "system-unknown",
-            what=f"{', '.join(unknown)} is not in this plan" if unknown else "no system of this plan is meant",
-            why=f"plan {plan.id[:6]} moves {', '.join(known)} in waves {', '.join(map(str, plan.waves()))}",
-            state="nothing was changed",
-            next="dcshift plan   makes another plan; dcshift status shows this one",
-        )
-    return chosen
-
-
-def _opened(plan: str | None) -> tuple[Workspace, Pinned]:
-    from migration import store
-
-    workspace = SESSION.workspace()
-    return workspace, store.load(workspace.plans, plan)
-
 
 def _serve(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
+    """Serve the wish, unless something speaks against it; a freeze that is open is brought to its end first."""
+    import dataclasses
+
+    from migration.decisions import frozen
+    from migration.model.run import Want
+
+    if wish.want is not Want.FORWARD:
+        return _go(workspace, pinned, wish)
+    journal = workspace.journal()
+    state = journal.state(journal.open_run(pinned.plan.id))
+    # What the plan was made from may stop a move before its freeze. Inside it citizens wait: whatever has changed, or
+    # cannot be asked now, the pinned plan is enough to end it, and the proofs judge whether that is forward or back.
+    inside = tuple(name for name in wish.systems if frozen(state, pinned.plan, name))
+    try:
+        _assert_may_begin(workspace, pinned, [name for name in wish.systems if name not in inside])
+    except Exception:
+        if not inside:
+            raise
+        OUT.note(f"· {', '.join(inside)}: an open freeze is brought to its end before anything else is looked at")
+        ended = _go(workspace, pinned, dataclasses.replace(wish, systems=inside))
+        if ended:
+            return ended
+        raise
+    return _go(workspace, pinned, wish)
+
+
+def _go(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
     from migration.adapters.clock import this_process
     from migration.cli.ending import exit_code, say
     from migration.cli.progress import Show
     from migration.engine import Engine
-    from migration.model.run import Want
 
     journal = workspace.journal()
-    if wish.want is Want.FORWARD:
-        _assert_may_begin(workspace, pinned, wish)
     with Show(workspace.progress, workspace.clock) as show, _signals() as signalled:
         engine = Engine(
             plan=pinned.plan,
@@ -142,30 +119,32 @@ def _serve(workspace: Workspace, pinned: Pinned, wish: Wish) -> int:
             signalled=signalled,
         )
         ending: Ending = engine.go(wish)
-    say(pinned.plan, journal, ending, wish)
+    say(workspace, pinned.plan, journal, ending, wish)
     return exit_code(ending)
 
 
-def _assert_may_begin(workspace: Workspace, pinned: Pinned, wish: Wish) -> None:
+def _assert_may_begin(workspace: Workspace, pinned: Pinned, systems: Sequence[str]) -> None:
     """Raise `BlockedError` when catalogue, source or target are not what the plan was made from.
 
     What is past its release is not asked: its target has changed because citizens use it.
     """
     from migration import checks
     from migration.cli.ending import blocked
+    from migration.cli.standing import said
     from migration.decisions import past_point_of_no_return
     from migration.model.words import Severity
 
     journal = workspace.journal()
     state = journal.state(journal.open_run(pinned.plan.id))
-    begun = [name for name in wish.systems if not past_point_of_no_return(state, pinned.plan, name)]
+    begun = [name for name in systems if not past_point_of_no_return(state, pinned.plan, name)]
     findings = workspace.present_findings(pinned, begun) if begun else []
     findings += workspace.other_run_findings(journal, pinned.plan.id, begun)
     for found in findings:
         if found.severity is Severity.WARNING:
             OUT.note(f"! {found.where}: {found.what}")
     if checks.blocks(findings):
-        raise blocked(findings, f"plan {pinned.plan.id[:6]} was not begun")
+        where = f"this command changed nothing; {said(workspace, journal, begun)}"
+        raise blocked(findings, f"plan {pinned.plan.id[:6]} was not begun", where)
 
 
 def _refuse_after_release(workspace: Workspace, plan: Plan, systems: Sequence[str], *, asked_by_name: bool) -> None:
@@ -226,7 +205,7 @@ def _choice(kind: type[_Word], word: str, option: str) -> _Word:
 
 @contextmanager
 def _signals() -> Iterator[Callable[[], str | None]]:
-    """Note SIGINT and SIGTERM instead of dying of them: the engine stops at the next safe place."""
+    """Note SIGINT, SIGTERM and SIGHUP instead of dying of them: the engine stops at the next safe place."""
     came: list[str] = []
 
     def note(number: int, _frame: object) -> None:
@@ -235,7 +214,10 @@ def _signals() -> Iterator[Callable[[], str | None]]:
         with suppress(OSError):
             os.write(2, f"\n· {came[-1]} noted: dcshift stops at the next safe place\n".encode())
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    noted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under `nohup` a closed terminal means nothing
+        noted.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in noted}
     try:
         yield lambda: came[-1] if came else None
     finally:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from migration.cli.meant import PlanOption, meant
 from migration.cli.output import OUT, console, seconds
-from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -32,17 +32,15 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def status(
         watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing until everything is done.")] = False,
+        plan: PlanOption = None,
     ) -> int:
         """Show where every system is, how far, and who moves it."""
-        from migration import store
-
-        workspace = SESSION.workspace()
-        plan = store.load(workspace.plans).plan
+        workspace, pinned, _ = meant(plan)
         journal = workspace.journal()
         if watch and not OUT.json:
-            _watch(workspace, journal, plan)
+            _watch(workspace, journal, pinned.plan)
             return 0
-        document = _document(workspace, journal, plan)
+        document = _document(workspace, journal, pinned.plan)
         OUT.result(document, lambda: console().print(_picture(document)))
         return 0
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from migration.cli.meant import PlanOption, meant
 from migration.cli.output import OUT, print_proofs
-from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from migration.model.words import Proof
@@ -24,21 +24,19 @@ def register(app: typer.Typer) -> None:
         rows: Annotated[
             bool, typer.Option(help="After release too, compare rows: writes made since show as differences.")
         ] = False,
+        plan: PlanOption = None,
     ) -> int:
         """Compare source and target now: rows, files, jobs, traffic."""
-        from migration import store
         from migration.adapters.clock import this_process
-        from migration.cli.run import chosen_systems
         from migration.decisions import past_point_of_no_return
         from migration.leasing import Leasing
 
-        workspace = SESSION.workspace()
-        pinned = store.load(workspace.plans)
+        workspace, pinned, chosen = meant(plan, systems)
         journal = workspace.journal()
         state = journal.state(journal.open_run(pinned.plan.id))
         found: dict[str, list[Proof]] = {}
         with Leasing(journal, this_process()) as leasing:
-            for name in chosen_systems(pinned.plan, None, systems):
+            for name in chosen:
                 _hold(leasing, name)
                 moves = workspace.moves(pinned)(name, leasing.token)
                 released = past_point_of_no_return(state, pinned.plan, name)
@@ -46,6 +44,7 @@ def register(app: typer.Typer) -> None:
                 found[name] = _compare(moves, released=released, rows=rows or not released)
         failed = sum(not proof.passed for proofs in found.values() for proof in proofs)
         document = {
+            "plan": pinned.plan.id,
             "failed": failed,
             "systems": {
                 name: [

@@ -87,7 +87,11 @@ class Odd:
 
 
 def compare(job: FilesJob, *, content: bool) -> list[Odd]:
-    """Return files that differ between source and staging; `content` reads every byte on both sides."""
+    """Return files that differ between source and staging; `content` reads every byte on both sides.
+
+    Folders and symbolic links are none: an object has no folder, and links are not carried. A file in whose place a
+    link has come is one.
+    """
     options = ["--recursive", "--delete", "--dry-run", "--out-format=%i|%M|%n"]
     if content:
         options.append("--checksum")
@@ -98,12 +102,27 @@ def compare(job: FilesJob, *, content: bool) -> list[Odd]:
         flags, _, rest = line.partition("|")
         when, _, name = rest.partition("|")
         if line.startswith("*deleting"):
-            found.append(Odd(line.partition("|")[2].partition("|")[2], "is gone at the source", None))
-        elif len(flags) > 2 and flags[0] in ">c" and flags[1] in "fL":
+            if _is_file(job, name, if_absent=not name.endswith("/")):
+                found.append(Odd(name, "is gone at the source", None))
+        elif (
+            len(flags) > 2
+            and flags[0] in ">c"
+            and (flags[1] == "f" or (flags[1] == "L" and _is_file(job, name, if_absent=False)))
+        ):
             modified = datetime.strptime(when, "%Y/%m/%d-%H:%M:%S").replace(tzinfo=UTC)
             what = "is new at the source" if "+" in flags else f"differs ({_words(flags)})"
             found.append(Odd(name, what, modified))
     return found
+
+
+def _is_file(job: FilesJob, name: str, *, if_absent: bool) -> bool:
+    """Say whether this name, as rsync writes it, is a file in the staging tree."""
+    here = re.sub(rb"\\#([0-7]{3})", lambda code: bytes([int(code[1], 8)]), os.fsencode(name.rstrip("/")))
+    try:
+        status = (job.tree / os.fsdecode(here)).lstat()
+    except OSError:
+        return if_absent
+    return not (stat.S_ISDIR(status.st_mode) or stat.S_ISLNK(status.st_mode))
 
 
 _FLAGS = {"c": "content", "s": "size", "t": "time", "p": "mode"}

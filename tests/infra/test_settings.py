@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from infra.config import ConfigError
+from infra.errors import InfraError
 from tests.support.declared import CATALOGUE, build
+
+DIGEST = f"sha256:{'b' * 64}"
 
 
 @pytest.mark.parametrize(
@@ -17,11 +20,34 @@ from tests.support.declared import CATALOGUE, build
         ("portal", {"serves": "both"}, "allowed are source and target"),
         ("portal", {"layer": "network"}, "allowed are platform, data and system"),
         ("harbour", {}, "it has feedback, portal"),
+        ("portal", {"image": "8.0.1@sha256:abc"}, "a release and its digest"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_a_sentence(stack: str, config: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         build(stack, config)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"release": "8.1.0", "image": f"8.0.1@{DIGEST}"},
+        {"image": f"7.9.0@{DIGEST}"},
+        {"release": "8.0.1", "image": DIGEST},
+    ],
+    ids=["the-release-was-set-alone", "the-catalogue-went-on", "no-release-is-named"],
+)
+def test_a_digest_of_another_release_is_refused(config: dict[str, str]) -> None:
+    with pytest.raises(InfraError) as refused:
+        build("portal", config)
+    assert refused.value.code == "image-of-another-release"
+    assert "dcshift deploy" in refused.value.next
+
+
+def test_a_digest_with_its_release_is_what_runs() -> None:
+    contract = build("portal", {"release": "8.1.0", "image": f"8.1.0@{DIGEST}"}).outputs["contract"]
+    assert contract["web"]["image"].endswith(f"portal@{DIGEST}")
+    assert contract["web"]["release"] == "8.1.0"
 
 
 def test_a_stack_of_another_name_builds_the_system_that_it_is_told() -> None:

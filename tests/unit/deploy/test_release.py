@@ -13,6 +13,7 @@ from infra.deploy.release import Wanted, deploy, judge
 from infra.errors import InfraError
 
 NAMESPACE = "httt-portal-app"
+DIGEST = f"sha256:{'0' * 64}"
 
 
 def step(op: str, kind: str, namespace: str = NAMESPACE, name: str = "portal-web") -> dict[str, Any]:
@@ -148,6 +149,19 @@ def test_judging_alone_leaves_the_settings_as_they_were() -> None:
     before = dict(stack.values)
     assert len(judge(stack, NAMESPACE, Wanted("2", "sha256:" + "0" * 64, migrate=True))) == len(ORDINARY)
     assert stack.values == before
+
+
+def test_the_digest_is_kept_with_its_release_so_that_neither_changes_alone() -> None:
+    assert Wanted("2", DIGEST).settings()["image"] == f"2@{DIGEST}"
+    assert Wanted("2").settings()["image"] is None
+
+
+def test_the_way_back_mends_a_digest_that_names_no_release_yet() -> None:
+    stack = FakeStack(broken=frozenset({"2"}), values={"release": "1", "image": DIGEST})
+    with pytest.raises(InfraError) as back:
+        run(stack)
+    assert back.value.code == "deployment-rolled-back"
+    assert stack.values == {"release": "1", "image": f"1@{DIGEST}"}
 
 
 def test_components_reads_and_unchanged_objects_are_no_changes() -> None:
