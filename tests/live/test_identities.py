@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import stat
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra import naming
+from lab.toolchain import tool_path
 from tests.support.asking import as_person
 from tests.support.centre_server import APP, DATA, SECRETS, Centre, centre_server, documents, of_kind, sent
+from tests.support.commands import run
+from tests.support.project import Project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 Document = dict[str, Any]
 
 
@@ -19,6 +26,43 @@ Document = dict[str, Any]
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     with centre_server(tmp_path_factory.mktemp("identities")) as made:
         yield made
+
+
+@pytest.fixture
+def lent(centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return what has a kubeconfig of an identity written, as the platform's own job does."""
+
+    def written(identity: str) -> Path:
+        file = tmp_path / "keys" / f"{identity}.kubeconfig"
+        monkeypatch.setenv("KUBECONFIG", str(centre.api.kubeconfig))
+        said = run("identity", identity, "--output", str(file))
+        assert said.returncode == 0, said.stderr
+        assert json.loads(file.read_text())["users"][0]["user"]["token"] not in said.stdout + said.stderr
+        return file
+
+    return written
+
+
+@pytest.mark.parametrize(
+    ("stack", "identity", "stranger"),
+    [("portal", "deploy-portal", "deploy-feedback"), ("data", "data", "deploy-portal")],
+)
+def test_the_engine_works_with_a_lent_identity_and_with_no_other(
+    stack: str, identity: str, stranger: str, lent: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Before the other tests: it makes the objects, as a pipeline does the first time."""
+    for each in (identity, stranger):
+        (tmp_path / each).mkdir()
+        project = Project.make(tmp_path / each, lent(each))
+        project.run("stack", "init", stack)
+        said = project.run("preview", stack=stack, check=each == identity)
+        if each == stranger:
+            assert said.code != 0
+            assert "forbidden" in said.text
+        elif stack == "portal":
+            # What nobody must wait for: no controller runs here.
+            project.up(stack, "--target", "**ScheduledJobs**", "--target", "**ConfigMap**")
+            project.run("refresh", "--yes", "--skip-preview", "--expect-no-changes", stack=stack)
 
 
 @pytest.mark.parametrize(
@@ -135,3 +179,50 @@ def test_a_person_has_an_identity_by_a_group_and_nobody_has_one_without(centre: 
     for group, status in (("portal-deployers", 200), ("feedback-deployers", 403), ("system:authenticated", 403)):
         with as_person(centre.api, "lan", group) as lan:
             assert lan.apply(deployment, dry_run=True).status_code == status, group
+
+
+def test_a_pipeline_is_lent_its_identity_for_an_hour_in_a_file_of_its_own(
+    lent: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = lent("deploy-portal")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
+    can = [str(tool_path("kubectl")), "--kubeconfig", str(file), "auth", "can-i", "-n", APP]
+    assert answered(*can, "patch", "deployments.apps") == "yes"
+    assert answered(*can, "get", "secrets") == "no"
+    # What it was lent, it cannot lend on, nor exchange for more.
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    for wanted in ("break-glass", "deploy-portal"):
+        refused = run("identity", wanted, "--output", str(tmp_path / "more"))
+        assert refused.returncode == 1
+        assert "error[identity-refused]" in refused.stderr
+    assert not (tmp_path / "more").exists()
+
+
+def answered(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout.strip()
+
+
+def test_a_kubeconfig_that_cannot_be_written_is_said_and_leaves_nothing(
+    centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(centre.api.kubeconfig))
+    (tmp_path / "taken").mkdir()
+    refused = run("identity", "data", "--output", str(tmp_path / "taken"))
+    assert refused.returncode == 1
+    assert "error[kubeconfig-not-written]" in refused.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["taken"]
+
+
+def test_an_identity_that_the_platform_did_not_make_yet_is_named(
+    centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last one: with an account all its tokens end, also those of the other tests."""
+    monkeypatch.setenv("KUBECONFIG", str(centre.api.kubeconfig))
+    path = f"/api/v1/namespaces/{naming.IDENTITIES}/serviceaccounts/deploy-feedback"
+    assert centre.admin.delete(path, dry_run=False).status_code == 200
+    refused = run("identity", "deploy-feedback", "--output", str(tmp_path / "none"))
+    assert refused.returncode == 1
+    assert "error[identity-missing]" in refused.stderr
+    assert sent(f"/apis/apps/v1/namespaces/{APP}/deployments", "list", centre.who["deploy-feedback"]) in (401, 403)

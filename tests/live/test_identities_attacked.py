@@ -13,7 +13,7 @@ from infra.rules.subjects import Kind
 from tests.support.asking import Asker, as_person, until
 from tests.support.centre_server import APP, DATA, Centre, centre_server, documents, of_kind, sent
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 Document = dict[str, Any]
 OTHER = "httt-feedback-app"
 RBAC = "rbac.authorization.k8s.io/v1"

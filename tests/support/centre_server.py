@@ -12,7 +12,7 @@ from typing import Any, Final
 from tests.support.api_server import ApiServer
 from tests.support.api_server_kinds import server_with_kinds
 from tests.support.asking import Asker, resources_of, until, with_token
-from tests.support.centres import production
+from tests.support.centres import lab
 
 Document = dict[str, Any]
 APP: Final = "httt-portal-app"
@@ -57,7 +57,7 @@ def centre_server(folder: Path) -> Iterator[Centre]:
 
 
 def documents(stack: str) -> list[Document]:
-    found = [copy.deepcopy(dict(item.document)) for item in production().stacks[stack]]
+    found = [copy.deepcopy(dict(item.document)) for item in lab().stacks[stack]]
     return sorted(found, key=lambda d: _FIRST.index(d["kind"]) if d["kind"] in _FIRST else len(_FIRST))
 
 
