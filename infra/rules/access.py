@@ -65,7 +65,7 @@ RIGHTS: Final = (
     ),
     Rule(
         "binding-to-nobody-unnamed",
-        "No binding is for everybody, anonymous or not, nor for all accounts of a place.",
+        "No binding is for everybody, anonymous or not, for all accounts of a place, or for one written as a user.",
         "access-oidc",
         BINDINGS,
         # Nor is an account named as if it were a person: what is asked of accounts would not be asked of it.

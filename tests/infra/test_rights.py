@@ -11,6 +11,8 @@ from infra.rights import kinds
 from infra.rights.identities import everyone
 from infra.rights.rules import changing, rule
 from infra.rules import facts, keeping
+from infra.rules.book import named as named_rule
+from infra.rules.judge import Breach, Item, breaches
 from infra.rules.subjects import Kind
 from tests.support.centres import production
 from tests.support.declared import build
@@ -160,3 +162,25 @@ def test_every_declared_kind_is_known_by_its_resource() -> None:
     for stack in ("platform", "data", *SYSTEMS):
         for document in documents(stack):
             assert resource_of(document)
+
+
+@pytest.mark.parametrize(
+    ("account", "places"),
+    [
+        ("deploy-portal", {"httt-portal-app"}),
+        ("deploy-feedback", {"httt-feedback-app"}),
+        ("data", {"httt-portal-data", "httt-feedback-data"}),
+        ("platform", set()),
+        ("break-glass", set()),
+    ],
+)
+def test_an_identity_gets_rights_only_where_it_works(account: str, places: set[str]) -> None:
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": naming.IDENTITIES}
+    bindings = [d | {"subjects": [subject]} for d in documents("platform") if d["kind"] == "RoleBinding"]
+    refused = {str(breach).partition("/")[0].rpartition(" ")[2] for breach in broken(bindings)}
+    assert refused == set(PLACES) - places
+
+
+def broken(bindings: list[Document]) -> list[Breach]:
+    asked = [named_rule("binding-to-own-accounts")]
+    return list(breaches([Item(each) for each in bindings], production().facts, asked))

@@ -131,7 +131,7 @@ def test_the_policy_pack_knows_the_stacks_own_settings(project: Project) -> None
 
 
 def test_the_declared_policies_are_made_once_and_do_not_drift(project: Project, empty: ApiServer) -> None:
-    guard = ("--target", "**AdmissionGuard**")
+    guard = ("--target", "**AdmissionGuard**", "--target", "**Identities**")
     project.up("platform", *guard)
     project.up("platform", "--expect-no-changes", *guard)
     project.run("refresh", "--yes", "--skip-preview", "--expect-no-changes", stack="platform")

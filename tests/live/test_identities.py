@@ -75,6 +75,17 @@ def test_a_layer_is_applied_whole_by_its_own_identity(stack: str, identity: str,
         assert answer.status_code in (200, 201), (document["kind"], answer.text)
 
 
+def test_the_platform_hands_out_rights_that_it_does_not_have(centre: Centre) -> None:
+    """Made anew: the server asks whoever makes or changes rights, not who applies the same again."""
+    rights = [d for d in documents("platform") if d["kind"].removeprefix("Cluster") in ("Role", "RoleBinding")]
+    assert len(rights) > 30
+    for document in rights:
+        document["metadata"]["name"] += "-anew"
+        assert centre.who["platform"].create(document).status_code == 201, document["metadata"]
+    secret = of_kind("v1", "Secret", "made-by-provide", DATA)
+    assert centre.who["platform"].create(secret).status_code == 201
+
+
 def test_tenancy_applies_the_ground_of_the_systems_and_hands_out_only_what_reads(centre: Centre) -> None:
     applied = set()
     for document in documents("platform"):
