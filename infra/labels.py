@@ -40,10 +40,14 @@ def selector(system: System, component: str) -> dict[str, str]:
 
 
 def of_namespace(province: Province, system: System, tier: Tier) -> dict[str, str]:
-    """Return a namespace's labels: whose it is, and pod security at its strictest, of one pinned version."""
-    security = {
+    """Return a namespace's labels: whose it is, and pod security at its strictest."""
+    return {**of_system(province, system), TIER: tier, **restricted()}
+
+
+def restricted() -> dict[str, str]:
+    """Return the labels of pod security at its strictest, of one pinned version."""
+    return {
         f"pod-security.kubernetes.io/{mode}{suffix}": value
         for mode in ("enforce", "audit", "warn")
         for suffix, value in (("", "restricted"), ("-version", _POD_SECURITY_VERSION))
     }
-    return {**of_system(province, system), TIER: tier, **security}

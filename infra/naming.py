@@ -11,6 +11,12 @@ EDGE_SECRET: Final = "edge-tls"  # noqa: S105  a Secret's name
 CONTRACT: Final = "dcshift-contract"
 MIGRATOR: Final = "dcshift-migrator"
 MIGRATION_ROLE: Final = "dcshift_migration"
+IDENTITIES: Final = "dcshift-identities"
+PLATFORM: Final = "platform"
+TENANCY: Final = "tenancy"
+DATA: Final = "data"
+AUDITOR: Final = "auditor"
+BREAK_GLASS: Final = "break-glass"
 _LENGTH_MAX: Final = 63
 
 
@@ -52,6 +58,34 @@ def web(system: str) -> str:
 def web_secret(system: str) -> str:
     """Return the Secret with what only the web application knows: its signing key."""
     return f"{system}-web"
+
+
+def deploy_identity(system: str) -> str:
+    """Return the identity of one system's pipeline."""
+    return f"deploy-{system}"
+
+
+def identity_user(identity: str) -> str:
+    """Return the name by which the API server knows an identity's token."""
+    return f"system:serviceaccount:{IDENTITIES}:{identity}"
+
+
+def identity_group(identity: str) -> str:
+    """Return the group whose people have an identity of the whole centre."""
+    return f"dcshift-{identity}s" if identity == AUDITOR else f"dcshift-{identity}"
+
+
+def deployers_group(system: str) -> str:
+    """Return the group whose pipelines have the identity that deploys one system."""
+    return f"{system}-deployers"
+
+
+def jobs_account(system: str) -> str:
+    return f"{system}-jobs"
+
+
+def schema_account(system: str) -> str:
+    return f"{system}-schema"
 
 
 def job(system: str, name: str) -> str:

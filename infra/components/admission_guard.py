@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from infra import naming
 from infra.config import Settings
-from infra.rules import admission, facts
+from infra.rules import admission, facts, keeping
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +20,16 @@ class AdmissionGuardArgs:
 
 
 class AdmissionGuard(pulumi.ComponentResource):
-    """One policy and its binding for each subject of the rules; operators' own namespaces are never judged."""
+    """One policy and its binding for each subject of the rules, and one that keeps data and identities."""
 
     policies: list[str]
 
     def __init__(self, name: str, args: AdmissionGuardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dcshift:platform:AdmissionGuard", name, None, opts)
         api = k8s.admissionregistration.v1
-        self.policies = []
-        for policy, binding in zip(admission.policies(facts.of(args.settings)), admission.bindings(), strict=True):
+        self.policies, known = [], facts.of(args.settings)
+        written = [*zip(admission.policies(known), admission.bindings(), strict=True)]
+        for policy, binding in [*written, (keeping.policy(known), keeping.binding())]:
             called = policy["metadata"]["name"]
             made = api.ValidatingAdmissionPolicy(
                 naming.logical("platform", "admission-policy", called),

@@ -132,7 +132,7 @@ class InformationSystem(pulumi.ComponentResource):
             naming.logical(self._id, "binding", f"{grant.tier}-{grant.name}"),
             metadata=self._metadata(grant.name, grant.namespace),
             role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": grant.name},
-            subjects=[grant.subject],
+            subjects=grant.subjects,
             opts=opts,
         )
 

@@ -27,7 +27,7 @@ class ScheduledJobs(pulumi.ComponentResource):
     def __init__(self, name: str, args: ScheduledJobsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dcshift:svc:ScheduledJobs", name, None, opts)
         self._settings, system = args.settings, args.settings.system
-        account_name = f"{system.id}-jobs"
+        account_name = naming.jobs_account(system.id)
         account = k8s.core.v1.ServiceAccount(
             naming.logical(system.id, "account", "jobs"),
             metadata=self._metadata(account_name),

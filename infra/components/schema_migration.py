@@ -33,7 +33,7 @@ class SchemaMigration(pulumi.ComponentResource):
 
         account = k8s.core.v1.ServiceAccount(
             naming.logical(system.id, "account", "schema"),
-            metadata=metadata(f"{system.id}-schema"),
+            metadata=metadata(naming.schema_account(system.id)),
             automount_service_account_token=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -48,7 +48,7 @@ class SchemaMigration(pulumi.ComponentResource):
                 "template": {
                     "metadata": {"labels": found},
                     "spec": workload.pod(
-                        f"{system.id}-schema",
+                        naming.schema_account(system.id),
                         [workload.container(settings, "schema", words, sizes.SCHEMA, args.environment)],
                         restartPolicy="Never",
                         initContainers=[workload.wait_for_database(settings, sizes.SCHEMA)],

@@ -53,7 +53,7 @@ def _policy(subject: Subject, rules: list[Rule], facts: Facts) -> Document:
     return {
         "apiVersion": API_VERSION,
         "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": _PREFIX + subject.id, "labels": _LABELS},
+        "metadata": {"name": _PREFIX + subject.id, "labels": LABELS},
         "spec": {
             # A rule that cannot be judged refuses; the policies are within the API server, so none is ever away.
             "failurePolicy": "Fail",
@@ -65,7 +65,7 @@ def _policy(subject: Subject, rules: list[Rule], facts: Facts) -> Document:
     }
 
 
-_LABELS: Final = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
+LABELS: Final = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
 
 
 def _binding(subject: Subject) -> Document:
@@ -79,7 +79,7 @@ def _binding(subject: Subject) -> Document:
     return {
         "apiVersion": API_VERSION,
         "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": _PREFIX + subject.id, "labels": _LABELS},
+        "metadata": {"name": _PREFIX + subject.id, "labels": LABELS},
         "spec": {"policyName": _PREFIX + subject.id, "validationActions": ["Deny"], **where},
     }
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from infra.rules.access import RIGHTS
 from infra.rules.data import DATA
 from infra.rules.doors import DOORS
-from infra.rules.grounds import NAMESPACE_RULES, NETWORK, OWNERSHIP, RIGHTS, SECRECY
+from infra.rules.grounds import NAMESPACE_RULES, NETWORK, OWNERSHIP, SECRECY
 from infra.rules.pods import PODS, RUNNING
 from infra.rules.rule import Rule
 

@@ -31,6 +31,7 @@ def of(settings: Settings) -> Facts:
         "hosts": {system.id: f"{system.web.host}.{province.domain}" for system in systems},
         "edge": naming.EDGE,
         "edgeNamespace": settings.edge_namespace,
+        "operatorNamespace": settings.operator_namespace,
         "storageClass": province.target.storage_class,
         "replicasMin": [each.replicas_min for each in asked],
         "instancesMin": [each.postgres_instances_min for each in asked],

@@ -1,4 +1,4 @@
-"""Rules of a system's ground: whose everything is, who may enter, what may pass the network, who has which rights."""
+"""Rules of a system's ground: whose everything is, who may enter, what may pass the network, what stays secret."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from typing import Final
 from infra import labels
 from infra.rules.rule import Rule, Scope
 from infra.rules.subjects import (
-    ACCOUNTS,
-    BINDINGS,
     LIMIT_RANGES,
     NAMESPACES,
     OWNED,
     OWNED_DATA,
     POLICIES,
     QUOTAS,
-    ROLES,
     SECRETS,
     SETTINGS,
 )
 
 _MODES: Final = "['enforce', 'audit', 'warn']"
-_ACCESS: Final = "an toàn máy chủ, kiểm soát truy cập"
 _OWNED: Final = (
     f"object.metadata.?labels[?'{labels.SYSTEM}'] == variables.place[?'{labels.SYSTEM}'] "
     f"&& object.metadata.?labels[?'{labels.LEVEL}'].orValue('').matches('^[1-5]$') "
@@ -155,82 +151,6 @@ NETWORK: Final = (
             "!has(p.namespaceSelector) || p.namespaceSelector.?matchLabels.orValue({}).size() > 0 "
             "|| p.namespaceSelector.?matchExpressions.orValue([]).size() > 0"
         ),
-    ),
-)
-
-RIGHTS: Final = (
-    Rule(
-        "no-wildcard-rights",
-        "No role is given by a wildcard.",
-        _ACCESS,
-        ROLES,
-        "variables.rules.all(r, (r.?apiGroups.orValue([]) + r.?resources.orValue([]) + r.?verbs.orValue([]))"
-        ".all(w, !w.contains('*')))",
-    ),
-    Rule(
-        "secrets-by-name",
-        "Nobody lists Secrets, and who reads or changes one is given it by name.",
-        "an toàn dữ liệu, bí mật dữ liệu",
-        ROLES,
-        "variables.rules.all(r, !('secrets' in r.?resources.orValue([])) "
-        "|| r.?verbs.orValue([]).all(v, v == 'create' "
-        "|| !(v in ['list', 'deletecollection']) && r.?resourceNames.orValue([]).size() > 0))",
-    ),
-    Rule(
-        "no-escalation",
-        "No role may escalate, bind or impersonate.",
-        _ACCESS,
-        ROLES,
-        "variables.rules.all(r, r.?verbs.orValue([]).all(v, !(v in ['escalate', 'bind', 'impersonate'])))",
-    ),
-    Rule(
-        "rights-are-read-only",
-        "No role inside a system changes rights, quotas or network policies.",
-        _ACCESS,
-        ROLES,
-        "variables.rules.all(r, r.?resources.orValue([]).all(x, !(x in ['roles', 'rolebindings', 'networkpolicies', "
-        "'resourcequotas', 'limitranges'])) || r.?verbs.orValue([]).all(v, v in ['get', 'list', 'watch']))",
-    ),
-    Rule(
-        "no-entering-pods",
-        "No role opens a shell in a pod or a tunnel to it: such a session is recorded nowhere.",
-        "access-session-record",
-        ROLES,
-        "variables.rules.all(r, r.?resources.orValue([]).all(x, !(x in ['pods/exec', 'pods/attach', "
-        "'pods/portforward', 'pods/proxy', 'pods/ephemeralcontainers'])))",
-        level=3,
-    ),
-    Rule(
-        "binding-of-own-role",
-        "A binding gives a role of its namespace, never one of the whole cluster.",
-        _ACCESS,
-        BINDINGS,
-        "object.roleRef.kind == 'Role'",
-    ),
-    Rule(
-        "binding-to-nobody-unnamed",
-        "No binding is for everybody, anonymous or not, nor for all accounts of a place.",
-        "access-oidc",
-        BINDINGS,
-        "variables.subjects.all(s, !(s.name in ['system:anonymous', 'system:authenticated', 'system:unauthenticated', "
-        "'system:masters']) && !s.name.startsWith('system:serviceaccounts'))",
-    ),
-    Rule(
-        "binding-to-own-accounts",
-        "An account that gets rights is one of the same system.",
-        _ACCESS,
-        BINDINGS,
-        "variables.subjects.all(s, s.kind != 'ServiceAccount' "
-        "|| s.?namespace.orValue(object.metadata.namespace) in ['app', 'data'].map(t, "
-        f"'httt-' + variables.place['{labels.SYSTEM}'] + '-' + t))",
-    ),
-    Rule(
-        "accounts-without-token",
-        "An account mounts no token unless a pod asks for it.",
-        "an toàn máy chủ, xác thực",
-        ACCOUNTS,
-        "!object.?automountServiceAccountToken.orValue(true)",
-        scope=Scope.DECLARED,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Layer `platform`: the door from outside, and the ground for every system of the catalogue; no workloads."""
+"""Layer `platform`: the door from outside, the identities, and the ground for every system; no workloads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pulumi
 
 from infra.components.admission_guard import AdmissionGuard, AdmissionGuardArgs
 from infra.components.edge import Edge, EdgeArgs
+from infra.components.identities import Identities, IdentitiesArgs
 from infra.components.information_system import InformationSystem, InformationSystemArgs
 from infra.config import Settings
 from infra.stacks.cluster import provider
@@ -16,6 +17,7 @@ def build(settings: Settings) -> None:
     opts, province = pulumi.ResourceOptions(providers=[provider(settings)]), settings.catalogue.province
     edge = Edge("edge", EdgeArgs(settings.edge_namespace, province.target.gateway_class, province.domain), opts)
     AdmissionGuard("rules", AdmissionGuardArgs(settings), opts)
+    Identities("identities", IdentitiesArgs(settings.catalogue.systems), opts)
     namespaces = {}
     for system in settings.catalogue.systems:
         ground = InformationSystem(system.id, InformationSystemArgs(settings, system), opts)

@@ -1,4 +1,4 @@
-"""`dcshift render` and `dcshift network`: the declared centre on paper; a thin door to the programs of `infra`.
+"""`dcshift render`, `network` and `identity`: the declared centre and who works on it; thin doors to `infra`.
 
 They run in place of this process: migration and infrastructure share data, never code.
 """
@@ -32,6 +32,19 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """Show which packets the declared network lets through; of two ends, say which policies decide; 3 means no."""
         return _instead("infra.reachability", [word for word in (source, target) if word])
+
+    @app.command()
+    def identity(
+        name: Annotated[str | None, typer.Argument(help="Whose kubeconfig to write, such as deploy-portal.")] = None,
+        output: Annotated[
+            Path | None, typer.Option(help="The file; build/identities/NAME.kubeconfig by default.")
+        ] = None,
+        minutes: Annotated[int, typer.Option(help="How long the token is good.")] = 60,
+    ) -> int:
+        """List who may do what on the centre; of one, write a kubeconfig with a token that soon ends."""
+        os.environ["KUBECONFIG"] = str(SESSION.workspace().kubeconfig)
+        words = [name, "--minutes", str(minutes)] if name else []
+        return _instead("infra.identities", [*words, *(["--output", str(output)] if output else [])])
 
 
 def _instead(module: str, words: list[str]) -> int:

@@ -8,16 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from infra.rules.book import RULES, named
 from infra.rules.judge import Item, breaches
 from infra.rules.rule import Scope
 from lab.errors import LabError
-from lab.paths import cache
 from lab.toolchain import tool_path
 from tests.support.admission import refused
-from tests.support.api_server import ApiServer, api_server
+from tests.support.api_server import ApiServer
+from tests.support.api_server_kinds import server_with_kinds
 from tests.support.centres import STACKS, production, resource_of
 from tests.support.planted import PLANTS, Plant, spoilt
 from tests.support.project import ROOT, Project
@@ -27,7 +26,6 @@ MANIFESTS = 400
 SEED = 20260802
 Document = dict[str, Any]
 PACK = ROOT / "infra/policy_pack/rules"
-CRDS = "customresourcedefinitions"
 POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
 # A bare pod that names limits alone is given equal requests before it is judged.
 FILLED_IN = {"Pod": {"requests-and-limits"}}
@@ -36,19 +34,7 @@ FILLED_IN = {"Pod": {"requests-and-limits"}}
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     """An API server that knows the operators' kinds and nothing else."""
-    try:
-        for name in ("etcd", "kube-apiserver"):
-            tool_path(name)
-    except LabError as missing:
-        pytest.skip(f"lacks a tool: {missing.what}")
-    files = sorted((cache() / "manifests").glob("*/*.yaml"))
-    if not files:
-        pytest.skip("the cache has no operators' manifests yet: make setup")
-    with api_server(tmp_path_factory.mktemp("api-server")) as api:
-        for file in files:
-            for document in yaml.load_all(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader):
-                if document and document["kind"] == "CustomResourceDefinition":
-                    made(api, CRDS, document)
+    with server_with_kinds(tmp_path_factory.mktemp("api-server")) as api:
         yield api
 
 
@@ -145,7 +131,7 @@ def test_the_policy_pack_knows_the_stacks_own_settings(project: Project) -> None
 
 
 def test_the_declared_policies_are_made_once_and_do_not_drift(project: Project, empty: ApiServer) -> None:
-    guard = ("--target", "**AdmissionGuard**")
+    guard = ("--target", "**AdmissionGuard**", "--target", "**Identities**")
     project.up("platform", *guard)
     project.up("platform", "--expect-no-changes", *guard)
     project.run("refresh", "--yes", "--skip-preview", "--expect-no-changes", stack="platform")

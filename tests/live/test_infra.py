@@ -49,9 +49,11 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     yield project
     for stack in ("feedback", "portal"):
         project.run("destroy", "--yes", "--skip-preview", stack=stack)
-    for stack in ("data", "platform"):
+    # The platform first: its admission policy refuses to delete data until it is told.
+    for stack in ("platform", "data"):
         project.run("config", "set", "dataMayBeDestroyed", "true", stack=stack)
         project.up(stack)
+    for stack in ("data", "platform"):
         project.run("destroy", "--yes", "--skip-preview", stack=stack)
     if ours:
         target.down(print)

@@ -243,10 +243,16 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
             ("User", "system:anonymous"),
             ("Group", "system:authenticated"),
             ("Group", "system:serviceaccounts:kube-system"),
+            ("User", "system:serviceaccount:dcshift-identities:tenancy"),
         )
     ),
-    "binding-to-own-accounts": (
-        Plant("RoleBinding", "subjects", [{"kind": "ServiceAccount", "name": "x", "namespace": "httt-other-app"}]),
+    "binding-to-own-accounts": tuple(
+        Plant("RoleBinding", "subjects", [{"kind": "ServiceAccount", "name": name, "namespace": namespace}])
+        for name, namespace in (
+            ("x", "httt-other-app"),
+            ("tenancy", "dcshift-identities"),
+            ("deploy-harbour", "dcshift-identities"),
+        )
     ),
     "accounts-without-token": (Plant("ServiceAccount", "automountServiceAccountToken", DROP),),
     "no-secret-in-settings": (

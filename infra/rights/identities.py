@@ -1,0 +1,128 @@
+"""The identities that work on a centre, and what RBAC gives each; people have one by a group, pipelines by a token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from catalogue.system import System
+from infra import naming
+from infra.rights import kinds
+from infra.rights.rules import SEE, WRITE, Rule, changing, on, rule
+from infra.rules.subjects import CONFIG_MAP, NAMESPACE, POD, ROLE, SECRET, SERVICE_ACCOUNT
+
+VIEWER: Final = "viewer"
+Reference = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One who works on the centre: an account in the namespace of identities, and the group of those who are it."""
+
+    name: str
+    people: str
+    purpose: str
+    rules: list[Rule] = field(default_factory=list)
+
+    @property
+    def subjects(self) -> list[Reference]:
+        """Return both whom its role is bound to."""
+        return [group(self.people), account(self.name, naming.IDENTITIES)]
+
+
+def group(name: str) -> Reference:
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": name}
+
+
+def account(name: str, namespace: str) -> Reference:
+    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+
+
+def _of_the_centre(name: str, purpose: str, rules: list[Rule]) -> Identity:
+    return Identity(name, naming.identity_group(name), purpose, rules)
+
+
+DATA: Final = _of_the_centre(
+    naming.DATA,
+    "applies the stack data: database clusters and their backups; deletes none of them, reads no secret",
+    [
+        *changing(kinds.DATA),
+        # A backup out of turn, before a dangerous step; a record of it is all that lies in the cluster.
+        *on([kinds.BACKUPS], (*SEE, "create")),
+        *on([POD, kinds.LOGS, kinds.EVENTS, kinds.CLAIMS], SEE),
+    ],
+)
+
+
+def deploying(system: System) -> Identity:
+    """Return the identity of one system's pipeline; its role lies in the system's `app` namespace and nowhere else."""
+    accounts = [naming.web(system.id), naming.jobs_account(system.id), naming.schema_account(system.id)]
+    # In the same namespace lie the migration's account and the cluster's authority: those are not the pipeline's.
+    named = {SERVICE_ACCOUNT: accounts, CONFIG_MAP: [naming.CONTRACT]}
+    rules = [
+        *changing(kind for kind in kinds.SYSTEM if kind not in named),
+        *on(named, (*SEE, "create")),
+        *(each for kind, names in named.items() for each in on([kind], ("update", "patch", "delete"), names)),
+        *on(kinds.RUNNING, SEE),
+    ]
+    return Identity(
+        naming.deploy_identity(system.id),
+        naming.deployers_group(system.id),
+        f"applies the stack {system.id}: its workloads, in {naming.app_namespace(system.id)} alone; reads no secret",
+        rules,
+    )
+
+
+def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
+    """Return those whose rights are not one namespace's."""
+    apps = [naming.app_namespace(system.id) for system in systems]
+    return [
+        _of_the_centre(naming.PLATFORM, "applies the stack platform, and all that nobody else may", _platform(apps)),
+        _of_the_centre(
+            naming.TENANCY,
+            "keeps the systems' namespaces, quotas, limits, network policies and viewers; reads no secret",
+            _tenancy(apps),
+        ),
+        _of_the_centre(naming.AUDITOR, "reads everything but secrets, changes nothing", _auditor()),
+    ]
+
+
+BREAK_GLASS: Final = _of_the_centre(naming.BREAK_GLASS, "the only one that deletes what holds data", [])
+"""It has the cluster's own role `cluster-admin`: whatever we forgot to name is what it is for."""
+
+
+def everyone(systems: Sequence[System]) -> list[Identity]:
+    """Return every identity of a centre, the most powerful last."""
+    return [*map(deploying, systems), DATA, *reversed(of_the_cluster(systems)), BREAK_GLASS]
+
+
+def _platform(apps: list[str]) -> list[Rule]:
+    """Everything but deletion, and deletion of what holds no data: RBAC adds and never takes away."""
+    deletable = [*kinds.PLATFORM, *kinds.SYSTEM, *kinds.RUNNING, SECRET]
+    return [
+        rule("*", ["*"], (*SEE, *WRITE)),
+        # Whoever hands out rights that he does not have could hand them to himself: it is trusted so far.
+        rule(ROLE.group, ["roles", "clusterroles"], ("bind", "escalate")),
+        *on([kind for kind in deletable if kind not in (NAMESPACE, kinds.LOGS)], ("delete",)),
+        *_deletion_of(apps),
+    ]
+
+
+def _tenancy(apps: list[str]) -> list[Rule]:
+    """Return the ground's kinds but roles: who writes a role without having its rights gives himself any right."""
+    return [
+        *changing(kind for kind in kinds.TENANCY if kind is not ROLE),
+        *on([ROLE], SEE),
+        # Of all roles of a system this alone neither reads a secret nor starts a pod that could.
+        rule(ROLE.group, [ROLE.resource], ("bind",), [VIEWER]),
+        *_deletion_of(apps),
+    ]
+
+
+def _deletion_of(apps: list[str]) -> list[Rule]:
+    return on([NAMESPACE], ("delete",), apps) if apps else []
+
+
+def _auditor() -> list[Rule]:
+    return on([*kinds.ALL, *kinds.RUNNING, *kinds.OF_THE_CLUSTER], SEE)

@@ -1,0 +1,72 @@
+"""The kinds that each layer's stacks declare, and so the kinds that its identity may change.
+
+A test renders every stack and compares, both ways: a kind that a stack declares and no table names, or one that a table
+names and no stack declares, is a failure.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra.rules.subjects import (
+    BACKUP,
+    BINDING,
+    BUDGET,
+    CLUSTER,
+    CONFIG_MAP,
+    CRON_JOB,
+    DEPLOYMENT,
+    JOB,
+    LIMITS,
+    NAMESPACE,
+    NETWORK_POLICY,
+    POD,
+    QUOTA,
+    ROLE,
+    ROUTE,
+    SCALER,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+
+GATEWAY: Final = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+CLUSTER_ROLE: Final = Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles")
+CLUSTER_BINDING: Final = Kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings")
+ADMISSION: Final = Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
+ADMISSION_BINDING: Final = Kind(
+    "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"
+)
+
+TENANCY: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, SERVICE_ACCOUNT)
+"""The ground of the systems: the part of the platform stack that lies in their namespaces."""
+PLATFORM: Final = (*TENANCY, GATEWAY, ROUTE, CLUSTER_ROLE, CLUSTER_BINDING, ADMISSION, ADMISSION_BINDING)
+DATA: Final = (CLUSTER, BACKUP)
+SYSTEM: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, DEPLOYMENT, CRON_JOB, JOB, ROUTE, SCALER, BUDGET)
+ALL: Final = tuple(dict.fromkeys((*PLATFORM, *DATA, *SYSTEM)))
+
+# What nobody declares and everyone who waits for a rollout, or looks for a fault, reads.
+LOGS: Final = Kind("v1", "Pod", "pods/log")
+EVENTS: Final = Kind("v1", "Event", "events")
+REPLICA_SETS: Final = Kind("apps/v1", "ReplicaSet", "replicasets")
+CLAIMS: Final = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+BACKUPS: Final = Kind("postgresql.cnpg.io/v1", "Backup", "backups")
+RUNNING: Final = (POD, LOGS, EVENTS, REPLICA_SETS)
+OF_THE_CLUSTER: Final = (
+    CLAIMS,
+    BACKUPS,
+    Kind("v1", "PersistentVolume", "persistentvolumes"),
+    Kind("v1", "Node", "nodes"),
+    Kind("v1", "Endpoints", "endpoints"),
+    Kind("apps/v1", "StatefulSet", "statefulsets"),
+    Kind("apps/v1", "DaemonSet", "daemonsets"),
+    Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
+    Kind("storage.k8s.io/v1", "StorageClass", "storageclasses"),
+    Kind("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses"),
+    Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses"),
+    Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
+    Kind("apiregistration.k8s.io/v1", "APIService", "apiservices"),
+    Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
+    Kind("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
+)
+"""What an auditor reads beside all that is declared. A kind of an operator that nobody declares is missing here."""

@@ -1,0 +1,186 @@
+"""What RBAC gives each identity, read from the declared objects alone: all that its stack needs, and nothing beside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra import naming
+from infra.rights import kinds
+from infra.rights.identities import everyone
+from infra.rights.rules import changing, rule
+from infra.rules import facts, keeping
+from infra.rules.book import named as named_rule
+from infra.rules.judge import Breach, Item, breaches
+from infra.rules.subjects import Kind
+from tests.support.centres import production
+from tests.support.declared import build
+from tests.support.rights import Rights, resource_of
+
+Document = dict[str, Any]
+SYSTEMS = ("portal", "feedback")
+CHANGES = ("create", "update", "patch", "delete")
+PLACES = [f"httt-{system}-{tier}" for system in SYSTEMS for tier in ("app", "data")]
+EVERYWHERE = [*PLACES, "cnpg-system", "kube-system", "dcshift-identities", "dcshift-edge", "default", ""]
+
+
+@pytest.fixture(scope="module")
+def rights() -> Rights:
+    return Rights.of(documents("platform"))
+
+
+def documents(stack: str) -> list[Document]:
+    return [dict(item.document) for item in production().stacks[stack]]
+
+
+def declared(stack: str) -> set[tuple[str, str]]:
+    return {(d["apiVersion"], d["kind"]) for d in documents(stack)}
+
+
+def named(table: tuple[Kind, ...]) -> set[tuple[str, str]]:
+    return {(kind.api_version, kind.name) for kind in table}
+
+
+@pytest.mark.parametrize(
+    ("stack", "table"),
+    [("platform", kinds.PLATFORM), ("data", kinds.DATA), ("portal", kinds.SYSTEM), ("feedback", kinds.SYSTEM)],
+)
+def test_each_table_of_kinds_is_what_the_stack_declares(stack: str, table: tuple[Kind, ...]) -> None:
+    assert declared(stack) == named(table), "infra/rights/kinds.py must say what the stack declares, no more, no less"
+
+
+def test_the_tenancys_kinds_are_those_of_the_systems_namespaces() -> None:
+    ground = [d for d in documents("platform") if "httt-" in d["metadata"].get("namespace", d["metadata"]["name"])]
+    assert {(d["apiVersion"], d["kind"]) for d in ground} == named(kinds.TENANCY)
+
+
+@pytest.mark.parametrize(
+    ("stack", "identity"),
+    [("platform", "platform"), ("data", "data"), ("portal", "deploy-portal"), ("feedback", "deploy-feedback")],
+)
+@pytest.mark.parametrize("verb", ["get", "create", "update", "patch"])
+def test_an_identity_may_apply_every_object_of_its_stack(stack: str, identity: str, verb: str, rights: Rights) -> None:
+    for document in documents(stack):
+        assert rights.may_do(identity, verb, document), document["metadata"]
+
+
+def test_tenancy_may_apply_the_ground_of_every_system_but_no_role(rights: Rights) -> None:
+    for document in documents("platform"):
+        if document["metadata"].get("namespace") in PLACES or document["metadata"]["name"] in PLACES:
+            assert rights.may_do("tenancy", "patch", document) is (document["kind"] != "Role"), document["metadata"]
+
+
+@pytest.mark.parametrize("identity", ["deploy-portal", "deploy-feedback", "data", "tenancy", "platform", "auditor"])
+def test_nobody_but_break_glass_has_a_right_to_delete_what_holds_data(identity: str, rights: Rights) -> None:
+    for kind in keeping.KEPT:
+        for place in EVERYWHERE:
+            for verb in ("delete", "deletecollection"):
+                assert not rights.may(identity, verb, f"{kind.group}/{kind.resource}", place, "httt-portal-data")
+    assert rights.may("break-glass", "delete", "/namespaces", "", "httt-portal-data")
+
+
+@pytest.mark.parametrize("identity", ["deploy-portal", "data", "tenancy", "auditor"])
+def test_these_read_no_secret_and_become_nobody_else(identity: str, rights: Rights) -> None:
+    for place in EVERYWHERE:
+        for verb in ("get", "list", "watch", *CHANGES):
+            assert not rights.may(identity, verb, "/secrets", place, "portal-db-app")
+        assert not rights.may(identity, "create", "/serviceaccounts/token", place, "break-glass")
+        for resource in ("exec", "attach", "portforward", "proxy", "ephemeralcontainers"):
+            for verb in ("get", "create"):
+                assert not rights.may(identity, verb, f"/pods/{resource}", place, "portal-db-1")
+        for resource in ("users", "groups", "serviceaccounts"):
+            assert not rights.may(identity, "impersonate", f"/{resource}", place, "break-glass")
+        for resource in ("roles", "clusterroles"):
+            group = "rbac.authorization.k8s.io"
+            assert not rights.may(identity, "escalate", f"{group}/{resource}", place, "deployer")
+            assert not rights.may(identity, "bind", f"{group}/{resource}", place, "deployer")
+
+
+def test_a_pipeline_changes_its_own_app_namespace_alone_and_only_the_declared_accounts(rights: Rights) -> None:
+    for kind in kinds.ALL:
+        for place in EVERYWHERE:
+            for verb in CHANGES:
+                allowed = rights.may("deploy-portal", verb, f"{kind.group}/{kind.resource}", place, "portal-web")
+                if allowed:
+                    assert place == "httt-portal-app"
+                    assert kind in kinds.SYSTEM
+    for verb in ("update", "patch", "delete"):
+        assert not rights.may("deploy-portal", verb, "/serviceaccounts", "httt-portal-app", naming.MIGRATOR)
+
+
+def test_no_identity_but_platform_and_break_glass_has_a_wildcard(rights: Rights) -> None:
+    for identity in ("deploy-portal", "deploy-feedback", "data", "tenancy", "auditor"):
+        for found, _ in rights.rules_of(identity):
+            assert "*" not in "".join([*found["apiGroups"], *found["resources"], *found["verbs"]])
+
+
+def test_the_auditor_reads_every_declared_kind_and_changes_none(rights: Rights) -> None:
+    for stack in ("platform", "data", *SYSTEMS):
+        for document in documents(stack):
+            assert rights.may_do("auditor", "list", document)
+            for verb in CHANGES:
+                assert not rights.may_do("auditor", verb, document)
+
+
+def test_people_have_each_identity_by_a_group_of_their_own(rights: Rights) -> None:
+    settings = build("platform").settings
+    assert settings
+    found = everyone(settings.catalogue.systems)
+    assert len({each.people for each in found}) == len(found) == 7
+    for each in found:
+        assert rights.rules_of(each.name) == rights.rules_of(each.people, kind="Group"), each.name
+        assert rights.rules_of(each.name)
+
+
+def test_a_right_by_name_without_a_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="without a name"):
+        rule("", ["namespaces"], ["delete"], [])
+
+
+def test_what_holds_data_is_given_without_deletion() -> None:
+    verbs = {resource: found["verbs"] for found in changing(kinds.ALL) for resource in found["resources"]}
+    for kind in kinds.ALL:
+        assert ("delete" in verbs[kind.resource]) is not keeping.keeps(kind)
+
+
+def test_the_admission_policy_names_the_same_kinds_and_opens_only_when_data_may_be_destroyed() -> None:
+    found = keeping.policy(production().facts)["spec"]
+    deleted = {
+        (each["apiGroups"][0], each["resources"][0])
+        for each in found["matchConstraints"]["resourceRules"]
+        if each["operations"] == ["DELETE"]
+    }
+    assert deleted == {(kind.group, kind.resource) for kind in keeping.KEPT}
+    assert "|| false ||" in found["validations"][0]["expression"]
+    told = build("platform", {"dataMayBeDestroyed": "true"}).settings
+    assert told
+    assert "|| true ||" in keeping.policy(facts.of(told))["spec"]["validations"][0]["expression"]
+
+
+def test_every_declared_kind_is_known_by_its_resource() -> None:
+    for stack in ("platform", "data", *SYSTEMS):
+        for document in documents(stack):
+            assert resource_of(document)
+
+
+@pytest.mark.parametrize(
+    ("account", "places"),
+    [
+        ("deploy-portal", {"httt-portal-app"}),
+        ("deploy-feedback", {"httt-feedback-app"}),
+        ("data", {"httt-portal-data", "httt-feedback-data"}),
+        ("platform", set()),
+        ("break-glass", set()),
+    ],
+)
+def test_an_identity_gets_rights_only_where_it_works(account: str, places: set[str]) -> None:
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": naming.IDENTITIES}
+    bindings = [d | {"subjects": [subject]} for d in documents("platform") if d["kind"] == "RoleBinding"]
+    refused = {str(breach).partition("/")[0].rpartition(" ")[2] for breach in broken(bindings)}
+    assert refused == set(PLACES) - places
+
+
+def broken(bindings: list[Document]) -> list[Breach]:
+    asked = [named_rule("binding-to-own-accounts")]
+    return list(breaches([Item(each) for each in bindings], production().facts, asked))
