@@ -8,6 +8,8 @@ import pulumi
 
 from catalogue.load import CatalogueError
 from infra import config
+from infra.errors import InfraError
+from infra.render import judging
 from infra.stacks import data, platform, system
 
 _LAYERS = {"platform": platform.build, "data": data.build, "system": system.build}
@@ -17,8 +19,11 @@ def main() -> None:
     """Build the stack's layer; a fault of the user's own files is told without a traceback."""
     try:
         settings = config.read(pulumi.get_stack())
+        if not settings.catalogue.province.is_lab:
+            # A lab's stacks are judged by our own tests, under the settings that it has.
+            judging.ask(settings.stack)
         _LAYERS[settings.layer](settings)
-    except (config.ConfigError, CatalogueError) as fault:
+    except (config.ConfigError, CatalogueError, InfraError) as fault:
         pulumi.log.error(str(fault))
         sys.exit(1)
 

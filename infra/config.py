@@ -35,7 +35,7 @@ class Settings:
     api_server: str
     edge_namespace: str
     operator_namespace: str
-    database_instances: int
+    database_instances: int | None
     postgres_tag: str | None
     data_may_be_destroyed: bool
     system_id: str | None = None
@@ -54,6 +54,21 @@ class Settings:
     def deployed_release(self) -> str:
         """The release that runs: the stack's own, else the catalogue's."""
         return self.release or self.system.web.release
+
+    def replicas(self, system: System) -> int:
+        """Return how many web pods a system has: the file's number, and outside a lab at least the level's."""
+        return max(system.web.replicas, self._asked(system, "replicas_min"))
+
+    def instances(self, system: System) -> int:
+        """Return how many PostgreSQL instances a system has: the stack's own number, else the level's, in a lab one."""
+        return self.database_instances or self._asked(system, "postgres_instances_min")
+
+    def _asked(self, system: System, control: Literal["replicas_min", "postgres_instances_min"]) -> int:
+        # The figure comes from where the rules have it, so that what is derived cannot break them.
+        if self.catalogue.province.is_lab:
+            return 1
+        found: int = getattr(self.catalogue.controls(system), control)
+        return found
 
     @property
     def object_store(self) -> tuple[str, int]:
@@ -81,9 +96,7 @@ def read(stack: str) -> Settings:
                 f"stack {stack} is neither platform nor data, and the catalogue has no system {system_id!r}; "
                 f"it has {', '.join(known)}. Set dcshift:system, or choose another stack"
             )
-    instances = config.get_int("databaseInstances") or 1
-    _check_capacity(catalogue, instances)
-    return Settings(
+    settings = Settings(
         catalogue=catalogue,
         stack=stack,
         layer=layer,
@@ -91,7 +104,7 @@ def read(stack: str) -> Settings:
         api_server=config.get("apiServer") or "192.0.2.10:6443",
         edge_namespace=config.get("edgeNamespace") or "dcshift-edge",
         operator_namespace=config.get("operatorNamespace") or "cnpg-system",
-        database_instances=instances,
+        database_instances=config.get_int("databaseInstances"),
         postgres_tag=config.get("postgresTag"),
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
         system_id=system_id,
@@ -100,6 +113,8 @@ def read(stack: str) -> Settings:
         serves=_serves(config.get("serves") or "source"),
         migrate=bool(config.get_bool("migrate")),
     )
+    _check_capacity(settings)
+    return settings
 
 
 def _layer(given: str) -> Layer:
@@ -124,16 +139,17 @@ def _digest(given: str | None) -> str | None:
     raise ConfigError(f"dcshift:image is {given!r}; it must be a digest: sha256: and 64 hexadecimal digits")
 
 
-def _check_capacity(catalogue: Catalogue, instances: int) -> None:
+def _check_capacity(settings: Settings) -> None:
     """Refuse a catalogue whose systems together ask for more than the target has.
 
     Requests are counted, not limits: those are what the scheduler reserves.
     """
-    capacity = catalogue.province.capacity
+    capacity = settings.catalogue.province.capacity
     wanted = sizes.Size(0, 0, 0, 0)
     storage = 0
-    for system in catalogue.systems:
-        wanted = wanted + sizes.app(system) + sizes.data(instances)
+    for system in settings.catalogue.systems:
+        instances = settings.instances(system)
+        wanted = wanted + sizes.app(system, settings.replicas(system)) + sizes.data(instances)
         storage += mebibytes(system.database.storage) * instances
     for what, asked, has, unit in (
         ("CPU", wanted.cpu_request, capacity.cpu * 1000, "m"),

@@ -13,6 +13,7 @@ from infra.ending import UsageError
 from infra.errors import InfraError
 from infra.render.building import built
 from infra.render.declared import stacks
+from infra.render.judging import refuse_breaches
 from infra.render.manifests import manifests, write
 from infra.render.stack_files import file_of, settings_of
 
@@ -29,7 +30,9 @@ def render(output: Path, only: str | None) -> tuple[dict[str, Any], str]:
             next=f"dcshift render --stack {known[-1]}",
         )
     # Everything is built before anything is written: a fault of the last stack leaves the folder as it was.
-    made = {stack: manifests(built(stack)) for stack in ([only] if only else known)}
+    wanted = [built(stack) for stack in ([only] if only else known)]
+    refuse_breaches(wanted)
+    made = {each.stack: manifests(each) for each in wanted}
     rows, lines = [], []
     for stack, found in made.items():
         try:

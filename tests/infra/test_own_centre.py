@@ -1,0 +1,106 @@
+"""A centre that is no lab: what levels ask for is derived; what cannot be is refused before it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.errors import InfraError
+from infra.render.judging import ask, refuse_breaches
+from tests.support.commands import run
+from tests.support.declared import Built, build
+from tests.support.own_centre import DIGEST, province
+
+ALL = ("platform", "data", "portal", "feedback")
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    made = province(tmp_path)
+    monkeypatch.setenv("DCSHIFT_CATALOGUE", str(made))
+    return made
+
+
+def built(**config: str) -> list[Built]:
+    return [build(stack, config) for stack in ALL]
+
+
+@pytest.mark.usefixtures("own")
+def test_with_a_digest_every_stack_keeps_every_rule_with_and_without_a_migration() -> None:
+    refuse_breaches(built(image=DIGEST))
+    refuse_breaches(built(image=DIGEST, migrate="true"))
+
+
+@pytest.mark.usefixtures("own")
+def test_copies_are_the_levels_and_a_lab_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def copies() -> dict[str, tuple[int, int]]:
+        instances = {c.inputs["metadata"]["name"]: c.inputs["spec"]["instances"] for c in build("data").of("Cluster")}
+        found = {}
+        for system in ("portal", "feedback"):
+            (scaler,) = build(system).of("HorizontalPodAutoscaler")
+            found[system] = (scaler.inputs["spec"]["minReplicas"], instances[f"{system}-db"])
+        return found
+
+    # Levels 3 and 2 of vn-2016: docs/norms.md.
+    assert copies() == {"portal": (2, 3), "feedback": (2, 2)}
+    monkeypatch.delenv("DCSHIFT_CATALOGUE")
+    assert copies() == {"portal": (1, 1), "feedback": (1, 1)}
+
+
+@pytest.mark.usefixtures("own")
+def test_what_cannot_be_derived_is_one_error_that_names_every_breach() -> None:
+    with pytest.raises(InfraError) as told:
+        refuse_breaches(built())
+    assert told.value.code == "rules-broken"
+    assert told.value.why.count("image-by-digest") == len(told.value.why.splitlines()) == 4
+    assert "stack portal: CronJob httt-portal-app/" in told.value.why
+    assert told.value.next.startswith("pulumi config set dcshift:image")
+
+
+@pytest.mark.usefixtures("own")
+def test_fewer_instances_than_the_level_asks_for_are_refused_though_somebody_set_them() -> None:
+    with pytest.raises(InfraError, match="2 breaches") as told:
+        refuse_breaches([build("data", {"databaseInstances": "1"})])
+    assert "take dcshift:databaseInstances away" in told.value.next
+
+
+def test_rendering_refuses_what_the_cluster_would_refuse_and_writes_nothing(own: Path, tmp_path: Path) -> None:
+    done = run("render", "--output", str(tmp_path / "out"), catalogue=own)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error[rules-broken]: what stacks feedback, portal would write is not allowed")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("own")
+def test_the_program_asks_with_the_engines_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"dcshift:image": DIGEST, "pulumi:other": "x"}))
+    ask("portal")
+    monkeypatch.setenv("PULUMI_CONFIG", "{}")
+    with pytest.raises(InfraError, match="stack portal would write") as told:
+        ask("portal")
+    assert told.value.code == "rules-broken"
+
+
+def test_a_judgement_that_cannot_be_had_is_no_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", "no JSON")
+    with pytest.raises(InfraError) as told:
+        ask("portal")
+    assert told.value.code == "stack-not-judged"
+    assert "JSONDecodeError" in told.value.why
+
+
+def test_a_tag_alone_is_not_deployed_outside_a_lab(own: Path) -> None:
+    done = run("deploy", "portal", "--release", "8.0.1", "--preview", catalogue=own)
+    assert done.returncode == 2
+    assert "error[deployment-unnamed]" in done.stderr
+    assert "only a lab deploys by tag" in done.stderr
+
+
+def test_the_catalogues_check_counts_the_copies_that_will_stand_there(tmp_path: Path) -> None:
+    small = province(tmp_path, ("province.yaml", "storage: 100Gi", "storage: 30Gi"))
+    done = run("catalogue", "check", catalogue=small)
+    assert done.returncode == 2, os.linesep.join([done.stdout, done.stderr])
+    assert "40960Mi of storage where there is 30720Mi" in done.stdout + done.stderr
