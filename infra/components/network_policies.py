@@ -64,6 +64,11 @@ def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[
     api_host, _, api_port = settings.api_server.rpartition(":")
     source = {"ipBlock": {"cidr": settings.catalogue.province.source.cidr}}
     both = [_tcp(_INSTANCE_MANAGER), _tcp(_POSTGRES)]
+    job_hosts = [{"ipBlock": {"cidr": cidr}} for cidr in settings.catalogue.province.job_hosts]
+    # The movers copy and compare over a connection of their own. A job host that is a node needs no opening: what
+    # comes from a pod's own node passes. Without job hosts there must be no policy: an empty list means everyone.
+    serving = {"matchLabels": {**database, "cnpg.io/podRole": "instance"}}
+    moving = {"allow-migration": _ingress(serving, job_hosts, [_tcp(_POSTGRES)])} if job_hosts else {}
     return {
         "deny-all": _DENY_ALL,
         "allow-dns": _DNS,
@@ -80,6 +85,7 @@ def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[
         "allow-api-server": _egress(instances, [_address("dcshift:apiServer", api_host)], [_tcp(int(api_port))]),
         # The subscription of the migration reads the source's changes.
         "allow-source-database": _egress(instances, [source], [_tcp(_POSTGRES)]),
+        **moving,
     }
 
 

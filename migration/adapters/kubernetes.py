@@ -102,8 +102,9 @@ class KubernetesCluster:
     def service_address(self, namespace: str, name: str) -> tuple[str, int]:
         """Return an address and port at which the job host reaches a service.
 
-        A load balancer's address is preferred; the cluster address serves when the job host is a node or is routed to
-        the service network. Raises `StepFailed` (target-service-unreachable) when neither accepts a connection.
+        A load balancer's address is preferred, though the quota of our own stacks allows none; the cluster address
+        serves when the job host is a node or is routed to the service network. Raises `StepFailed`
+        (target-service-unreachable) when neither accepts a connection.
         """
         found = self._call(
             lambda core, _apps, _batch: core.read_namespaced_service(
@@ -126,7 +127,8 @@ class KubernetesCluster:
             what=f"this machine cannot reach Service {namespace}/{name}",
             why="; ".join(tried) or "it has no address",
             state="nothing was changed",
-            next="run dcshift on a node or in a routed network, or give the service a load balancer",
+            next="run dcshift on a node; or route the cluster's service addresses to this machine, name its address in "
+            "job_hosts of province.yaml, and pulumi up --stack platform",
         )
 
     def deployment_ready(self, namespace: str, name: str) -> tuple[int, int]:
