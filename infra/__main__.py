@@ -7,11 +7,12 @@ import sys
 import pulumi
 
 from catalogue.load import CatalogueError
-from infra import config
+from infra import config, ending
 from infra.errors import InfraError
 from infra.render import judging
 from infra.stacks import data, platform, system
 
+_TOLD = 32  # the engine's word for "people were told what is wrong": it adds no second error
 _LAYERS = {"platform": platform.build, "data": data.build, "system": system.build}
 
 
@@ -23,9 +24,9 @@ def main() -> None:
             # A lab's stacks are judged by our own tests, under the settings that it has.
             judging.ask(settings.stack)
         _LAYERS[settings.layer](settings)
-    except (config.ConfigError, CatalogueError, InfraError) as fault:
-        pulumi.log.error(str(fault))
-        sys.exit(1)
+    except (config.ConfigError, CatalogueError, InfraError, ValueError) as fault:
+        pulumi.log.error(str(ending.thoughts(fault)))
+        sys.exit(_TOLD)
 
 
 main()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import pulumi
@@ -18,6 +19,9 @@ from infra import sizes
 Layer = Literal["platform", "data", "system"]
 Serves = Literal["source", "target"]
 CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
+_LAB_REGISTRY: Final = "dcshift.local"
+_LAB_API_SERVER: Final = "192.0.2.10:6443"
+_EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
 
 
 class ConfigError(Exception):
@@ -85,6 +89,13 @@ def catalogue_folder() -> Path:
 
 def read(stack: str) -> Settings:
     """Read the configuration of a stack. Raises `ConfigError`, `CatalogueError`."""
+    try:
+        return _read(stack)
+    except pulumi.ConfigTypeError as wrong:
+        raise ConfigError(f"{wrong}; docs/own-centre.md has every key with its type") from wrong
+
+
+def _read(stack: str) -> Settings:
     config, catalogue = pulumi.Config("dcshift"), load(catalogue_folder())
     layer = _layer(config.get("layer") or (stack if stack in ("platform", "data") else "system"))
     system_id = None
@@ -96,12 +107,13 @@ def read(stack: str) -> Settings:
                 f"stack {stack} is neither platform nor data, and the catalogue has no system {system_id!r}; "
                 f"it has {', '.join(known)}. Set dcshift:system, or choose another stack"
             )
+    registry, api_server = _of_own_centre(config, catalogue)
     settings = Settings(
         catalogue=catalogue,
         stack=stack,
         layer=layer,
-        registry=config.get("registry") or "dcshift.local",
-        api_server=config.get("apiServer") or "192.0.2.10:6443",
+        registry=registry,
+        api_server=api_server,
         edge_namespace=config.get("edgeNamespace") or "dcshift-edge",
         operator_namespace=config.get("operatorNamespace") or "cnpg-system",
         database_instances=config.get_int("databaseInstances"),
@@ -113,8 +125,38 @@ def read(stack: str) -> Settings:
         serves=_serves(config.get("serves") or "source"),
         migrate=bool(config.get_bool("migrate")),
     )
+    _check_addresses(settings)
     _check_capacity(settings)
     return settings
+
+
+def _of_own_centre(config: pulumi.Config, catalogue: Catalogue) -> tuple[str, str]:
+    """Return registry and API server; only the lab has ones that anybody could know beforehand."""
+    registry, api_server = config.get("registry"), config.get("apiServer")
+    if catalogue.province.is_lab:
+        return registry or _LAB_REGISTRY, api_server or _LAB_API_SERVER
+    if registry and api_server:
+        return registry, api_server
+    lacking = [key for key, value in (("registry", registry), ("apiServer", api_server)) if not value]
+    raise ConfigError(
+        f"{' and '.join(f'dcshift:{key}' for key in lacking)} must be set in environment "
+        f"{catalogue.province.environment}: only a lab has a default. For each stack: "
+        f"{'; '.join(f'pulumi config set dcshift:{key} {_EXAMPLES[key]}' for key in lacking)}"
+    )
+
+
+def _check_addresses(settings: Settings) -> None:
+    """Refuse names where network policies need addresses, before any stack writes anything."""
+    host, _, port = settings.api_server.rpartition(":")
+    if not port.isdigit():
+        raise ConfigError(f"dcshift:apiServer is {settings.api_server!r}; it must be an IPv4 address and a port")
+    for where, given in (("target.object_store", settings.object_store[0]), ("dcshift:apiServer", host)):
+        try:
+            ipaddress.IPv4Address(given)
+        except ValueError as bad:
+            raise ConfigError(
+                f"{where} names the host {given!r}; a network policy knows addresses only, so give its IPv4 address"
+            ) from bad
 
 
 def _layer(given: str) -> Layer:

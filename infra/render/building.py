@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from infra.errors import InfraError
 from infra.render.declared import Built, build
-from infra.render.stack_files import settings_of
+from infra.render.stack_files import FOLDER, settings_of
 
 
-def built(stack: str, **more: str) -> Built:
+def built(stack: str, folder: Path = FOLDER, **more: str) -> Built:
     """Build one stack from its own settings. Raises `InfraError` for a catalogue that the program cannot carry out."""
-    return built_from(stack, settings_of(stack) | more)
+    return built_from(stack, settings_of(stack, folder) | more)
 
 
 def built_from(stack: str, settings: Mapping[str, str]) -> Built:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.support.declared import CATALOGUE
 
+OWN = {"registry": "registry.khanhhoa.example/dcshift", "apiServer": "10.1.0.10:6443"}
 DIGEST = f"sha256:{'a' * 64}"
 
 

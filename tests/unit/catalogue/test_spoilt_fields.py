@@ -38,7 +38,7 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "web.replicas": [21],
     "web.host": ["Host", "a.b"],
     "web.health": ["healthz"],
-    "database.major": [13, 19],
+    "database.major": [15, 19],
     "database.engine": ["mariadb"],
     "database.storage": ["0Gi", "5GB", "5"],
     "objectives.rto": ["0h", "4w", "-4h"],
