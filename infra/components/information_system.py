@@ -138,6 +138,8 @@ class InformationSystem(pulumi.ComponentResource):
         )
 
     def _migrator(self, namespace: k8s.core.v1.Namespace) -> None:
+        # Of a move that shall have no more rights than it needs: its token is asked for then (docs/own-centre.md) and
+        # ends by itself, so no pod and no Secret holds one.
         k8s.core.v1.ServiceAccount(
             naming.logical(self._id, "account", "migrator"),
             metadata=self._metadata(naming.MIGRATOR, naming.app_namespace(self._id)),

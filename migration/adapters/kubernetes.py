@@ -15,6 +15,8 @@ from migration.model.words import Json
 _CONTRACT: Final = "dcshift-contract"
 _CONTRACT_KEY: Final = "contract.json"
 _REQUEST_SECONDS: Final = 10
+_FIELD_MANAGER: Final = "dcshift-migrator"
+"""The cluster's own record of who set which field: whoever asks later is told that the migration did."""
 _OWNER: Final = {"app.kubernetes.io/managed-by": "dcshift"}
 _T = TypeVar("_T")
 
@@ -64,7 +66,7 @@ class KubernetesCluster:
         try:
             self._call(
                 lambda core, _apps, _batch: core.create_namespaced_secret(
-                    namespace, body, _request_timeout=_REQUEST_SECONDS
+                    namespace, body, field_manager=_FIELD_MANAGER, _request_timeout=_REQUEST_SECONDS
                 ),
                 what,
             )
@@ -73,7 +75,7 @@ class KubernetesCluster:
                 raise
             self._call(
                 lambda core, _apps, _batch: core.replace_namespaced_secret(
-                    name, namespace, body, _request_timeout=_REQUEST_SECONDS
+                    name, namespace, body, field_manager=_FIELD_MANAGER, _request_timeout=_REQUEST_SECONDS
                 ),
                 what,
             )
@@ -150,7 +152,11 @@ class KubernetesCluster:
         """Suspend or arm a CronJob, and read it again."""
         self._call(
             lambda _core, _apps, batch: batch.patch_namespaced_cron_job(
-                name, namespace, {"spec": {"suspend": suspended}}, _request_timeout=_REQUEST_SECONDS
+                name,
+                namespace,
+                {"spec": {"suspend": suspended}},
+                field_manager=_FIELD_MANAGER,
+                _request_timeout=_REQUEST_SECONDS,
             ),
             f"CronJob {namespace}/{name}",
         )
