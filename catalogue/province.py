@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import zoneinfo
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -15,6 +15,14 @@ from catalogue.system import Host, Id, Name, Quantity, Strict, Text
 
 def _network(cidr: str) -> str:
     ipaddress.ip_network(cidr)
+    return cidr
+
+
+def _few(cidr: str) -> str:
+    if (network := ipaddress.ip_network(cidr)).prefixlen < _JOB_HOSTS_PREFIX_MIN:
+        raise ValueError(
+            f"{cidr} is {network.num_addresses} addresses; job hosts are machines: /{_JOB_HOSTS_PREFIX_MIN} or narrower"
+        )
     return cidr
 
 
@@ -29,7 +37,11 @@ def _time_zone(name: str) -> str:
     return name
 
 
+_JOB_HOSTS_PREFIX_MIN: Final = 24
+LAB: Final = "lab"
+"""The one environment that levels excuse; any other word means that people depend on it."""
 Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9.]+/[0-9]{1,2}$"), AfterValidator(_network)]
+JobHosts = Annotated[Cidr, AfterValidator(_few)]
 Address = Annotated[str, AfterValidator(_address)]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")]
@@ -97,7 +109,7 @@ class Blackout(Strict):
 class Province(Strict):
     """One public body that moves."""
 
-    later = frozenset({"norms", "national_endpoints", "holidays", "blackouts"})
+    later = frozenset({"job_hosts", "norms", "national_endpoints", "holidays", "blackouts"})
 
     api_version: Literal["dcshift/v1"] = Field(alias="apiVersion")
     id: Id
@@ -109,11 +121,18 @@ class Province(Strict):
     """The set of norms that levels are read by; `dcshift catalogue norms-diff` shows what another one asks for."""
     source: SourceSite
     target: TargetSite
+    job_hosts: list[JobHosts] = Field(default_factory=list)
+    """Machines outside the cluster that carry the data: they alone may reach the databases from outside."""
     capacity: Capacity
     windows: list[Window] = Field(default_factory=list)
     national_endpoints: list[NationalEndpoint] = Field(default_factory=list)
     holidays: list[Holiday] = Field(default_factory=list)
     blackouts: list[Blackout] = Field(default_factory=list)
+
+    @property
+    def is_lab(self) -> bool:
+        """Say whether what a level asks for is excused: one small machine that builds its images itself."""
+        return self.environment == LAB
 
     def closed_on(self, day: datetime.date) -> str | None:
         """Return the name of the holiday or blackout that forbids a cut on this day; none if it is open."""

@@ -51,7 +51,7 @@ def system_faults(systems: Sequence[Written], whole: Whole | None) -> list[Fault
             found += _integrations(written, systems, whole)
             found += _hosts(written, whole.province)
             found += _rpo(written, whole)
-            found += _quota(written)
+            found += _quota(written, whole)
     if whole is not None:
         found += _own_cluster(systems, whole)
     return found
@@ -85,9 +85,9 @@ def province_faults(whole: Whole) -> list[Fault]:
 
 
 def capacity_faults(whole: Whole, systems: Sequence[Written]) -> list[Fault]:
-    """Return what the systems, as their files say, reserve beyond the target's capacity; likewise their quotas."""
+    """Return what the systems, as they will stand there, reserve beyond the capacity; likewise their quotas."""
     found = []
-    asked = sum((demand.of_system(each.system) for each in systems), demand.Demand())
+    asked = sum((demand.of_system(each.system, _asking(each, whole)) for each in systems), demand.Demand())
     quotas = [demand.of_quota(each.system.quota) for each in systems if each.system.quota]
     for what, wanted in (("systems reserve", asked), ("quotas add up to", sum(quotas, demand.Demand()))):
         for phrase in demand.excess(wanted, _capacity(whole.province)):
@@ -135,6 +135,11 @@ def rpo_seconds(controls: Controls) -> int | None:
     if controls.backup_wal_archive:
         return WAL_ARCHIVE_SECONDS_MAX
     return None if controls.backup_every_hours is None else controls.backup_every_hours * 3600
+
+
+def _asking(written: Written, whole: Whole) -> Controls | None:
+    """Return whose replicas and instances will stand there: outside a lab at least the level's."""
+    return None if whole.province.is_lab else whole.controls(written.system)
 
 
 def _capacity(province: Province) -> demand.Demand:
@@ -230,9 +235,10 @@ def _rpo(written: Written, whole: Whole) -> Iterator[Fault]:
     yield written.fault(("objectives", "rpo"), sentence)
 
 
-def _quota(written: Written) -> Iterator[Fault]:
+def _quota(written: Written, whole: Whole) -> Iterator[Fault]:
     if written.system.quota is not None:
-        for phrase in demand.excess(demand.of_system(written.system), demand.of_quota(written.system.quota)):
+        asked = demand.of_system(written.system, _asking(written, whole))
+        for phrase in demand.excess(asked, demand.of_quota(written.system.quota)):
             yield written.fault(("quota",), f"quota is too small: the system's parts reserve {phrase}")
 
 

@@ -81,11 +81,15 @@ class Web(Strict):
     """Public pages whose text must be the same on both sides."""
 
 
+DATABASE_MAJOR_MIN: Final = 16
+"""The migration's role needs pg_create_subscription, which PostgreSQL has since 16."""
+
+
 class Database(Strict):
     """The system's database on the target."""
 
     engine: Literal["postgres"]
-    major: Annotated[int, Field(ge=14, le=18)]
+    major: Annotated[int, Field(ge=DATABASE_MAJOR_MIN, le=18)]
     storage: Quantity
     locale: Text = "en_US.UTF-8"
     extensions: list[Text] = []

@@ -7,10 +7,12 @@ import sys
 import pulumi
 
 from catalogue.load import CatalogueError
-from infra import config
+from infra import config, ending
 from infra.errors import InfraError
+from infra.render import judging
 from infra.stacks import data, platform, system
 
+_TOLD = 32  # the engine's word for "people were told what is wrong": it adds no second error
 _LAYERS = {"platform": platform.build, "data": data.build, "system": system.build}
 
 
@@ -18,10 +20,13 @@ def main() -> None:
     """Build the stack's layer; a fault of the user's own files is told without a traceback."""
     try:
         settings = config.read(pulumi.get_stack())
+        if not settings.catalogue.province.is_lab:
+            # A lab's stacks are judged by our own tests, under the settings that it has.
+            judging.ask(settings.stack)
         _LAYERS[settings.layer](settings)
-    except (config.ConfigError, CatalogueError, InfraError) as fault:
-        pulumi.log.error(str(fault))
-        sys.exit(1)
+    except (config.ConfigError, CatalogueError, InfraError, ValueError) as fault:
+        pulumi.log.error(str(ending.thoughts(fault)))
+        sys.exit(_TOLD)
 
 
 main()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import pulumi
@@ -19,6 +20,9 @@ from infra.errors import InfraError
 Layer = Literal["platform", "data", "system"]
 Serves = Literal["source", "target"]
 CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
+_LAB_REGISTRY: Final = "dcshift.local"
+_LAB_API_SERVER: Final = "192.0.2.10:6443"
+_EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
 
 
 class ConfigError(Exception):
@@ -36,7 +40,7 @@ class Settings:
     api_server: str
     edge_namespace: str
     operator_namespace: str
-    database_instances: int
+    database_instances: int | None
     postgres_tag: str | None
     data_may_be_destroyed: bool
     system_id: str | None = None
@@ -56,6 +60,21 @@ class Settings:
         """The release that runs: the stack's own, else the catalogue's."""
         return self.release or self.system.web.release
 
+    def replicas(self, system: System) -> int:
+        """Return how many web pods a system has: the file's number, and outside a lab at least the level's."""
+        return max(system.web.replicas, self._asked(system, "replicas_min"))
+
+    def instances(self, system: System) -> int:
+        """Return how many PostgreSQL instances a system has: the stack's own number, else the level's, in a lab one."""
+        return self.database_instances or self._asked(system, "postgres_instances_min")
+
+    def _asked(self, system: System, control: Literal["replicas_min", "postgres_instances_min"]) -> int:
+        # The figure comes from where the rules have it, so that what is derived cannot break them.
+        if self.catalogue.province.is_lab:
+            return 1
+        found: int = getattr(self.catalogue.controls(system), control)
+        return found
+
     @property
     def object_store(self) -> tuple[str, int]:
         """Host and port of the S3 endpoint."""
@@ -74,6 +93,13 @@ def read(stack: str) -> Settings:
 
     Raises `ConfigError`, `CatalogueError`, `InfraError` (image-of-another-release).
     """
+    try:
+        return _read(stack)
+    except pulumi.ConfigTypeError as wrong:
+        raise ConfigError(f"{wrong}; docs/own-centre.md has every key with its type") from wrong
+
+
+def _read(stack: str) -> Settings:
     config, catalogue = pulumi.Config("dcshift"), load(catalogue_folder())
     layer = _layer(config.get("layer") or (stack if stack in ("platform", "data") else "system"))
     system_id = None
@@ -87,17 +113,16 @@ def read(stack: str) -> Settings:
             )
     release = config.get("release")
     deployed = None if system_id is None else release or catalogue.system(system_id).web.release
-    instances = config.get_int("databaseInstances") or 1
-    _check_capacity(catalogue, instances)
-    return Settings(
+    registry, api_server = _of_own_centre(config, catalogue)
+    settings = Settings(
         catalogue=catalogue,
         stack=stack,
         layer=layer,
-        registry=config.get("registry") or "dcshift.local",
-        api_server=config.get("apiServer") or "192.0.2.10:6443",
+        registry=registry,
+        api_server=api_server,
         edge_namespace=config.get("edgeNamespace") or "dcshift-edge",
         operator_namespace=config.get("operatorNamespace") or "cnpg-system",
-        database_instances=instances,
+        database_instances=config.get_int("databaseInstances"),
         postgres_tag=config.get("postgresTag"),
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
         system_id=system_id,
@@ -106,6 +131,38 @@ def read(stack: str) -> Settings:
         serves=_serves(config.get("serves") or "source"),
         migrate=bool(config.get_bool("migrate")),
     )
+    _check_addresses(settings)
+    _check_capacity(settings)
+    return settings
+
+
+def _of_own_centre(config: pulumi.Config, catalogue: Catalogue) -> tuple[str, str]:
+    """Return registry and API server; only the lab has ones that anybody could know beforehand."""
+    registry, api_server = config.get("registry"), config.get("apiServer")
+    if catalogue.province.is_lab:
+        return registry or _LAB_REGISTRY, api_server or _LAB_API_SERVER
+    if registry and api_server:
+        return registry, api_server
+    lacking = [key for key, value in (("registry", registry), ("apiServer", api_server)) if not value]
+    raise ConfigError(
+        f"{' and '.join(f'dcshift:{key}' for key in lacking)} must be set in environment "
+        f"{catalogue.province.environment}: only a lab has a default. For each stack: "
+        f"{'; '.join(f'pulumi config set dcshift:{key} {_EXAMPLES[key]}' for key in lacking)}"
+    )
+
+
+def _check_addresses(settings: Settings) -> None:
+    """Refuse names where network policies need addresses, before any stack writes anything."""
+    host, _, port = settings.api_server.rpartition(":")
+    if not port.isdigit():
+        raise ConfigError(f"dcshift:apiServer is {settings.api_server!r}; it must be an IPv4 address and a port")
+    for where, given in (("target.object_store", settings.object_store[0]), ("dcshift:apiServer", host)):
+        try:
+            ipaddress.IPv4Address(given)
+        except ValueError as bad:
+            raise ConfigError(
+                f"{where} names the host {given!r}; a network policy knows addresses only, so give its IPv4 address"
+            ) from bad
 
 
 def _layer(given: str) -> Layer:
@@ -146,16 +203,17 @@ def _digest(given: str | None, deployed: str | None) -> str | None:
     return digest
 
 
-def _check_capacity(catalogue: Catalogue, instances: int) -> None:
+def _check_capacity(settings: Settings) -> None:
     """Refuse a catalogue whose systems together ask for more than the target has.
 
     Requests are counted, not limits: those are what the scheduler reserves.
     """
-    capacity = catalogue.province.capacity
+    capacity = settings.catalogue.province.capacity
     wanted = sizes.Size(0, 0, 0, 0)
     storage = 0
-    for system in catalogue.systems:
-        wanted = wanted + sizes.app(system) + sizes.data(instances)
+    for system in settings.catalogue.systems:
+        instances = settings.instances(system)
+        wanted = wanted + sizes.app(system, settings.replicas(system)) + sizes.data(instances)
         storage += mebibytes(system.database.storage) * instances
     for what, asked, has, unit in (
         ("CPU", wanted.cpu_request, capacity.cpu * 1000, "m"),

@@ -67,13 +67,16 @@ def build(settings: Settings) -> dict[str, Any]:
             release=settings.deployed_release,
             health=system.web.health,
             ready=system.web.ready,
-            replicas=system.web.replicas,
+            replicas=settings.replicas(system),
         ),
         jobs=[
             TargetJob(name=job.name, namespace=app, cronjob=naming.job(system.id, job.name), schedule=job.schedule)
             for job in system.jobs
         ],
-        limits={**sizes.app(system).quota(), "database.storage": system.database.storage},
+        limits={
+            **sizes.app(system, settings.replicas(system)).quota(),
+            "database.storage": system.database.storage,
+        },
         readiness=_readiness(settings),
         hash=_PLACEHOLDER,
     )

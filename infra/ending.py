@@ -31,21 +31,32 @@ def end(work: Callable[[], int], *, as_json: bool) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return YES
-    except UsageError as fault:
-        return _told(fault, USAGE, as_json)
-    except InfraError as fault:
-        return _told(fault, FAILED, as_json)
-    except CatalogueError as fault:
-        return _told(_of_catalogue(fault), USAGE, as_json)
-    except ConfigError as fault:
-        wrong = UsageError(
+    except (InfraError, CatalogueError, ConfigError) as fault:
+        told = thoughts(fault)
+        return _told(told, USAGE if isinstance(told, UsageError) else FAILED, as_json)
+
+
+def thoughts(fault: Exception) -> InfraError:
+    """Return a fault of the catalogue, of settings or of the program as an error in four thoughts."""
+    if isinstance(fault, InfraError):
+        return fault
+    if isinstance(fault, CatalogueError):
+        return _of_catalogue(fault)
+    if isinstance(fault, ConfigError):
+        return UsageError(
             "settings-refused",
             what="the stacks cannot be built from these settings",
             why=str(fault),
             state="nothing was written",
             next="mend what is named above, then run this again",
         )
-        return _told(wrong, USAGE, as_json)
+    return InfraError(
+        "program-refused",
+        what="the program cannot declare this stack",
+        why=f"{type(fault).__name__}: {fault}",
+        state="what it declared before may have been applied; everything else is as it was",
+        next="mend what is named above, then run this again: it goes on from there",
+    )
 
 
 def say(document: dict[str, Any], text: str, *, as_json: bool) -> None:

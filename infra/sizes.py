@@ -60,19 +60,19 @@ SCHEMA: Final = _size(demand.SCHEMA, cpu_limit=2000, memory_limit=1024)
 DATABASE: Final = _size(demand.DATABASE, cpu_limit=2000, memory_limit=1536)
 
 
-def web_replicas_max(system: System) -> int:
+def web_replicas_max(replicas: int) -> int:
     """Return the upper bound of automatic scaling."""
-    return system.web.replicas * 2 + 1
+    return replicas * 2 + 1
 
 
-def app_pods_max(system: System) -> int:
+def app_pods_max(system: System, replicas: int) -> int:
     """Return how many pods the app namespace may hold: scaled web, one roll-out, jobs with one run just ended."""
-    return web_replicas_max(system) + 1 + 2 * len(system.jobs) + 1
+    return web_replicas_max(replicas) + 1 + 2 * len(system.jobs) + 1
 
 
-def app(system: System) -> Size:
+def app(system: System, replicas: int) -> Size:
     """Return the most that a system's app namespace may use."""
-    return WEB * (web_replicas_max(system) + 1) + JOB * (2 * len(system.jobs)) + SCHEMA
+    return WEB * (web_replicas_max(replicas) + 1) + JOB * (2 * len(system.jobs)) + SCHEMA
 
 
 def data(instances: int) -> Size:

@@ -40,8 +40,10 @@ class InformationSystem(pulumi.ComponentResource):
             naming.data_namespace(self._id),
             pulumi.ResourceOptions(parent=self, protect=locked, retain_on_delete=locked),
         )
-        self._limits(app, "app", sizes.app(args.system), self._app_counts(), sizes.WEB)
-        self._limits(data, "data", sizes.data(args.settings.database_instances), self._data_counts(), sizes.DATABASE)
+        self._replicas = args.settings.replicas(args.system)
+        self._instances = args.settings.instances(args.system)
+        self._limits(app, "app", sizes.app(args.system, self._replicas), self._app_counts(), sizes.WEB)
+        self._limits(data, "data", sizes.data(self._instances), self._data_counts(), sizes.DATABASE)
         for policy in policies(args.settings, args.system):
             self._policy(policy, app if policy.tier == "app" else data)
         for grant in grants(args.system):
@@ -64,14 +66,13 @@ class InformationSystem(pulumi.ComponentResource):
         )
 
     def _app_counts(self) -> dict[str, str]:
-        return {"pods": str(sizes.app_pods_max(self._args.system)), "persistentvolumeclaims": "0"}
+        return {"pods": str(sizes.app_pods_max(self._args.system, self._replicas)), "persistentvolumeclaims": "0"}
 
     def _data_counts(self) -> dict[str, str]:
-        instances = self._args.settings.database_instances
-        storage = mebibytes(self._args.system.database.storage) * (instances + 1)
+        storage = mebibytes(self._args.system.database.storage) * (self._instances + 1)
         return {
-            "pods": str(instances + 3),
-            "persistentvolumeclaims": str(instances + 1),
+            "pods": str(self._instances + 3),
+            "persistentvolumeclaims": str(self._instances + 1),
             "requests.storage": sizes.memory(storage),
         }
 
@@ -137,6 +138,8 @@ class InformationSystem(pulumi.ComponentResource):
         )
 
     def _migrator(self, namespace: k8s.core.v1.Namespace) -> None:
+        # Of a move that shall have no more rights than it needs: its token is asked for then (docs/own-centre.md) and
+        # ends by itself, so no pod and no Secret holds one.
         k8s.core.v1.ServiceAccount(
             naming.logical(self._id, "account", "migrator"),
             metadata=self._metadata(naming.MIGRATOR, naming.app_namespace(self._id)),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from catalogue.system import System
 from infra import labels, naming
-from infra.config import ConfigError, Settings
+from infra.config import Settings
 
 Document = dict[str, Any]
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
@@ -28,7 +27,7 @@ class Policy:
 
 
 def policies(settings: Settings, system: System) -> list[Policy]:
-    """Return every network policy of a system. Raises `ConfigError` if an address is not one."""
+    """Return every network policy of a system."""
     app, data = naming.app_namespace(system.id), naming.data_namespace(system.id)
     database = {"cnpg.io/cluster": naming.cluster(system.id)}
     made = [Policy("app", app, name, spec) for name, spec in _app(settings, system, database).items()]
@@ -49,7 +48,7 @@ def _app(settings: Settings, system: System, database: dict[str, str]) -> dict[s
             [_tcp(system.web.port)],
         ),
         "allow-database": _egress(callers, [_namespace(naming.data_namespace(system.id), database)], [_tcp(_POSTGRES)]),
-        "allow-object-store": _egress(callers, [_address("target.object_store", host)], [_tcp(port)]),
+        "allow-object-store": _egress(callers, [_address(host)], [_tcp(port)]),
     }
 
 
@@ -64,6 +63,11 @@ def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[
     api_host, _, api_port = settings.api_server.rpartition(":")
     source = {"ipBlock": {"cidr": settings.catalogue.province.source.cidr}}
     both = [_tcp(_INSTANCE_MANAGER), _tcp(_POSTGRES)]
+    job_hosts = [{"ipBlock": {"cidr": cidr}} for cidr in settings.catalogue.province.job_hosts]
+    # The movers copy and compare over a connection of their own. A job host that is a node needs no opening: what
+    # comes from a pod's own node passes. Without job hosts there must be no policy: an empty list means everyone.
+    serving = {"matchLabels": {**database, "cnpg.io/podRole": "instance"}}
+    moving = {"allow-migration": _ingress(serving, job_hosts, [_tcp(_POSTGRES)])} if job_hosts else {}
     return {
         "deny-all": _DENY_ALL,
         "allow-dns": _DNS,
@@ -77,9 +81,10 @@ def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[
         },
         # An instance asks the API server what it should be. The address is the server's own: policies are judged
         # after the service's address was translated.
-        "allow-api-server": _egress(instances, [_address("dcshift:apiServer", api_host)], [_tcp(int(api_port))]),
+        "allow-api-server": _egress(instances, [_address(api_host)], [_tcp(int(api_port))]),
         # The subscription of the migration reads the source's changes.
         "allow-source-database": _egress(instances, [source], [_tcp(_POSTGRES)]),
+        **moving,
     }
 
 
@@ -118,10 +123,5 @@ def _tcp(port: int) -> Document:
     return {"protocol": "TCP", "port": port}
 
 
-def _address(where: str, host: str) -> Document:
-    try:
-        return {"ipBlock": {"cidr": f"{ipaddress.IPv4Address(host)}/32"}}
-    except ValueError as bad:
-        raise ConfigError(
-            f"{where} names the host {host!r}; a network policy knows addresses only, so give its IPv4 address"
-        ) from bad
+def _address(host: str) -> Document:
+    return {"ipBlock": {"cidr": f"{host}/32"}}

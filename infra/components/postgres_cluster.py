@@ -8,11 +8,11 @@ from typing import Any, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
+from catalogue.system import DATABASE_MAJOR_MIN
 from infra import naming
 from infra.sizes import Size
 
 _API: Final = "postgresql.cnpg.io/v1"
-_SUBSCRIBER_SINCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class PostgresCluster(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PostgresClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dcshift:data:PostgresCluster", name, None, opts)
-        if args.major < _SUBSCRIBER_SINCE:
+        if args.major < DATABASE_MAJOR_MIN:
             raise ValueError(
                 f"{args.system} asks for PostgreSQL {args.major}; the migration's role needs pg_create_subscription, "
-                f"which PostgreSQL has since {_SUBSCRIBER_SINCE}"
+                f"which PostgreSQL has since {DATABASE_MAJOR_MIN}"
             )
         locked = not args.may_be_destroyed
         cluster = k8s.apiextensions.CustomResource(

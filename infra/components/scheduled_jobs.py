@@ -53,7 +53,7 @@ class ScheduledJobs(pulumi.ComponentResource):
             "schedule": job.schedule,
             "timeZone": self._settings.catalogue.province.time_zone,
             # A job runs on one side only. While the source serves, ours are suspended; the migration arms them at the
-            # cut through its own field manager, and `serves: target` says so here afterwards.
+            # cut as field manager `dcshift-migrator`, and `serves: target` says so here afterwards.
             "suspend": self._settings.serves == "source",
             "concurrencyPolicy": "Forbid",
             # After a suspension the controller would count every missed run and refuse beyond a hundred.

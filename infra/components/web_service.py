@@ -145,8 +145,8 @@ class WebService(pulumi.ComponentResource):
             metadata=self._metadata(),
             spec={
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": self._name},
-                "minReplicas": self._settings.system.web.replicas,
-                "maxReplicas": sizes.web_replicas_max(self._settings.system),
+                "minReplicas": self._settings.replicas(self._settings.system),
+                "maxReplicas": sizes.web_replicas_max(self._settings.replicas(self._settings.system)),
                 "metrics": [
                     {
                         "type": "Resource",

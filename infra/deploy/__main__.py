@@ -26,7 +26,7 @@ def main() -> int:
     """Deploy, or with `--preview` only judge; returns the exit status."""
     parser = argparse.ArgumentParser(prog="dcshift deploy", description=__doc__)
     parser.add_argument("system", help="the system's id in the catalogue")
-    parser.add_argument("--release", help="tag of the system's image in the registry")
+    parser.add_argument("--release", help="name of the release; in a lab also the tag of its image")
     parser.add_argument("--image", help="digest, sha256:…; the release is then named after it unless given")
     parser.add_argument("--migrate", action="store_true", help="run the release's schema migration first")
     parser.add_argument("--preview", action="store_true", help="judge what would change, and stop")
@@ -40,7 +40,7 @@ def main() -> int:
 def _run(words: argparse.Namespace) -> int:
     began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     catalogue = load(catalogue_folder())
-    system, wanted = _system(catalogue, words.system), _wanted(words)
+    system, wanted = _system(catalogue, words.system), _wanted(words, catalogue)
     stack, namespace = Stack(system.id, words.policy_pack), naming.app_namespace(system.id)
 
     def note(text: str) -> None:
@@ -94,11 +94,16 @@ def _system(catalogue: Catalogue, given: str) -> System:
     return catalogue.system(given)
 
 
-def _wanted(words: argparse.Namespace) -> release.Wanted:
+def _wanted(words: argparse.Namespace, catalogue: Catalogue) -> release.Wanted:
     if words.image and not _DIGEST.fullmatch(words.image):
         wrong = f"--image is {words.image!r}; it must be a digest, sha256: and 64 hexadecimal digits"
     elif not words.image and not words.release:
         wrong = "neither --release nor --image was given"
+    elif not words.image and not catalogue.province.is_lab:
+        wrong = (
+            f"--release {words.release} alone is a tag, which may mean another image tomorrow; the environment is "
+            f"{catalogue.province.environment}, and only a lab deploys by tag"
+        )
     else:
         named = words.release or f"sha-{words.image[7:19]}"
         return release.Wanted(named, words.image, words.migrate)
@@ -107,7 +112,7 @@ def _wanted(words: argparse.Namespace) -> release.Wanted:
         what="it is not clear what shall be deployed",
         why=wrong,
         state="nothing was changed",
-        next=f"dcshift deploy {words.system} --release 1.2.3",
+        next=f"dcshift deploy {words.system} --release 1.2.3 --image sha256:…",
     )
 
 

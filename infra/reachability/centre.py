@@ -7,12 +7,12 @@ a rule that may mean it is taken to mean it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from infra import labels
 from infra.config import Settings
-from infra.reachability.addresses import EVERYWHERE, NOT_ROUTED, ranges
+from infra.reachability.addresses import EVERYWHERE, NOT_ROUTED, PODS, ranges
 from infra.reachability.ends import End, Outside, Pods, Port, labels_of
 from infra.reachability.network import Network
 from infra.reachability.policies import read
@@ -21,6 +21,7 @@ from infra.reachability.ports import Ports
 NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 INTERNET: Final = "internet"
 ELSEWHERE: Final = "elsewhere"
+JOB_HOST: Final = "job-host"
 _COMPONENT: Final = "app.kubernetes.io/component"
 _INSTANCE_PORTS: Final = (
     Port("postgresql", "TCP", 5432),
@@ -65,8 +66,13 @@ def of(documents: Iterable[Document], settings: Settings) -> Centre:
     }
     policies = [read(each) for each in listed if each["kind"] == "NetworkPolicy"]
     own = _told_apart(pods for each in listed for pods in _workload(each, namespaces))
+    # A job host is no pod: else its address, private as it mostly is, would open its door to every pod.
+    pods_addresses = ranges(PODS, settings.catalogue.province.job_hosts)
     return Centre(
-        ends=(*own, *_around(settings)),
+        ends=tuple(
+            replace(end, addresses=pods_addresses) if isinstance(end, Pods) else end
+            for end in (*own, *_around(settings))
+        ),
         network=Network(policies),
         policies=len(policies),
         integrations=tuple(_integrations(settings)),
@@ -175,14 +181,16 @@ def _around(settings: Settings) -> Iterator[End]:
     """Yield the worlds around the systems."""
     province = settings.catalogue.province
     store, api = settings.object_store[0], settings.api_server.rpartition(":")[0]
-    known = [f"{store}/32", f"{api}/32", province.source.cidr]
+    known = [f"{store}/32", f"{api}/32", province.source.cidr, *province.job_hosts]
     yield _foreign("gateway", settings.edge_namespace)
     yield _foreign("operator", settings.operator_namespace)
     yield Pods("dns", "kube-system", {NAMESPACE_NAME: "kube-system"}, {"k8s-app": "kube-dns"}, _DNS_PORTS)
     yield _foreign(ELSEWHERE, ELSEWHERE)
     yield Outside("object-store", ranges(known[:1]))
     yield Outside("api-server", ranges(known[1:2]))
-    yield Outside("source", ranges(known[2:]))
+    yield Outside("source", ranges(known[2:3]))
+    if province.job_hosts:
+        yield Outside(JOB_HOST, ranges(province.job_hosts))
     yield Outside(INTERNET, ranges(EVERYWHERE, (*NOT_ROUTED, *known)))
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from infra.reachability.centre import ELSEWHERE, INTERNET, Centre
+from infra.reachability.centre import ELSEWHERE, INTERNET, JOB_HOST, Centre
 from infra.reachability.ends import End, Pods
 from infra.reachability.network import Verdict
 from infra.reachability.ports import Ports, minus, said
+
+_POSTGRES: Final = Ports("TCP", 5432, 5432)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,9 @@ def _forbidden(centre: Centre, source: End, target: End) -> Iterator[tuple[str, 
         rule, allowed = f"internet-to-{_tier(target)}", ()
     elif there and source.name == ELSEWHERE:
         rule, allowed = f"stranger-to-{_tier(target)}", ()
+    elif there and source.name == JOB_HOST:
+        rule = f"job-host-to-{_tier(target)}"
+        allowed = (_POSTGRES,) if target.name == f"{there}/database" else ()
     elif here and target.name == INTERNET and _tier(source) == "data":
         rule, allowed = "data-to-internet", ()
     else:

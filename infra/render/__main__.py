@@ -13,11 +13,12 @@ from infra.ending import UsageError
 from infra.errors import InfraError
 from infra.render.building import built
 from infra.render.declared import stacks
+from infra.render.judging import refuse_breaches
 from infra.render.manifests import manifests, write
-from infra.render.stack_files import file_of, settings_of
+from infra.render.stack_files import FOLDER, file_of, settings_of
 
 
-def render(output: Path, only: str | None) -> tuple[dict[str, Any], str]:
+def render(output: Path, only: str | None, settings: Path = FOLDER) -> tuple[dict[str, Any], str]:
     """Write the manifests and return what was written, as a document and as people read it."""
     known = list(stacks())
     if only is not None and only not in known:
@@ -29,7 +30,9 @@ def render(output: Path, only: str | None) -> tuple[dict[str, Any], str]:
             next=f"dcshift render --stack {known[-1]}",
         )
     # Everything is built before anything is written: a fault of the last stack leaves the folder as it was.
-    made = {stack: manifests(built(stack)) for stack in ([only] if only else known)}
+    wanted = [built(stack, settings) for stack in ([only] if only else known)]
+    refuse_breaches(wanted)
+    made = {each.stack: manifests(each) for each in wanted}
     rows, lines = [], []
     for stack, found in made.items():
         try:
@@ -43,9 +46,9 @@ def render(output: Path, only: str | None) -> tuple[dict[str, Any], str]:
                 next="give a folder that can be written with --output",
             ) from bad
         kinds = dict(sorted(Counter(manifest.kind for manifest in found).items()))
-        settings = str(file_of(stack)) if settings_of(stack) else None
-        rows.append({"stack": stack, "objects": len(found), "changed": changed, "settings": settings, "kinds": kinds})
-        told = f"  with {file_of(stack).name}" if settings else ""
+        used = str(file_of(stack, settings)) if settings_of(stack, settings) else None
+        rows.append({"stack": stack, "objects": len(found), "changed": changed, "settings": used, "kinds": kinds})
+        told = f"  with {file_of(stack).name}" if used else ""
         lines.append(f"  {stack:<20} {len(found):>4} objects  {changed:>4} files changed{told}")
     total = sum(len(found) for found in made.values())
     document = {"folder": str(output), "objects": total, "stacks": rows}

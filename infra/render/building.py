@@ -1,16 +1,24 @@
-"""Builds one stack from the settings that `pulumi config set` wrote for it; it writes nothing."""
+"""Builds one stack, from the settings that `pulumi config set` wrote for it or from given ones; it writes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from infra.errors import InfraError
 from infra.render.declared import Built, build
-from infra.render.stack_files import settings_of
+from infra.render.stack_files import FOLDER, settings_of
 
 
-def built(stack: str, **more: str) -> Built:
+def built(stack: str, folder: Path = FOLDER, **more: str) -> Built:
     """Build one stack from its own settings. Raises `InfraError` for a catalogue that the program cannot carry out."""
+    return built_from(stack, settings_of(stack, folder) | more)
+
+
+def built_from(stack: str, settings: Mapping[str, str]) -> Built:
+    """Build one stack from exactly these settings. Raises `InfraError` as above."""
     try:
-        return build(stack, settings_of(stack) | more)
+        return build(stack, settings)
     except ValueError as bad:
         raise InfraError(
             "stack-not-built",

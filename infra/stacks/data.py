@@ -21,7 +21,7 @@ def build(settings: Settings) -> None:
             labels=labels.of_component(province, system, "database"),
             image=f"{settings.registry}/postgresql:{tag}",
             major=system.database.major,
-            instances=settings.database_instances,
+            instances=settings.instances(system),
             storage=system.database.storage,
             storage_class=province.target.storage_class,
             locale=system.database.locale,

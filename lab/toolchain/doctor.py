@@ -12,7 +12,7 @@ from lab.command import run
 from lab.errors import LabError
 from lab.paths import CHECKOUT, cache
 from lab.toolchain.build import missing
-from lab.toolchain.plugin import OFFICIAL, plugin_in_use
+from lab.toolchain.plugin import OFFICIAL, ask_again, plugin_in_use, refusal
 from lab.toolchain.tools import TOOLS
 
 _SETUP: Final = "make setup"
@@ -72,8 +72,12 @@ def _plugin() -> Checked:
         used = plugin_in_use()
     except LabError as error:
         return Checked("Pulumi Kubernetes plugin", False, error.why, _SETUP)
-    note = "" if used == OFFICIAL else " (our own, over server-side apply; docs/decisions/0002)"
-    return Checked("Pulumi Kubernetes plugin", True, used + note)
+    if used == OFFICIAL:
+        return Checked("Pulumi Kubernetes plugin", True, used)
+    known = refusal()
+    why = f"the official one was not to be had: {known[0]}, kept in {known[1]}" if known else "nobody asked for another"
+    said = f"{used} (our own, over server-side apply; docs/decisions/0002); {why}; to ask again: {ask_again()}"
+    return Checked("Pulumi Kubernetes plugin", True, said)
 
 
 def _root() -> Checked:

@@ -22,7 +22,7 @@ _INSTALL_SECONDS_MAX: Final = 60
 
 def plugin_in_use() -> str:
     """Return `official` or `stand-in`; raises `LabError` when neither is there."""
-    if (Path(sys.executable).parent / _NAME).exists():
+    if _link().exists():
         return STAND_IN
     version = importlib.metadata.version("pulumi-kubernetes")
     listed = json.loads(run([tool_path("pulumi"), "plugin", "ls", "--json"], env=_ENVIRONMENT).stdout or "[]")
@@ -43,21 +43,38 @@ def ensure_plugin() -> str:
         return plugin_in_use()
     except LabError:
         pass
-    if not _refused_before() and _install_official():
+    if refusal() is None and _install_official():
         return plugin_in_use()
-    link(Path(sys.executable).parent / _NAME, CHECKOUT / "tools" / _NAME / _NAME)
+    link(_link(), CHECKOUT / "tools" / _NAME / _NAME)
     return plugin_in_use()
 
 
 _ENVIRONMENT: Final = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
 
 
+def refusal() -> tuple[str, Path] | None:
+    """Return why the official plugin could not be had, and the file that remembers it; None if it was never refused."""
+    try:
+        text = _refused().read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    # The engine says its reason last.
+    return (lines[-1] if lines else "it said nothing"), _refused()
+
+
+def ask_again() -> str:
+    """Return the command that makes set-up ask for the official plugin once more."""
+    # The link goes first: while it is there, it is the plugin in use, and nobody asks.
+    return f"rm -f {_refused()} {_link()} && make setup"
+
+
+def _link() -> Path:
+    return Path(sys.executable).parent / _NAME
+
+
 def _refused() -> Path:
     return cache() / f"official-plugin-{importlib.metadata.version('pulumi-kubernetes')}-refused"
-
-
-def _refused_before() -> bool:
-    return _refused().exists()
 
 
 def _install_official() -> bool:
@@ -66,10 +83,15 @@ def _install_official() -> bool:
     try:
         installed = run(argv, timeout_seconds=_INSTALL_SECONDS_MAX, check=False, env=_ENVIRONMENT)
     except LabError as late:
-        _refused().write_text(str(late))
+        _remember(late.why)
         return False
     if installed.returncode != 0:
-        # Remembered, so that an air-gapped machine waits for one refusal only; delete the file to ask again.
-        _refused().write_text(installed.stderr)
+        _remember(installed.stderr)
         return False
     return True
+
+
+def _remember(why: str) -> None:
+    """Keep the reason, so that an air-gapped machine waits for one refusal only; `ask_again` says how to forget it."""
+    _refused().parent.mkdir(parents=True, exist_ok=True)
+    _refused().write_text(why, encoding="utf-8")

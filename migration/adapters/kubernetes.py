@@ -17,6 +17,8 @@ from migration.ports import CronJobState
 _CONTRACT: Final = "dcshift-contract"
 _CONTRACT_KEY: Final = "contract.json"
 _REQUEST_SECONDS: Final = 10
+_FIELD_MANAGER: Final = "dcshift-migrator"
+"""The cluster's own record of who set which field: whoever asks later is told that the migration did."""
 _OWNER: Final = {"app.kubernetes.io/managed-by": "dcshift"}
 _T = TypeVar("_T")
 
@@ -66,7 +68,7 @@ class KubernetesCluster:
         try:
             self._call(
                 lambda core, _apps, _batch: core.create_namespaced_secret(
-                    namespace, body, _request_timeout=_REQUEST_SECONDS
+                    namespace, body, field_manager=_FIELD_MANAGER, _request_timeout=_REQUEST_SECONDS
                 ),
                 what,
             )
@@ -75,7 +77,7 @@ class KubernetesCluster:
                 raise
             self._call(
                 lambda core, _apps, _batch: core.replace_namespaced_secret(
-                    name, namespace, body, _request_timeout=_REQUEST_SECONDS
+                    name, namespace, body, field_manager=_FIELD_MANAGER, _request_timeout=_REQUEST_SECONDS
                 ),
                 what,
             )
@@ -104,8 +106,9 @@ class KubernetesCluster:
     def service_address(self, namespace: str, name: str) -> tuple[str, int]:
         """Return an address and port at which the job host reaches a service.
 
-        A load balancer's address is preferred; the cluster address serves when the job host is a node or is routed to
-        the service network. Raises `StepFailed` (target-service-unreachable) when neither accepts a connection.
+        A load balancer's address is preferred, though the quota of our own stacks allows none; the cluster address
+        serves when the job host is a node or is routed to the service network. Raises `StepFailed`
+        (target-service-unreachable) when neither accepts a connection.
         """
         found = self._call(
             lambda core, _apps, _batch: core.read_namespaced_service(
@@ -128,7 +131,8 @@ class KubernetesCluster:
             what=f"this machine cannot reach Service {namespace}/{name}",
             why="; ".join(tried) or "it has no address",
             state="nothing was changed",
-            next="run dcshift on a node or in a routed network, or give the service a load balancer",
+            next="run dcshift on a node; or route the cluster's service addresses to this machine, name its address in "
+            "job_hosts of province.yaml, and pulumi up --stack platform",
         )
 
     def deployment_ready(self, namespace: str, name: str) -> tuple[int, int]:
@@ -171,7 +175,11 @@ class KubernetesCluster:
         """Suspend or arm a CronJob, and read it again."""
         self._call(
             lambda _core, _apps, batch: batch.patch_namespaced_cron_job(
-                name, namespace, {"spec": {"suspend": suspended}}, _request_timeout=_REQUEST_SECONDS
+                name,
+                namespace,
+                {"spec": {"suspend": suspended}},
+                field_manager=_FIELD_MANAGER,
+                _request_timeout=_REQUEST_SECONDS,
             ),
             f"CronJob {namespace}/{name}",
         )

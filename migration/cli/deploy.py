@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -12,17 +14,38 @@ from migration.cli.session import SESSION
 
 
 def register(app: typer.Typer) -> None:
-    @app.command(
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-    )
-    def deploy(context: typer.Context) -> int:
-        """Deploy a release of a system; one that fails is put back. `--help` shows the options."""
-        from migration.wiring import CHECKOUT
+    @app.command()
+    def deploy(
+        system: Annotated[str, typer.Argument(help="The system's id in the catalogue.")],
+        *,
+        release: Annotated[
+            str | None, typer.Option(help="Name of the release; in a lab also the tag of its image.")
+        ] = None,
+        image: Annotated[
+            str | None, typer.Option(help="Digest, sha256:…; the release is then named after it unless given.")
+        ] = None,
+        migrate: Annotated[bool, typer.Option("--migrate", help="Run the release's schema migration first.")] = False,
+        preview: Annotated[bool, typer.Option("--preview", help="Judge what would change, and stop.")] = False,
+        policy_pack: Annotated[
+            str | None, typer.Option(help="Rules that every preview and up must satisfy, beside our own.")
+        ] = None,
+        ca: Annotated[
+            Path | None, typer.Option(help="Authority of the public certificate; the machine's own by default.")
+        ] = None,
+    ) -> int:
+        """Deploy a release of a system; one that fails is put back."""
+        given = {"--release": release, "--image": image, "--policy-pack": policy_pack, "--ca": ca and ca.resolve()}
+        flags = {"--migrate": migrate, "--preview": preview, "--json": OUT.json}
+        words = [f"{name}={value}" for name, value in given.items() if value is not None]
+        return _instead([*words, *(name for name, wanted in flags.items() if wanted), "--", system])
 
-        workspace = SESSION.workspace()
-        os.environ |= workspace.pulumi_variables()
-        if workspace.ca_file:
-            os.environ["DCSHIFT_CA"] = str(workspace.ca_file)
-        os.chdir(CHECKOUT)  # Pulumi's project is there
-        argv = [sys.executable, "-m", "infra.deploy", *(["--json"] if OUT.json else []), *context.args]
-        os.execv(sys.executable, argv)  # noqa: S606  the same interpreter, no shell
+
+def _instead(words: list[str]) -> int:
+    from migration.wiring import CHECKOUT
+
+    workspace = SESSION.workspace()
+    os.environ |= workspace.pulumi_variables()
+    if workspace.ca_file:
+        os.environ["DCSHIFT_CA"] = str(workspace.ca_file)
+    os.chdir(CHECKOUT)  # Pulumi's project is there
+    os.execv(sys.executable, [sys.executable, "-m", "infra.deploy", *words])  # noqa: S606  the same interpreter, no shell

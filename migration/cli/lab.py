@@ -85,7 +85,7 @@ def open_site(
         )
     host, address, authority = SITES[system], SOURCE_HOSTS["edge1"], STATE / "ca" / "ca.pem"
     try:
-        with httpx.Client(verify=_trust(authority), timeout=30) as client:
+        with httpx.Client(verify=_trust(authority), timeout=30, trust_env=False) as client:
             answer = client.get(
                 f"https://{address}/", headers={"Host": host}, extensions={"sni_hostname": host}, follow_redirects=False
             )

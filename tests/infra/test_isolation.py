@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from infra.reachability.proof import prove
 from infra.render.manifests import manifests
 from tests.support.commands import run
 from tests.support.declared import Built, build
+from tests.support.own_centre import province
 
 Stacks = Callable[[str], Built]
 Document = dict[str, Any]
@@ -293,3 +295,46 @@ def test_the_command_answers_in_words_and_in_json_with_its_status() -> None:
     alone = run("network", "portal/web")
     assert alone.returncode == 2
     assert "error[path-unclear]" in alone.stderr
+
+
+@pytest.fixture
+def settings_with_a_job_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A job host and a source with private addresses, as they mostly are."""
+    cidrs = ("  cidr: 198.51.100.0/24", "  cidr: 10.7.0.0/16")
+    folder = province(
+        tmp_path, ("province.yaml", *cidrs), ("province.yaml", "windows:", "job_hosts: [10.7.8.9/32]\nwindows:")
+    )
+    monkeypatch.setenv("DCSHIFT_CATALOGUE", str(folder))
+    found = build("platform").settings
+    assert found
+    return found
+
+
+def test_a_job_host_reaches_the_databases_and_nothing_else(settings_with_a_job_host: Settings) -> None:
+    made = [build("platform"), build("data"), *(build(system) for system in SYSTEMS)]
+    centre = of([manifest.document for each in made for manifest in manifests(each)], settings_with_a_job_host)
+    ends = {end.name: end for end in centre.ends}
+    reached = {
+        name: said(ports)
+        for name, end in ends.items()
+        if (ports := centre.network.open_ports(ends["job-host"], end)) and getattr(end, "system", None)
+    }
+    assert reached == {"portal/database": "5432", "feedback/database": "5432"}
+    verdict = centre.network.verdict(ends["job-host"], ends["portal/database"], 5432)
+    assert verdict.ingress.policies == ("httt-portal-data/allow-migration",)
+    assert prove(centre).breaches == ()
+
+
+def test_a_wider_door_for_job_hosts_is_found(settings_with_a_job_host: Settings) -> None:
+    made = [build("platform"), *(build(system) for system in SYSTEMS)]
+    documents = [manifest.document for each in made for manifest in manifests(each)]
+    door = planted("httt-portal-app", "door", ingress=[{"from": [{"ipBlock": {"cidr": "10.7.8.9/32"}}]}])
+    assert breaches(documents, settings_with_a_job_host, door) == {
+        "job-host-to-app: job-host → portal/job": "everything",
+        "job-host-to-app: job-host → portal/web": "everything",
+    }
+
+
+def test_without_job_hosts_there_is_no_such_end_and_no_such_policy(centre: Centre, documents: list[Document]) -> None:
+    assert "job-host" not in {end.name for end in centre.ends}
+    assert "allow-migration" not in {each["metadata"]["name"] for each in documents}

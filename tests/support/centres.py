@@ -81,7 +81,15 @@ def production() -> Centre:
         before = os.environ.get(CATALOGUE_VARIABLE)
         os.environ[CATALOGUE_VARIABLE] = folder
         try:
-            return _centre({"databaseInstances": "3", "release": "9", "image": f"9@sha256:{'a' * 64}"})
+            return _centre(
+                {
+                    "registry": "dcshift.local",
+                    "apiServer": "192.0.2.10:6443",
+                    "databaseInstances": "3",
+                    "release": "9",
+                    "image": f"9@sha256:{'a' * 64}",
+                }
+            )
         finally:
             os.environ.pop(CATALOGUE_VARIABLE)
             if before is not None:

@@ -17,6 +17,7 @@ DAY = datetime.date(2027, 2, 6)
 
 def province() -> Document:
     content: Document = yaml.safe_load((EXAMPLE / "province.yaml").read_text(encoding="utf-8"))
+    content["job_hosts"] = ["203.0.113.7/32"]
     content["windows"] = [{"name": "night", "start": "22:00", "end": "04:00"}]
     content["national_endpoints"] = [
         {"id": "ndxp", "name": {"vi": "Nền tảng", "en": "Platform"}, "host": "ndxp.example", "port": 443}

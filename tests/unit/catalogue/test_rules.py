@@ -216,7 +216,7 @@ def test_the_catalogue_counts_what_the_declared_centre_asks_for() -> None:
     ):
         assert (counted.cpu, counted.memory) == (asked.cpu_request, asked.memory_request)
     for system in load(EXAMPLE).systems:
-        asked = sizes.app(system) + sizes.data(1)
+        asked = sizes.app(system, system.web.replicas) + sizes.data(1)
         counted = demand.of_system(system)
         assert (counted.cpu, counted.memory) == (asked.cpu_request, asked.memory_request)
         assert counted.storage == mebibytes(system.database.storage)

@@ -26,9 +26,9 @@ MAPPINGS = [
     if isinstance(at(content, path), dict)
 ]
 OPTIONAL = {
-    "norms", "windows", "national_endpoints", "national_endpoints.0.port", "holidays", "blackouts", "objectives.rpo",
-    "quota", "web.pages", "database.locale", "database.extensions", "files", "files.1.storage", "jobs", "source.files",
-    "source.jobs", "jobs.0.max_overlap", "integrations",
+    "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port", "holidays", "blackouts",
+    "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.1.storage",
+    "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
 }  # fmt: skip
 MAY_BE_NULL = {"objectives.rpo", "quota", "files.0.storage", "files.1.storage"}
 OUT_OF_RANGE: dict[str, list[object]] = {
@@ -38,7 +38,7 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "web.replicas": [21],
     "web.host": ["Host", "a.b"],
     "web.health": ["healthz"],
-    "database.major": [13, 19],
+    "database.major": [15, 19],
     "database.engine": ["mariadb"],
     "database.storage": ["0Gi", "5GB", "5"],
     "objectives.rto": ["0h", "4w", "-4h"],
@@ -63,6 +63,7 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "norms": ["vn-1999", "latest"],
     "source.cidr": ["198.51.100.0/33", "198.51.100.1/24", "198.51.100.0"],
     "source.hosts": [[]],
+    "job_hosts.0": ["10.0.0.0/8", "203.0.113.7", "job1"],
     "target.gateway_address": ["192.0.2.300", "gateway"],
     "target.object_store": ["192.0.2.10:8333", "ftp://192.0.2.10"],
     "capacity.cpu": [0],

@@ -1,0 +1,38 @@
+"""The page for one's own centre names every setting and every variable that the code reads, with type and default."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "own-centre.md").read_text(encoding="utf-8")
+TYPES = {"": "text", "_int": "number", "_bool": "yes/no"}
+OF_ONE_PROCESS = {"DCSHIFT_JOB"}
+"""Handed from one process of ours to the next; nobody sets it."""
+
+
+def test_every_setting_is_there_with_its_type_and_its_default() -> None:
+    code = (ROOT / "infra" / "config.py").read_text(encoding="utf-8")
+    read = {
+        key: (TYPES[kind], default)
+        for kind, key, default in re.findall(r'config\.get(_int|_bool)?\("(\w+)"\)(?: or "([^"]+)")?', code)
+    }
+    rows = re.findall(r"^\| `dcshift:(\w+)` \| ([^|]+) \| ([^|]+) \|", PAGE, re.MULTILINE)
+    assert {key: kind for key, kind, _ in rows} == {key: kind for key, (kind, _) in read.items()}
+    for key, _, told in rows:
+        if default := read[key][1]:
+            assert told == f"`{default}`", key
+    for key, value in re.findall(r'^_LAB_(\w+): Final = "([^"]+)"', code, re.MULTILINE):
+        assert f"(lab: `{value}`)" in PAGE, key
+
+
+def test_every_variable_is_there() -> None:
+    read = {
+        name
+        for package in ("infra", "migration")
+        for file in (ROOT / package).rglob("*.py")
+        for name in re.findall(r'"(DCSHIFT_[A-Z0-9_]+|KUBECONFIG)"', file.read_text(encoding="utf-8"))
+    }
+    told = set(re.findall(r"^\| `([A-Z0-9_]+)` \|", PAGE, re.MULTILINE))
+    assert told == read - OF_ONE_PROCESS
