@@ -24,7 +24,7 @@ from infra.reachability.proof import prove
 from infra.render.manifests import manifests
 from tests.support.commands import run
 from tests.support.declared import Built, build
-from tests.support.own_centre import province
+from tests.support.own_centre import OWN, province
 
 Stacks = Callable[[str], Built]
 Document = dict[str, Any]
@@ -305,13 +305,13 @@ def settings_with_a_job_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         tmp_path, ("province.yaml", *cidrs), ("province.yaml", "windows:", "job_hosts: [10.7.8.9/32]\nwindows:")
     )
     monkeypatch.setenv("DCSHIFT_CATALOGUE", str(folder))
-    found = build("platform").settings
+    found = build("platform", OWN).settings
     assert found
     return found
 
 
 def test_a_job_host_reaches_the_databases_and_nothing_else(settings_with_a_job_host: Settings) -> None:
-    made = [build("platform"), build("data"), *(build(system) for system in SYSTEMS)]
+    made = [build("platform", OWN), build("data", OWN), *(build(system, OWN) for system in SYSTEMS)]
     centre = of([manifest.document for each in made for manifest in manifests(each)], settings_with_a_job_host)
     ends = {end.name: end for end in centre.ends}
     reached = {
@@ -326,7 +326,7 @@ def test_a_job_host_reaches_the_databases_and_nothing_else(settings_with_a_job_h
 
 
 def test_a_wider_door_for_job_hosts_is_found(settings_with_a_job_host: Settings) -> None:
-    made = [build("platform"), *(build(system) for system in SYSTEMS)]
+    made = [build("platform", OWN), *(build(system, OWN) for system in SYSTEMS)]
     documents = [manifest.document for each in made for manifest in manifests(each)]
     door = planted("httt-portal-app", "door", ingress=[{"from": [{"ipBlock": {"cidr": "10.7.8.9/32"}}]}])
     assert breaches(documents, settings_with_a_job_host, door) == {
