@@ -104,20 +104,24 @@ def compare(job: FilesJob, *, content: bool) -> list[Odd]:
         if line.startswith("*deleting"):
             if _is_file(job, name, if_absent=not name.endswith("/")):
                 found.append(Odd(name, "is gone at the source", None))
-        elif (
-            len(flags) > 2
-            and flags[0] in ">c"
-            and (flags[1] == "f" or (flags[1] == "L" and _is_file(job, name, if_absent=False)))
-        ):
+        elif len(flags) > 2 and flags[0] in ">c" and flags[1] == "f":
             modified = datetime.strptime(when, "%Y/%m/%d-%H:%M:%S").replace(tzinfo=UTC)
             what = "is new at the source" if "+" in flags else f"differs ({_words(flags)})"
             found.append(Odd(name, what, modified))
+    # rsync passes over what is no file, and so over a file that became one.
+    for path, kind in look(job, frozen=False)[1].items():
+        if _is_file_here(job, path, if_absent=False):
+            found.append(Odd(shown(path), f"is a {kind} at the source", None))
     return found
 
 
 def _is_file(job: FilesJob, name: str, *, if_absent: bool) -> bool:
     """Say whether this name, as rsync writes it, is a file in the staging tree."""
     here = re.sub(rb"\\#([0-7]{3})", lambda code: bytes([int(code[1], 8)]), os.fsencode(name.rstrip("/")))
+    return _is_file_here(job, here, if_absent=if_absent)
+
+
+def _is_file_here(job: FilesJob, here: bytes, *, if_absent: bool) -> bool:
     try:
         status = (job.tree / os.fsdecode(here)).lstat()
     except OSError:

@@ -56,7 +56,7 @@ def test_check_gives_faults_and_warnings_as_json(tmp_path: Path) -> None:
     status, out, err = terminal.type("catalogue check --json")
     read = json.loads(out)
     assert status == 2
-    assert [(Path(each["file"]).name, each["line"]) for each in read["faults"]] == [("portal.yaml", 34)]
+    assert [(Path(each["file"]).name, each["line"]) for each in read["faults"]] == [("portal.yaml", 36)]
     assert "other end" in read["faults"][0]["sentence"]
     assert "network policies" in read["warnings"][0]["sentence"]
     assert json.loads(err)["error"]["code"] == "catalogue-faulty"

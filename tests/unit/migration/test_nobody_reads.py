@@ -20,6 +20,11 @@ MOVED = {"site": "target", "jobs": [False, True], "lost": []}
 AT_SOURCE = {"site": "source", "jobs": [True, False], "lost": []}
 
 
+def _heard() -> None:
+    """Give SIGHUP its ordinary meaning: these tests may run under `nohup`, which ignores it for all its children."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def night(
     folder: Path, verb: str, act: Callable[[subprocess.Popen[bytes]], None], fds: tuple[int, int, int], **variables: str
 ) -> tuple[int, dict[str, Any]]:
@@ -32,6 +37,7 @@ def night(
         stderr=fds[2],
         env={**os.environ, "TERM": "xterm", **variables},
         start_new_session=True,
+        preexec_fn=_heard,  # noqa: PLW1509  no thread of this process holds a lock that the child needs
     )
     for fd in {fd for fd in fds if fd > 2}:
         os.close(fd)

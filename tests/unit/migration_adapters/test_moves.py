@@ -101,10 +101,10 @@ class Still:
 @pytest.fixture
 def context(tmp_path: Path) -> SystemContext:
     inventory, portal = examples.inventory(), examples.catalogue().system("portal")
-    facts, job = inventory.systems["portal"], portal.jobs[0]
+    facts, job, contract = inventory.systems["portal"], portal.jobs[0], examples.contracts()["portal"]
     return SystemContext(
         system=portal.model_copy(update={"jobs": (job,)}),
-        contract=examples.contracts()["portal"],
+        contract=contract.model_copy(update={"jobs": tuple(each for each in contract.jobs if each.name == job.name)}),
         facts=facts.model_copy(update={"jobs": {job.name: facts.jobs[job.name]}}),
         hosts=inventory.hosts,
         token=lambda: 7,
