@@ -325,7 +325,7 @@ def test_a_full_staging_disk_is_a_clear_error_and_loses_nothing(
         move.prepare()
         with pytest.raises(MigrationError) as full:
             move.replicate(lambda _: None)
-        assert "staging-full" in full.value.why
+        assert full.value.code == "staging-full"
         subprocess.run(["mount", "-o", "remount,size=200m", staging], check=True)
         move.replicate(lambda _: None)
         assert failed(move.prove(frozen=True, full=True)) == []
