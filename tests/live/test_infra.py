@@ -196,16 +196,17 @@ def test_a_change_by_hand_is_shown_and_never_overwritten_unseen(centre: Project)
 
 
 def test_the_stack_arms_the_jobs_once_it_is_told_that_the_target_serves(centre: Project) -> None:
-    def suspended() -> str:
-        return kubectl("-n", "httt-feedback-app", "get", "cronjobs", "-o", "jsonpath={.items[*].spec.suspend}")
+    def suspended() -> list[str]:
+        said = kubectl("-n", "httt-feedback-app", "get", "cronjobs", "-o", "jsonpath={.items[*].spec.suspend}")
+        return said.split()
 
-    assert suspended() == "true"
+    assert suspended() == ["true", "true"]
     centre.run("config", "set", "serves", "target", stack="feedback")
     centre.up("feedback")
-    assert suspended() == "false"
+    assert suspended() == ["false", "false"]
     centre.run("config", "set", "serves", "source", stack="feedback")
     centre.up("feedback")
-    assert suspended() == "true"
+    assert suspended() == ["true", "true"]
 
 
 def test_what_somebody_else_made_is_refused_and_left_alone(centre: Project) -> None:
