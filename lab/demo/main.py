@@ -102,7 +102,7 @@ def _moved(options: Options, screen: Screen, citizens: Citizens, plugin: str, me
         lost = sum(len(audit.lost) for audit in audits.values())
         written = sum(audit.acknowledged for audit in audits.values())
         chain = "intact" if report["chain"]["intact"] else "BROKEN"
-        say(f"{written:,} acknowledged writes, {lost} lost · {figures} figures as filled · journal's chain {chain}")
+        say(f"{written:,} acknowledged writes, {lost} lost · {figures} figures as filled · chain {chain}")
     return Summary(
         report_verified=bool(report["verified"]),
         plugin=plugin,
