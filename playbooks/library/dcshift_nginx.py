@@ -21,32 +21,38 @@ author: [dcshift]
 """
 
 
-def servers(text):
-    """Return every server block of `nginx -T` as (file, {directive: [values]}), nested blocks left out."""
-    found, file, depth, block = [], "", 0, None
+def directives(text):
+    """Yield every part of `nginx -T` that ends in a semicolon or a brace, as (file, words, end)."""
+    file = ""
     for line in text.splitlines():
         if line.startswith("# configuration file "):
             file = line.split()[3].rstrip(":")
             continue
         for part in re.findall(r"[^{};]*[{};]", re.sub(r"(^|\s)#.*", "", line)):
-            words, end = part[:-1].split(), part[-1]
-            if end == "{":
-                depth += 1
-                if words == ["server"]:
-                    block = (file, depth, {})
-            elif end == "}":
-                depth -= 1
-                if block and depth < block[1]:
-                    found.append((block[0], block[2]))
-                    block = None
-            elif words and block and depth == block[1]:
-                block[2].setdefault(words[0], []).append(words[1:])
+            yield file, part[:-1].split(), part[-1]
+
+
+def servers(text):
+    """Return every server block of `nginx -T` as (file, {directive: [values]}), nested blocks left out."""
+    found, depth, block = [], 0, None
+    for file, words, end in directives(text):
+        if end == "{":
+            depth += 1
+            if words == ["server"]:
+                block = (file, depth, {})
+        elif end == "}":
+            depth -= 1
+            if block and depth < block[1]:
+                found.append((block[0], block[2]))
+                block = None
+        elif words and block and depth == block[1]:
+            block[2].setdefault(words[0], []).append(words[1:])
     return found
 
 
-def is_redirect(directives):
+def is_redirect(block):
     """Return whether a server block sends every request elsewhere and serves nothing itself."""
-    return any(words[:1] in (["301"], ["302"], ["307"], ["308"]) for words in directives.get("return", []))
+    return any(words[:1] in (["301"], ["302"], ["307"], ["308"]) for words in block.get("return", []))
 
 
 BY_ADDRESS = {"allow", "deny", "geo", "limit_conn", "limit_conn_zone", "limit_req", "limit_req_zone"}
@@ -55,22 +61,18 @@ LOGGING = {"access_log", "log_format"}
 
 def rules_by_address(text):
     """Return, by file, what nginx decides by a client's address; the key None has what holds for every site."""
-    found, file, depth, server = {}, "", 0, None
-    for line in text.splitlines():
-        if line.startswith("# configuration file "):
-            file = line.split()[3].rstrip(":")
-            continue
-        for part in re.findall(r"[^{};]*[{};]", re.sub(r"(^|\s)#.*", "", line)):
-            words, end = part[:-1].split(), part[-1]
-            seen = words and words[0] not in LOGGING and ("$remote_addr" in part or "$binary_remote_addr" in part)
-            if seen or (words and words[0] in BY_ADDRESS and words[1:] != ["all"]):
-                found.setdefault(file if server is not None else None, []).append(" ".join(words))
-            if end == "{":
-                depth += 1
-                server = depth if words == ["server"] else server
-            elif end == "}":
-                depth -= 1
-                server = None if server is not None and depth < server else server
+    found, depth, server = {}, 0, None
+    for file, words, end in directives(text):
+        rule = " ".join(words)
+        seen = words and words[0] not in LOGGING and ("$remote_addr" in rule or "$binary_remote_addr" in rule)
+        if seen or (words and words[0] in BY_ADDRESS and words[1:] != ["all"]):
+            found.setdefault(file if server is not None else None, []).append(rule)
+        if end == "{":
+            depth += 1
+            server = depth if words == ["server"] else server
+        elif end == "}":
+            depth -= 1
+            server = None if server is not None and depth < server else server
     return found
 
 
