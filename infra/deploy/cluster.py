@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import json
-import os
-from typing import Any, Final
+from typing import Final
 
-from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from infra import naming
+from infra import cluster_api, naming
 from infra.errors import InfraError
 
 # Those that time does not heal: a pod in one of them waits for somebody to change something.
@@ -28,7 +25,7 @@ def pods_that_cannot_start(namespace: str, since: datetime.datetime) -> str | No
     An older pod may be stuck for reasons of its own and judges no deployment.
     """
     try:
-        pods = _core().list_namespaced_pod(namespace, _request_timeout=_SECONDS_MAX).items
+        pods = cluster_api.core().list_namespaced_pod(namespace, _request_timeout=_SECONDS_MAX).items
     except (ApiException, HTTPError):
         return None  # not knowing is no reason to give up: the engine has a limit of its own
     for pod in pods:
@@ -45,7 +42,7 @@ def pods_that_cannot_start(namespace: str, since: datetime.datetime) -> str | No
 def live_release(namespace: str) -> str:
     """Return the release that the contract in the cluster names. Raises `InfraError` when it cannot be read."""
     try:
-        found = _core().read_namespaced_config_map(naming.CONTRACT, namespace, _request_timeout=_SECONDS_MAX)
+        found = cluster_api.core().read_namespaced_config_map(naming.CONTRACT, namespace, _request_timeout=_SECONDS_MAX)
         return str(json.loads(found.data["contract.json"])["web"]["release"])
     except (ApiException, HTTPError, KeyError, TypeError, ValueError) as broken:
         raise InfraError(
@@ -55,17 +52,3 @@ def live_release(namespace: str) -> str:
             state="what was deployed is not shown to be published",
             next=f"kubectl get configmap {naming.CONTRACT} -n {namespace}",
         ) from broken
-
-
-@functools.cache
-def _core() -> Any:
-    try:
-        return client.CoreV1Api(config.new_client_from_config(os.environ.get("KUBECONFIG")))
-    except config.ConfigException as bad:
-        raise InfraError(
-            "cluster-unknown",
-            what="it is not known which cluster is meant",
-            why=str(bad),
-            state="nothing was read",
-            next="name its kubeconfig in KUBECONFIG",
-        ) from bad

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from infra import naming
+from infra import cluster_api, naming
 from infra.errors import InfraError
 
 _SECONDS_MAX: Final = 20
@@ -30,32 +29,20 @@ class Lent:
 
 def lend(identity: str, minutes: int) -> Lent:
     """Ask the cluster of `KUBECONFIG` for a token. Raises `InfraError`; the asker's own rights decide."""
-    try:
-        api = config.new_client_from_config(os.environ.get("KUBECONFIG"))
-    except config.ConfigException as bad:
-        raise InfraError(
-            "cluster-unknown",
-            what="it is not known which cluster is meant",
-            why=str(bad),
-            state="nothing was asked and nothing was written",
-            next="name its kubeconfig in KUBECONFIG",
-        ) from bad
+    core = cluster_api.core()
     request = {
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenRequest",
         "spec": {"expirationSeconds": minutes * 60},
     }
     try:
-        status = (
-            client.CoreV1Api(api)
-            .create_namespaced_service_account_token(
-                identity, naming.IDENTITIES, request, _request_timeout=_SECONDS_MAX
-            )
-            .status
+        made = core.create_namespaced_service_account_token(
+            identity, naming.IDENTITIES, request, _request_timeout=_SECONDS_MAX
         )
     except (ApiException, HTTPError) as refused:
         raise _refused(identity, refused) from refused
-    return Lent(_kubeconfig(identity, api.configuration, status.token), status.expiration_timestamp.isoformat())
+    document = _kubeconfig(identity, core.api_client.configuration, made.status.token)
+    return Lent(document, made.status.expiration_timestamp.isoformat())
 
 
 def write(file: Path, lent: Lent) -> None:
