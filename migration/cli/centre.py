@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
         output: Annotated[Path, typer.Option(help="Folder for the manifests.")] = Path("build/render"),
     ) -> int:
         """Write every manifest of every stack as a file; no cluster and no engine is asked."""
-        return _instead("infra.render", [*(["--stack", stack] if stack else []), "--output", str(output)])
+        return instead("infra.render", [*(["--stack", stack] if stack else []), "--output", str(output)])
 
     @app.command()
     def network(
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         target: Annotated[str | None, typer.Argument(help="Who receives, with a port: portal/database:5432.")] = None,
     ) -> int:
         """Show which packets the declared network lets through; of two ends, say which policies decide; 3 means no."""
-        return _instead("infra.reachability", [word for word in (source, target) if word])
+        return instead("infra.reachability", [word for word in (source, target) if word])
 
     @app.command()
     def identity(
@@ -44,10 +44,11 @@ def register(app: typer.Typer) -> None:
         """List who may do what on the centre; of one, write a kubeconfig with a token that soon ends."""
         os.environ["KUBECONFIG"] = str(SESSION.workspace().kubeconfig)
         words = [name, "--minutes", str(minutes)] if name else []
-        return _instead("infra.identities", [*words, *(["--output", str(output)] if output else [])])
+        return instead("infra.identities", [*words, *(["--output", str(output)] if output else [])])
 
 
-def _instead(module: str, words: list[str]) -> int:
+def instead(module: str, words: list[str]) -> int:
+    """Become a program of `infra`, which sees the same catalogue and answers in the same form."""
     os.environ["DCSHIFT_CATALOGUE"] = str(SESSION.workspace().catalogue_folder)
     argv = [sys.executable, "-m", module, *(["--json"] if OUT.json else []), *words]
     os.execv(sys.executable, argv)  # noqa: S606  the same interpreter, no shell

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from migration.cli.output import OUT
+from migration.cli.centre import instead
 from migration.cli.session import SESSION
 
 
@@ -35,12 +34,13 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """Deploy a release of a system; one that fails is put back."""
         given = {"--release": release, "--image": image, "--policy-pack": policy_pack, "--ca": ca and ca.resolve()}
-        flags = {"--migrate": migrate, "--preview": preview, "--json": OUT.json}
+        flags = {"--migrate": migrate, "--preview": preview}
         words = [f"{name}={value}" for name, value in given.items() if value is not None]
-        return _instead([*words, *(name for name, wanted in flags.items() if wanted), "--", system])
+        _stand_where_pulumi_works()
+        return instead("infra.deploy", [*words, *(name for name, wanted in flags.items() if wanted), "--", system])
 
 
-def _instead(words: list[str]) -> int:
+def _stand_where_pulumi_works() -> None:
     from migration.wiring import CHECKOUT
 
     workspace = SESSION.workspace()
@@ -48,4 +48,3 @@ def _instead(words: list[str]) -> int:
     if workspace.ca_file:
         os.environ["DCSHIFT_CA"] = str(workspace.ca_file)
     os.chdir(CHECKOUT)  # Pulumi's project is there
-    os.execv(sys.executable, [sys.executable, "-m", "infra.deploy", *words])  # noqa: S606  the same interpreter, no shell
