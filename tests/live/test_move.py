@@ -15,7 +15,6 @@ from collections.abc import Callable
 import httpx
 import obstore
 import pytest
-from obstore.store import S3Store
 
 from lab import centres, network
 from lab.addresses import SITES
@@ -28,7 +27,7 @@ from lab.errors import LabError
 from lab.paths import STATE as LAB
 from lab.records import JOURNAL_FOLDER, PULUMI
 from lab.target.api import Api
-from tests.support.play import Play, dcshift, on, say
+from tests.support.play import Play, dcshift, on, say, uploads
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500), pytest.mark.usefixtures("act")]
 
@@ -125,16 +124,7 @@ def test_planted_differences_are_found_and_named(play: Play) -> None:
 
 def _remove_one_object() -> str:
     """Delete a file of the archive behind everybody's back; return its key."""
-    admin = json.loads((LAB / "target" / "s3.json").read_text())
-    store = S3Store(
-        "khanhhoa-lab-portal-uploads",
-        endpoint=admin["endpoint"],
-        region=admin["region"],
-        access_key_id=admin["access_key"],
-        secret_access_key=admin["secret_key"],
-        client_options={"allow_http": True},
-        virtual_hosted_style_request=False,
-    )
+    store = uploads("portal")
     archive = [str(found["path"]) for chunk in obstore.list(store, prefix="luu-tru/") for found in chunk]
     path = sorted(archive)[7]
     obstore.delete(store, path)

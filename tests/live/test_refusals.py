@@ -27,8 +27,8 @@ from migration.errors import StepFailed
 from migration.movers import files_source
 from migration.movers.files_job import FilesJob
 from tests.support import refusing
-from tests.support.play import Play
-from tests.support.refusing import Person, Said, contract_of, contract_replaced, memory_disk, on, world
+from tests.support.play import Play, on
+from tests.support.refusing import Person, Said, contract_of, contract_replaced, memory_disk, world
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from obstore.store import S3Store
 
 from lab import centres
 from lab.demo import shell
 from lab.demo.citizens import Citizens
 from lab.demo.cloud import Cloud
 from lab.demo.main import FOLDER, fresh_folder
+from lab.paths import STATE
 from lab.source.configure import ssh
 
 
@@ -22,6 +26,20 @@ def say(line: str) -> None:
 
 def on(host: str, command: str) -> str:
     return shell.run(f"live-on-{host}", [*ssh(host), command], timeout_seconds=60).stdout
+
+
+def uploads(system: str) -> S3Store:
+    """Return the bucket of a system, with the rights of the store's administrator."""
+    admin = json.loads((STATE / "target" / "s3.json").read_text())
+    return S3Store(
+        f"khanhhoa-lab-{system}-uploads",
+        endpoint=admin["endpoint"],
+        region=admin["region"],
+        access_key_id=admin["access_key"],
+        secret_access_key=admin["secret_key"],
+        client_options={"allow_http": True},
+        virtual_hosted_style_request=False,
+    )
 
 
 class Play:

@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import obstore
-from obstore.store import S3Store
 
 from lab.addresses import NODE_ADDRESS, S3_PORT
 from lab.command import run
 from lab.demo import shell
 from lab.paths import CHECKOUT
 from lab.paths import STATE as LAB
-from lab.source import configure
 from migration.adapters.s3 import Bucket
 from tests.support.lying import MARK, lying_before
+from tests.support.play import on, uploads
 
 _TABLE = "dcshift_lying_store"
 
@@ -112,10 +111,6 @@ class Person:
             return list(database.execute("SELECT step, kind FROM event WHERE step IS NOT NULL ORDER BY id"))
 
 
-def on(host: str, command: str) -> str:
-    return run([*configure.ssh(host), command], timeout_seconds=60).stdout
-
-
 _CLUSTER_WIDE = "SELECT 'slot', slot_name FROM pg_replication_slots UNION ALL SELECT 'role', rolname FROM pg_roles"
 _IN_DATABASE = """SELECT 'publication', pubname::text FROM pg_publication UNION ALL SELECT 'trigger', evtname FROM
  pg_event_trigger UNION ALL SELECT 'schema', nspname FROM pg_namespace WHERE nspname !~ '^pg_(toast|temp)'"""
@@ -155,17 +150,7 @@ def world(system: str) -> dict[str, object]:
 
 def objects(system: str) -> int:
     """Return how many objects the bucket of this system holds."""
-    admin = json.loads((LAB / "target" / "s3.json").read_text())
-    store = S3Store(
-        f"khanhhoa-lab-{system}-uploads",
-        endpoint=admin["endpoint"],
-        region=admin["region"],
-        access_key_id=admin["access_key"],
-        secret_access_key=admin["secret_key"],
-        client_options={"allow_http": True},
-        virtual_hosted_style_request=False,
-    )
-    return sum(len(chunk) for chunk in obstore.list(store))
+    return sum(len(chunk) for chunk in obstore.list(uploads(system)))
 
 
 def kubectl(*words: str, input: str | None = None) -> str:
