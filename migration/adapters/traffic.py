@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import secrets
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 import httpx
 
 from migration.adapters import traffic_findings
+from migration.adapters.access_log import AccessLog
 from migration.adapters.gate_tool import GateStatus, GateTool, SiteStatus
 from migration.adapters.site_client import SiteClient
 from migration.errors import StepFailed
@@ -22,7 +22,6 @@ from migration.ports import Clock, Playbooks, Remote
 _DRAIN_SECONDS: Final = 3.0
 """How long requests under way at the source may take once the hold has begun; citizens wait meanwhile."""
 _CERTIFICATE_DAYS_MIN: Final = 7
-_ACCESS_LOG: Final = "/var/log/nginx/access.log"
 
 
 class GateMove:
@@ -32,6 +31,7 @@ class GateMove:
         self._context, self._playbooks, self._remote, self._clock = context, playbooks, remote, clock
         self._edge, self._site = context.system.source.traffic.host, context.system.source.traffic.site
         self._gate = GateTool(remote, self._edge)
+        self._log = AccessLog(context, remote, clock)
         web = context.contract.web
         self._web = web
         self._public = SiteClient(web.host, context.hosts[self._edge].address, ca_file=context.ca_file)
@@ -87,6 +87,8 @@ class GateMove:
                 what = f"the target answers {status} for {self._web.health}"
                 blocker("target-not-serving", what, "look at the target's pods")
         found.extend(self._edge_findings())
+        if self._is_on_source() and (blind := self._log.blind(self._public)):
+            found.append(blind)
         return found
 
     def _answer_of_target(self, name: str) -> str:
@@ -97,13 +99,20 @@ class GateMove:
         except httpx.HTTPError as error:
             return f"nothing ({error})"
 
-    def _has_stale_settings(self) -> bool:
-        """Say whether the gate that this site is behind runs with other settings than those on disk."""
+    def _behind(self) -> GateStatus | None:
+        """Return the gate's status if the site is behind it already."""
         try:
             status = self._gate.status()
         except StepFailed:
-            return False  # prepare installs the gate anew, and its own probe says what is wrong with it
-        return status is not None and self._site in status.sites and bool(status.stale_settings)
+            return None  # prepare installs the gate anew, and its own probe says what is wrong with it
+        return status if status is not None and self._site in status.sites else None
+
+    def _has_stale_settings(self) -> bool:
+        """Say whether the gate that this site is behind runs with other settings than those on disk."""
+        return (behind := self._behind()) is not None and bool(behind.stale_settings)
+
+    def _is_on_source(self) -> bool:
+        return (behind := self._behind()) is None or self._here(behind).state == "source"
 
     def _edge_findings(self) -> list[Finding]:
         """Ask the edge host itself: programs, the way to the target, and what port 80 does."""
@@ -236,24 +245,11 @@ class GateMove:
             if status.direct_connections:
                 differences.append(f"{status.direct_connections} connections reach the web server past the gate")
             if not differences:
-                differences += self._trace(serving)
+                differences += self._log.trace(self._public, serving)
         except (StepFailed, httpx.HTTPError) as unread:
             differences.append(f"it could not be read: {getattr(unread, 'why', unread)}")
         sentence = f"{self._web.host} is served by the {serving} alone" if not differences else differences[0]
         return [Proof("traffic", not differences, sentence, figures, tuple(differences[:20]))]
-
-    def _trace(self, serving: Side) -> list[str]:
-        """Send a request with a mark through the public address, and look for the mark in the source's access log."""
-        mark = secrets.token_hex(8)
-        status = self._public.get(f"{self._web.health}?trace={mark}")[0]
-        log = self._remote.run(
-            self._edge, ["sudo", "-n", "sh", "-c", f"tail -n 5000 {_ACCESS_LOG} | grep -c {mark}; true"]
-        )
-        at_source = log.strip() != "0"
-        found = [] if status == 200 else [f"the public address answers {status} for {self._web.health}"]
-        if at_source is not (serving is Side.SOURCE):
-            found.append(f"a marked request was {'' if at_source else 'not '}seen by the source's web server")
-        return found
 
     def _probe(self, wanted: str) -> Probe:
         try:
