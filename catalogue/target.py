@@ -26,6 +26,15 @@ class Namespaces(Strict):
     data: str
 
 
+class TargetBackup(Strict):
+    """Where the database's backups lie, and where one may be restored for a trial."""
+
+    bucket: str
+    drill_namespace: str
+    restore_secret: SecretRef
+    """Keys that can only read this one bucket."""
+
+
 class TargetDatabase(Strict):
     """The system's PostgreSQL cluster (CloudNativePG)."""
 
@@ -43,6 +52,8 @@ class TargetDatabase(Strict):
     ca_secret: SecretRef
     major: int
     extensions: list[str]
+    backup: TargetBackup | None = None
+    """Missing in contracts of a stack that is older than backups."""
 
 
 class TargetBucket(Strict):

@@ -14,6 +14,7 @@ from catalogue.target import (
     Namespaces,
     Readiness,
     SecretRef,
+    TargetBackup,
     TargetBucket,
     TargetContract,
     TargetDatabase,
@@ -87,7 +88,7 @@ def build(settings: Settings) -> dict[str, Any]:
 
 
 def _database(settings: Settings) -> TargetDatabase:
-    system = settings.system
+    system, province = settings.system, settings.catalogue.province
     data = naming.data_namespace(system.id)
     login = ["username", "password"]
     return TargetDatabase(
@@ -103,6 +104,15 @@ def _database(settings: Settings) -> TargetDatabase:
         ca_secret=SecretRef(namespace=data, name=naming.ca_secret(system.id), keys=["ca.crt"]),
         major=system.database.major,
         extensions=list(system.database.extensions),
+        backup=TargetBackup(
+            bucket=naming.backup_bucket(province.id, province.environment, system.id),
+            drill_namespace=naming.DRILLS,
+            restore_secret=SecretRef(
+                namespace=naming.DRILLS,
+                name=naming.restore_secret(system.id),
+                keys=["access_key", "secret_key"],
+            ),
+        ),
     )
 
 

@@ -12,6 +12,8 @@ CONTRACT: Final = "dcshift-contract"
 MIGRATOR: Final = "dcshift-migrator"
 MIGRATION_ROLE: Final = "dcshift_migration"
 IDENTITIES: Final = "dcshift-identities"
+DRILLS: Final = "dcshift-drills"
+"""Namespace in which backups are restored for a trial; nothing in it outlives the trial."""
 PLATFORM: Final = "platform"
 TENANCY: Final = "tenancy"
 DATA: Final = "data"
@@ -104,6 +106,21 @@ def bucket(province: str, environment: str, system: str, name: str) -> str:
 def bucket_secret(system: str, name: str) -> str:
     """Return the Secret with the keys that open this one bucket."""
     return bounded(f"{system}-s3-{name}")
+
+
+def backup_bucket(province: str, environment: str, system: str) -> str:
+    """Return the bucket of one system's backups; the prefix is what a store's rules for backups can name."""
+    return bounded(f"backup-{province}-{environment}-{system}")
+
+
+def backup_secret(system: str) -> str:
+    """Return the Secret with the keys by which the database writes its backups; in the data namespace."""
+    return bounded(f"{system}-s3-backup")
+
+
+def restore_secret(system: str) -> str:
+    """Return the Secret with keys that can only read one system's backups; in the namespace of drills."""
+    return bounded(f"{system}-s3-restore")
 
 
 def logical(system: str, kind: str, name: str) -> str:

@@ -50,16 +50,34 @@ class ObjectStore:
             config=_CONFIG,
         )
 
-    def provide_bucket(self, bucket: str) -> bool:
-        """See that a bucket exists; return whether it was made now. Raises `InfraError`."""
+    def provide_bucket(self, bucket: str, *, versioned: bool = False) -> bool:
+        """See that a bucket exists; return whether it was made or changed now. Raises `InfraError`.
+
+        In a versioned one what is overwritten or deleted stays for the store's administrator.
+        """
         try:
             if self._has(bucket):
-                return False
+                return versioned and self._keep_versions(bucket)
             self._s3.create_bucket(Bucket=bucket)
+            if versioned:
+                self._keep_versions(bucket)
             if not self._has(bucket):
                 raise self._refused(f"bucket {bucket}", "it was accepted and is not there")
         except (ClientError, BotoCoreError) as refused:
             raise self._refused(f"bucket {bucket}", str(refused)) from refused
+        return True
+
+    def _keep_versions(self, bucket: str) -> bool:
+        """See that a bucket keeps versions; return whether that was changed now."""
+
+        def status() -> object:
+            return self._s3.get_bucket_versioning(Bucket=bucket).get("Status")
+
+        if status() == "Enabled":
+            return False
+        self._s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        if status() != "Enabled":
+            raise self._refused(f"bucket {bucket}", "it was told to keep versions and does not")
         return True
 
     def _has(self, bucket: str) -> bool:
@@ -83,26 +101,31 @@ class ObjectStore:
             raise self._refused(f"bucket {bucket}", str(silent)) from silent
         return True
 
-    def new_keys(self, bucket: str) -> Keys:
-        """Make new keys for the bucket's own user, drop the user's older ones, and return once the new ones open it."""
+    def new_keys(self, bucket: str, *, read_only: bool = False) -> Keys:
+        """Make new keys for a user of this bucket, drop the user's older ones, and return once the new ones open it.
+
+        Whoever may only read is a user of its own, so that one can lose its keys without the other.
+        """
+        user = f"{bucket}-reader" if read_only else bucket
         try:
             try:
-                self._iam.create_user(UserName=bucket)
+                self._iam.create_user(UserName=user)
             except ClientError as known:
                 if known.response["Error"]["Code"] != "EntityAlreadyExists":
                     raise
-            self._iam.put_user_policy(UserName=bucket, PolicyName=_POLICY, PolicyDocument=json.dumps(policy(bucket)))
-            older = self._iam.list_access_keys(UserName=bucket)["AccessKeyMetadata"]
-            made = self._iam.create_access_key(UserName=bucket)["AccessKey"]
+            document = json.dumps(policy(bucket, read_only=read_only))
+            self._iam.put_user_policy(UserName=user, PolicyName=_POLICY, PolicyDocument=document)
+            older = self._iam.list_access_keys(UserName=user)["AccessKeyMetadata"]
+            made = self._iam.create_access_key(UserName=user)["AccessKey"]
             for key in older:
-                self._iam.delete_access_key(UserName=bucket, AccessKeyId=key["AccessKeyId"])
+                self._iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
         except (ClientError, BotoCoreError) as refused:
-            raise self._refused(f"the user of bucket {bucket}", str(refused)) from refused
+            raise self._refused(f"user {user}", str(refused)) from refused
         keys = Keys(made["AccessKeyId"], made["SecretAccessKey"])
         end = time.monotonic() + _ACCEPTED_WITHIN_SECONDS
         while not self.opens(bucket, keys):
             if time.monotonic() > end:
-                raise self._refused(f"the user of bucket {bucket}", "its new keys do not open the bucket")
+                raise self._refused(f"user {user}", "its new keys do not open the bucket")
             time.sleep(0.3)
         return keys
 
@@ -116,13 +139,14 @@ class ObjectStore:
         )
 
 
-def policy(bucket: str) -> dict[str, Any]:
-    """Return what a bucket's user may do: read, write, delete and list in it, and nothing else anywhere.
+def policy(bucket: str, *, read_only: bool = False) -> dict[str, Any]:
+    """Return what a bucket's user may do: list and read in it, unless read-only write and delete, nothing elsewhere.
 
     Only actions that both AWS and seaweedfs know: the latter refuses a policy with one that it does not.
     """
     arn = f"arn:aws:s3:::{bucket}"
-    objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    writing = [] if read_only else ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    objects = ["s3:GetObject", *writing]
     return {
         "Version": "2012-10-17",
         "Statement": [

@@ -35,7 +35,7 @@ def provide(catalogue: Catalogue, secrets: Secrets, store: ObjectStore) -> Itera
         secrets.require_namespaces(system)
         for done in secrets.provide_logins(system):
             yield system.id, done
-        for done in _buckets(catalogue, system, secrets, store):
+        for done in (*_buckets(catalogue, system, secrets, store), *_backups(catalogue, system, secrets, store)):
             yield system.id, done
 
 
@@ -44,14 +44,27 @@ def _buckets(catalogue: Catalogue, system: System, secrets: Secrets, store: Obje
     for files in system.files:
         bucket = naming.bucket(province.id, province.environment, system.id, files.name)
         yield Done(f"bucket {bucket}", made=store.provide_bucket(bucket))
-        name = naming.bucket_secret(system.id, files.name)
-        kept = secrets.read(namespace, name)
-        # Keys that open nothing (another store, a restored one) are worth as much as none.
-        usable = kept is not None and store.opens(bucket, Keys(kept["access_key"], kept["secret_key"]))
-        if not usable:
-            keys = store.new_keys(bucket)
-            secrets.write(namespace, name, {"access_key": keys.access_key, "secret_key": keys.secret_key})
-        yield Done(f"keys of bucket {bucket}, Secret {name}", made=not usable)
+        yield _keys(bucket, namespace, naming.bucket_secret(system.id, files.name), secrets, store)
+
+
+def _backups(catalogue: Catalogue, system: System, secrets: Secrets, store: ObjectStore) -> Iterator[Done]:
+    """Provide the place of a database's backups, keys to write there, and others that can only read, for drills."""
+    bucket = naming.backup_bucket(catalogue.province.id, catalogue.province.environment, system.id)
+    yield Done(f"bucket {bucket}, which keeps versions", made=store.provide_bucket(bucket, versioned=True))
+    yield _keys(bucket, naming.data_namespace(system.id), naming.backup_secret(system.id), secrets, store)
+    yield _keys(bucket, naming.DRILLS, naming.restore_secret(system.id), secrets, store, read_only=True)
+
+
+def _keys(
+    bucket: str, namespace: str, name: str, secrets: Secrets, store: ObjectStore, *, read_only: bool = False
+) -> Done:
+    kept = secrets.read(namespace, name)
+    # Keys that open nothing (another store, a restored one) are worth as much as none.
+    usable = kept is not None and store.opens(bucket, Keys(kept["access_key"], kept["secret_key"]))
+    if not usable:
+        keys = store.new_keys(bucket, read_only=read_only)
+        secrets.write(namespace, name, {"access_key": keys.access_key, "secret_key": keys.secret_key})
+    return Done(f"keys of bucket {bucket}, Secret {namespace}/{name}", made=not usable)
 
 
 def administrator(path: Path) -> tuple[str, Keys]:

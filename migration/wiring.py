@@ -6,17 +6,19 @@ Adapters are imported when they are needed: a command that reads the journal doe
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from catalogue.load import Catalogue, load
+from catalogue.system import System
 from catalogue.target import TargetContract
 from migration import checks, store
 from migration.errors import MigrationError, UsageError
@@ -31,6 +33,7 @@ from migration.store import Pinned
 if TYPE_CHECKING:
     from migration.adapters.ansible import AnsiblePlaybooks
     from migration.adapters.ssh import WarmSsh
+    from migration.drill import Drilled
     from migration.journal import Journal
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -251,6 +254,27 @@ class Workspace:
             return [*found, *handler(step.stage, step.component).check(moves)]
 
         return ask
+
+    def drill(self, system: System, say: Callable[[str], None], *, seconds_max: float) -> Drilled:
+        """Restore a backup of this system for a trial; see `migration.drill`."""
+        from migration import drill
+        from migration.adapters.database_access import TargetAccess
+        from migration.adapters.drill_databases import DrillDatabases
+        from migration.adapters.drill_room import DrillRoom
+        from migration.adapters.kubernetes import KubernetesCluster
+
+        cluster = KubernetesCluster(self.kubeconfig)
+        database = usable(self.contracts([system.id]))[system.id].database
+        room = DrillRoom(system.id, database, cluster, self.clock)
+        access = TargetAccess(database, self.private(self.state / "systems" / system.id), cluster)
+        databases = DrillDatabases(system.id, access, self.clock)
+        return drill.drill(system.id, room, databases, self.clock, say, seconds_max=seconds_max)
+
+    def keep_drill(self, system: str, document: Mapping[str, Any]) -> Path:
+        """Keep what a drill found; return the file."""
+        path = self.private(self.state / "drills") / f"{system}-{int(self.clock.now())}.json"
+        path.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+        return path
 
     def private(self, folder: Path) -> Path:
         """Return a folder that only we may enter, made if missing."""

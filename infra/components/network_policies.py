@@ -82,8 +82,28 @@ def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[
         # An instance asks the API server what it should be. The address is the server's own: policies are judged
         # after the service's address was translated.
         "allow-api-server": _egress(instances, [_address(api_host)], [_tcp(int(api_port))]),
+        "allow-object-store": _egress(
+            instances, [_address(settings.object_store[0])], [_tcp(settings.object_store[1])]
+        ),
         # The subscription of the migration reads the source's changes.
         "allow-source-database": _egress(instances, [source], [_tcp(_POSTGRES)]),
+        **moving,
+    }
+
+
+def drills(settings: Settings) -> dict[str, Document]:
+    """Return the policies of the namespace of restore drills: no way to or from any system leads there."""
+    api_host, _, api_port = settings.api_server.rpartition(":")
+    host, port = settings.object_store
+    job_hosts = [{"ipBlock": {"cidr": cidr}} for cidr in settings.catalogue.province.job_hosts]
+    moving = {"allow-migration": _ingress({}, job_hosts, [_tcp(_POSTGRES)])} if job_hosts else {}
+    both = [_tcp(_INSTANCE_MANAGER), _tcp(_POSTGRES)]
+    return {
+        "deny-all": _DENY_ALL,
+        "allow-dns": _DNS,
+        "allow-operator": _ingress({}, [_namespace(settings.operator_namespace)], both),
+        "allow-api-server": _egress({}, [_address(api_host)], [_tcp(int(api_port))]),
+        "allow-object-store": _egress({}, [_address(host)], [_tcp(port)]),
         **moving,
     }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pulumi
 
-from infra import labels, sizes
-from infra.components.postgres_cluster import PostgresCluster, PostgresClusterArgs
+from infra import labels, naming, sizes
+from infra.components.postgres_cluster import BackupPlace, PostgresCluster, PostgresClusterArgs
 from infra.config import Settings
 from infra.stacks.cluster import provider
 
@@ -26,6 +26,11 @@ def build(settings: Settings) -> None:
             storage_class=province.target.storage_class,
             locale=system.database.locale,
             size=sizes.DATABASE,
+            backup=BackupPlace(
+                bucket=naming.backup_bucket(province.id, province.environment, system.id),
+                endpoint=province.target.object_store,
+                secret=naming.backup_secret(system.id),
+            ),
             may_be_destroyed=settings.data_may_be_destroyed,
         )
         clusters[system.id] = PostgresCluster(system.id, args, opts).name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from infra.components.admission_guard import AdmissionGuard, AdmissionGuardArgs
+from infra.components.drill_room import DrillRoom, DrillRoomArgs
 from infra.components.edge import Edge, EdgeArgs
 from infra.components.identities import Identities, IdentitiesArgs
 from infra.components.information_system import InformationSystem, InformationSystemArgs
@@ -18,6 +19,7 @@ def build(settings: Settings) -> None:
     edge = Edge("edge", EdgeArgs(settings.edge_namespace, province.target.gateway_class, province.domain), opts)
     AdmissionGuard("rules", AdmissionGuardArgs(settings), opts)
     Identities("identities", IdentitiesArgs(settings.catalogue.systems), opts)
+    DrillRoom("drills", DrillRoomArgs(settings), opts)
     namespaces = {}
     for system in settings.catalogue.systems:
         ground = InformationSystem(system.id, InformationSystemArgs(settings, system), opts)

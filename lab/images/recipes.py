@@ -24,7 +24,7 @@ from lab.toolchain import TOOLS, tool_path
 _FORMAT: Final = "2"  # raise it when layers must be made anew although what they are made of is the same
 _APPLICATION_USER: Final = 10001
 _POSTGRES_USER: Final = 26  # the operator's convention; files of the data folder belong to it
-_POSTGRES_PACKAGES: Final = ("locales", "postgresql-17", "postgresql-client-17")
+_POSTGRES_PACKAGES: Final = ("locales", "postgresql-17", "postgresql-client-17", "barman-cli-cloud")
 _PYTHON_PACKAGES: Final = ("python3", "python3-venv")
 _LOCALES: Final = ("en_US.UTF-8", "vi_VN.UTF-8")
 RELEASES: Final = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets as random
 import socket
+from pathlib import Path
 from typing import Final
 
 import psycopg
 from pydantic import SecretStr
 
+from catalogue.target import SecretRef, TargetDatabase
 from migration.adapters.postgres import PROGRAM, Place
 from migration.errors import MigrationError
 from migration.model.context import SystemContext
@@ -19,13 +21,47 @@ from migration.ports import Cluster
 PORT: Final = 5432
 
 
+class TargetAccess:
+    """The database on the target, and others of its cluster that know the migration's role."""
+
+    def __init__(self, database: TargetDatabase, folder: Path, cluster: Cluster) -> None:
+        self.database, self.folder, self._cluster = database, folder, cluster
+        self._target: Endpoint | None = None
+
+    def target(self) -> Endpoint:
+        """Return the living database as the migration's role."""
+        if self._target is None:
+            database = self.database
+            self._target = self.endpoint(database.host, database.namespace, database.ca_secret, self.folder)
+        return self._target
+
+    def endpoint(self, host: str, namespace: str, ca_secret: SecretRef, folder: Path) -> Endpoint:
+        """Return a database as the migration's role; the authority of its certificate is kept in `folder`."""
+        login = self.database.migration_secret
+        secret = self._cluster.read_secret(login.namespace, login.name)
+        root = folder / "target-ca.pem"
+        root.write_text(self._cluster.read_secret(ca_secret.namespace, ca_secret.name)["ca.crt"])
+        address, port = self._cluster.service_address(namespace, host.partition(".")[0])
+        return Endpoint(
+            host=host,
+            # The name in the certificate means nothing to this machine's resolver: connect by address, verify by name.
+            address=socket.gethostbyname(address),
+            port=port,
+            database=self.database.name,
+            user=self.database.migration_role,
+            password=SecretStr(secret["password"]),
+            tls_mode="verify-full",
+            tls_root=str(root),
+        )
+
+
 class Access:
     """Both databases of one system; what was read once is kept, as the freeze has no time to read it again."""
 
     def __init__(self, context: SystemContext, cluster: Cluster, source_port: int = PORT) -> None:
         self.context, self.cluster, self._port = context, cluster, source_port
         self._source: Endpoint | None = None
-        self._target: Endpoint | None = None
+        self._at_target = TargetAccess(context.contract.database, context.state_folder, cluster)
 
     @property
     def name(self) -> str:
@@ -96,26 +132,7 @@ class Access:
 
     def target(self) -> Endpoint:
         """Return the target as the migration's role."""
-        if self._target is not None:
-            return self._target
-        database = self.context.contract.database
-        secret = self.cluster.read_secret(database.migration_secret.namespace, database.migration_secret.name)
-        authority = self.cluster.read_secret(database.ca_secret.namespace, database.ca_secret.name)["ca.crt"]
-        root = self.context.state_folder / "target-ca.pem"
-        root.write_text(authority)
-        address, port = self.cluster.service_address(database.namespace, database.host.partition(".")[0])
-        self._target = Endpoint(
-            host=database.host,
-            # The name in the certificate means nothing to this machine's resolver: connect by address, verify by name.
-            address=socket.gethostbyname(address),
-            port=port,
-            database=database.name,
-            user=database.migration_role,
-            password=SecretStr(secret["password"]),
-            tls_mode="verify-full",
-            tls_root=str(root),
-        )
-        return self._target
+        return self._at_target.target()
 
     def places(self) -> tuple[Place, Place]:
         """Return both sides as the proofs need them."""

@@ -208,12 +208,18 @@ class KubernetesCluster:
         )
 
     def _call(self, ask: Callable[[Any, Any, Any], _T], what: str) -> _T:
+        from kubernetes import client
+
+        return self.ask(lambda api: ask(client.CoreV1Api(api), client.AppsV1Api(api), client.BatchV1Api(api)), what)
+
+    def ask(self, ask: Callable[[Any], _T], what: str) -> _T:
+        """Ask the API server by its client; whatever goes wrong is a `StepFailed` that names `what`."""
         # Imported here: the client takes a second, and most commands never speak to a cluster.
         from kubernetes import client
         from urllib3.exceptions import HTTPError
 
         try:
-            return ask(*self._apis())
+            return ask(self._api())
         except client.ApiException as refused:
             raise _refusal(refused, what) from refused
         except (HTTPError, OSError) as broken:
@@ -225,8 +231,8 @@ class KubernetesCluster:
                 next=f"kubectl --kubeconfig {self._kubeconfig} get --raw /readyz",
             ) from broken
 
-    def _apis(self) -> tuple[Any, Any, Any]:
-        from kubernetes import client, config
+    def _api(self) -> Any:
+        from kubernetes import config
 
         if self._client is None:
             try:
@@ -239,7 +245,7 @@ class KubernetesCluster:
                     state="nothing was changed",
                     next="set KUBECONFIG to the target's kubeconfig file   (in the lab: dcshift lab up)",
                 ) from bad
-        return client.CoreV1Api(self._client), client.AppsV1Api(self._client), client.BatchV1Api(self._client)
+        return self._client
 
 
 def _refusal(refused: Any, what: str) -> MigrationError:

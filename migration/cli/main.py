@@ -18,6 +18,7 @@ from migration.cli import (
     demo,
     deploy,
     doctor,
+    drill,
     env,
     lab,
     mover,
@@ -43,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _module in (survey, plan, check, run, pause, status, verify, report, centre, deploy, doctor, env, demo):
+for _module in (survey, plan, check, run, pause, status, verify, report, centre, deploy, drill, doctor, env, demo):
     _module.register(app)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(lab.app, name="lab")

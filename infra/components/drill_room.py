@@ -1,0 +1,56 @@
+"""Where a backup is restored for a trial: a namespace that no system reaches and that reads backups only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra import labels, naming, sizes
+from infra.components.network_policies import drills
+from infra.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DrillRoomArgs:
+    """Under which settings."""
+
+    settings: Settings
+
+
+class DrillRoom(pulumi.ComponentResource):
+    """The namespace of restore drills, with room for one database at a time; what is in it may always be deleted."""
+
+    namespace: pulumi.Output[str]
+
+    def __init__(self, name: str, args: DrillRoomArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dcshift:platform:DrillRoom", name, None, opts)
+        own = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
+        namespace = k8s.core.v1.Namespace(
+            naming.logical("platform", "namespace", "drills"),
+            metadata={"name": naming.DRILLS, "labels": {**own, **labels.restricted()}},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
+
+        def metadata(called: str) -> dict[str, Any]:
+            return {"name": called, "namespace": naming.DRILLS, "labels": own}
+
+        k8s.core.v1.ResourceQuota(
+            naming.logical("platform", "quota", "drills"),
+            metadata=metadata("quota"),
+            # The instance, and the pod that restores it.
+            spec={"hard": {**sizes.data(1).quota(), "pods": "3", "persistentvolumeclaims": "1"}},
+            opts=inside,
+        )
+        for called, spec in drills(args.settings).items():
+            k8s.networking.v1.NetworkPolicy(
+                naming.logical("platform", "policy", f"drills-{called}"),
+                metadata=metadata(called),
+                spec=spec,
+                opts=inside,
+            )
+        self.namespace = namespace.metadata["name"]
+        self.register_outputs({"namespace": self.namespace})
