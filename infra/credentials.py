@@ -44,7 +44,7 @@ class Secrets:
 
     def require_namespaces(self, system: System) -> None:
         """Raise `InfraError` unless the platform stack made the system's namespaces."""
-        for namespace in (naming.app_namespace(system.id), naming.data_namespace(system.id)):
+        for namespace in (naming.app_namespace(system.id), naming.data_namespace(system.id), naming.DRILLS):
             try:
                 self._api.read_namespace(namespace)
             except ApiException as missing:

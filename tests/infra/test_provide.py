@@ -51,22 +51,22 @@ class FakeApi:
 class FakeStore:
     """An object store whose newest keys are the only ones that open a bucket."""
 
-    valid: dict[str, Keys] = field(default_factory=dict)
-    buckets: set[str] = field(default_factory=set)
+    valid: dict[tuple[str, bool], Keys] = field(default_factory=dict)
+    buckets: dict[str, bool] = field(default_factory=dict)
     made: int = 0
 
-    def provide_bucket(self, bucket: str) -> bool:
+    def provide_bucket(self, bucket: str, *, versioned: bool = False) -> bool:
         made = bucket not in self.buckets
-        self.buckets.add(bucket)
+        self.buckets[bucket] = versioned
         return made
 
     def opens(self, bucket: str, keys: Keys) -> bool:
-        return self.valid.get(bucket) == keys
+        return keys in (self.valid.get((bucket, False)), self.valid.get((bucket, True)))
 
-    def new_keys(self, bucket: str) -> Keys:
+    def new_keys(self, bucket: str, *, read_only: bool = False) -> Keys:
         self.made += 1
-        self.valid[bucket] = Keys(f"access-{self.made}", f"very-secret-{self.made}")
-        return self.valid[bucket]
+        made = self.valid[bucket, read_only] = Keys(f"access-{self.made}", f"very-secret-{self.made}")
+        return made
 
 
 @pytest.fixture
@@ -76,7 +76,8 @@ def catalogue() -> Catalogue:
 
 @pytest.fixture
 def api() -> FakeApi:
-    return FakeApi({f"httt-{system}-{tier}" for system in ("portal", "feedback") for tier in ("app", "data")})
+    systems = {f"httt-{system}-{tier}" for system in ("portal", "feedback") for tier in ("app", "data")}
+    return FakeApi({*systems, "dcshift-drills"})
 
 
 def run(catalogue: Catalogue, api: FakeApi, store: FakeStore) -> list[tuple[str, bool]]:
@@ -87,7 +88,7 @@ def run(catalogue: Catalogue, api: FakeApi, store: FakeStore) -> list[tuple[str,
 def test_everything_is_made_once_and_then_kept(catalogue: Catalogue, api: FakeApi) -> None:
     store = FakeStore()
     first = run(catalogue, api, store)
-    assert len(first) == 10
+    assert len(first) == 16
     assert all(made for _, made in first)
     before = json.dumps(sorted(api.secrets.items()))
     assert not any(made for _, made in run(catalogue, api, store))
@@ -118,16 +119,32 @@ def test_keys_that_open_nothing_are_replaced(catalogue: Catalogue, api: FakeApi)
     run(catalogue, api, FakeStore())
     other = FakeStore(made=10)
     made = dict(run(catalogue, api, other))
-    assert made["portal keys of bucket khanhhoa-lab-portal-uploads, Secret portal-s3-uploads"]
-    assert api.secrets["httt-portal-app", "portal-s3-uploads"]["access_key"] == "access-12"
+    assert made["portal keys of bucket khanhhoa-lab-portal-uploads, Secret httt-portal-app/portal-s3-uploads"]
+    assert api.secrets["httt-portal-app", "portal-s3-uploads"]["access_key"] == "access-14"
 
 
-def test_without_the_platform_stack_nothing_is_made(catalogue: Catalogue, api: FakeApi) -> None:
-    api.namespaces.discard("httt-feedback-app")
-    with pytest.raises(InfraError, match="nothing was provided for feedback") as told:
+def test_backups_are_written_by_one_key_and_read_by_another(catalogue: Catalogue, api: FakeApi) -> None:
+    store = FakeStore()
+    run(catalogue, api, store)
+    bucket = "backup-khanhhoa-lab-portal"
+    assert store.buckets == {
+        **{name: name.startswith("backup-") for name in store.buckets},
+        bucket: True,
+    }
+    writes = api.secrets["httt-portal-data", "portal-s3-backup"]["access_key"]
+    reads = api.secrets["dcshift-drills", "portal-s3-restore"]["access_key"]
+    assert (store.valid[bucket, False].access_key, store.valid[bucket, True].access_key) == (writes, reads)
+    assert writes != reads
+
+
+@pytest.mark.parametrize("gone", ["httt-feedback-app", "httt-portal-data", "dcshift-drills"])
+def test_without_the_platform_stack_nothing_is_made(gone: str, catalogue: Catalogue, api: FakeApi) -> None:
+    api.namespaces.discard(gone)
+    system = "portal" if "portal" in gone else "feedback"
+    with pytest.raises(InfraError, match="nothing was provided for ") as told:
         run(catalogue, api, FakeStore())
     assert told.value.next.startswith("pulumi up --stack platform")
-    assert api.secrets == {}
+    assert not [name for _, name in api.secrets if name.startswith(system)]
 
 
 def test_what_is_said_holds_no_secret(catalogue: Catalogue, api: FakeApi) -> None:
@@ -143,6 +160,8 @@ def test_a_buckets_user_may_use_that_bucket_only() -> None:
         "arn:aws:s3:::one/*",
     }
     assert not [action for statement in statements for action in statement["Action"] if "*" in action]
+    reads = [action for statement in policy("one", read_only=True)["Statement"] for action in statement["Action"]]
+    assert sorted(reads) == ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"]
 
 
 def test_missing_administrators_keys_are_told(tmp_path: Path) -> None:
