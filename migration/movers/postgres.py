@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import claim, copy, identity, large_objects, lines, link, room, schema, settings, stream
+from migration.movers import claim, copy, identity, large_objects, lines, link, memory, room, schema, settings, stream
 from migration.movers import job as jobs
 from migration.movers.copy_watch import CopyWatch
 from migration.movers.job import PostgresJob
@@ -52,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as failure:
         if not room.is_full(failure):
             raise
-        lines.error(room.missing(_memory() or Path(tempfile.gettempdir()), doing="the copy of the database"))
+        lines.error(room.missing(memory.folder(), doing="the copy of the database"))
         return 1
     return 0
 
@@ -93,16 +92,10 @@ def move(job: PostgresJob) -> dict[str, Json]:
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 
 
-def _memory() -> Path | None:
-    # In memory where there is such a file system: the passwords must not stay on a disk after a power cut.
-    memory = Path("/dev/shm")  # noqa: S108
-    return memory if os.access(memory, os.W_OK) else None
-
-
 @contextlib.contextmanager
 def pass_file(job: PostgresJob) -> Iterator[tuple[Path, Path]]:
-    """Give the programs a private folder and a password file in it, removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="dcshift-", dir=_memory()) as name:
+    """Give the programs a private folder in memory and a password file in it, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="dcshift-", dir=memory.folder()) as name:
         folder = Path(name)
         file = folder / "pass"
         file.touch(mode=0o600)

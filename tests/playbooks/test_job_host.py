@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from migration.adapters.ansible import PLAYBOOKS, AnsiblePlaybooks
-from migration.adapters.job_host import MARKER, PREFIX, memory_folder
+from migration.adapters.job_host import MARKER, PREFIX
 from migration.errors import MigrationError, StepFailed, UsageError
+from migration.movers import memory
 
 INVENTORY = {
     "all": {
@@ -56,7 +57,7 @@ def processes_of_jobs() -> list[psutil.Process]:
 
 
 def leftovers(before: Mapping[int, object]) -> list[str]:
-    folders = [path.name for path in memory_folder().glob(f"{PREFIX}*")]
+    folders = [path.name for path in memory.folder().glob(f"{PREFIX}*")]
     return [str(p) for p in processes_of_jobs() if p.pid not in before] + folders
 
 
