@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
         output: Annotated[Path, typer.Option(help="Folder for the manifests.")] = Path("build/render"),
     ) -> int:
         """Write every manifest of every stack as a file; no cluster and no engine is asked."""
-        return instead("infra.render", [*(["--stack", stack] if stack else []), "--output", str(output)])
+        return instead("infra.render", [*([f"--stack={stack}"] if stack is not None else []), f"--output={output}"])
 
     @app.command()
     def network(
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         target: Annotated[str | None, typer.Argument(help="Who receives, with a port: portal/database:5432.")] = None,
     ) -> int:
         """Show which packets the declared network lets through; of two ends, say which policies decide; 3 means no."""
-        return instead("infra.reachability", [word for word in (source, target) if word])
+        return instead("infra.reachability", ["--", *(word for word in (source, target) if word is not None)])
 
     @app.command()
     def identity(
@@ -43,8 +43,8 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """List who may do what on the centre; of one, write a kubeconfig with a token that soon ends."""
         os.environ["KUBECONFIG"] = str(SESSION.workspace().kubeconfig)
-        words = [name, "--minutes", str(minutes)] if name else []
-        return instead("infra.identities", [*words, *(["--output", str(output)] if output else [])])
+        words = [f"--minutes={minutes}", *([f"--output={output}"] if output else [])]
+        return instead("infra.identities", [*words, "--", *([name] if name is not None else [])])
 
 
 def instead(module: str, words: list[str]) -> int:

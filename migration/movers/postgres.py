@@ -6,7 +6,6 @@ target that it did not fill.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import tempfile
 import time
@@ -21,7 +20,7 @@ from migration.model.words import Json
 from migration.movers import claim, copy, identity, large_objects, lines, link, memory, room, schema, settings, stream
 from migration.movers import job as jobs
 from migration.movers.copy_watch import CopyWatch
-from migration.movers.job import PostgresJob
+from migration.movers.job import PostgresJob, Words
 from migration.movers.link import Connection
 
 _SLOT_SECONDS_MAX = 300.0
@@ -29,11 +28,10 @@ _SLOT_SECONDS_MAX = 300.0
 
 def main(argv: list[str] | None = None) -> int:
     """Run one job; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m migration.movers.postgres", description=__doc__)
-    parser.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
-    arguments = parser.parse_args(argv)
+    words = Words(prog="python -m migration.movers.postgres", description=__doc__)
+    words.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
     try:
-        lines.result(move(_read(arguments.job)))
+        lines.result(move(_read(words.parse_args(argv).job)))
     except MigrationError as failure:
         lines.error(failure)
         return failure.exit_code
@@ -59,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 def _read(where: str) -> PostgresJob:
     try:
         return jobs.read(where)
-    except (OSError, ValidationError) as bad:
+    except (OSError, ValueError) as bad:
         # pydantic's message could repeat a password: name the fields only.
         fields = (
             [".".join(map(str, e["loc"])) for e in bad.errors()] if isinstance(bad, ValidationError) else [str(bad)]
