@@ -175,10 +175,10 @@ def main() -> int:
     given = parser.parse_args()
 
     def work() -> int:
-        if given.source and not given.target:
+        if given.source is not None and given.target is None:
             raise _unclear("a sender alone is no path: name the receiver too")
         found = centre(given.settings)
-        document, text, status = asked(found, given.source, given.target) if given.source else whole(found)
+        document, text, status = whole(found) if given.source is None else asked(found, given.source, given.target)
         ending.say(document, text, as_json=given.json)
         return status
 

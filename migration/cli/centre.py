@@ -31,9 +31,8 @@ def register(app: typer.Typer) -> None:
         settings: Settings = None,
     ) -> int:
         """Write every manifest of every stack as a file; no cluster and no engine is asked."""
-        return instead(
-            "infra.render", [*(["--stack", stack] if stack else []), "--output", str(output), *_of(settings)]
-        )
+        chosen = [f"--stack={stack}"] if stack is not None else []
+        return instead("infra.render", [*chosen, f"--output={output}", *_of(settings)])
 
     @app.command()
     def network(
@@ -42,7 +41,8 @@ def register(app: typer.Typer) -> None:
         settings: Settings = None,
     ) -> int:
         """Show which packets the declared network lets through; of two ends, say which policies decide; 3 means no."""
-        return instead("infra.reachability", [*(word for word in (source, target) if word), *_of(settings)])
+        ends = [word for word in (source, target) if word is not None]
+        return instead("infra.reachability", [*_of(settings), "--", *ends])
 
     @app.command()
     def identity(
@@ -54,12 +54,12 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """List who may do what on the centre; of one, write a kubeconfig with a token that soon ends."""
         os.environ["KUBECONFIG"] = str(SESSION.workspace().kubeconfig)
-        words = [name, "--minutes", str(minutes)] if name else []
-        return instead("infra.identities", [*words, *(["--output", str(output)] if output else [])])
+        words = [f"--minutes={minutes}", *([f"--output={output}"] if output else [])]
+        return instead("infra.identities", [*words, "--", *([name] if name is not None else [])])
 
 
 def _of(settings: Path | None) -> list[str]:
-    return ["--settings", str(settings)] if settings else []
+    return [f"--settings={settings}"] if settings is not None else []
 
 
 def instead(module: str, words: list[str]) -> int:

@@ -17,8 +17,9 @@ import pytest
 import yaml
 
 from migration.adapters.ansible import PLAYBOOKS, AnsiblePlaybooks
-from migration.adapters.job_host import MARKER, PREFIX, memory_folder
+from migration.adapters.job_host import MARKER, PREFIX
 from migration.errors import MigrationError, StepFailed, UsageError
+from migration.movers import memory
 
 INVENTORY = {
     "all": {
@@ -63,7 +64,7 @@ def processes_of_jobs(home: Path) -> list[psutil.Process]:
 
 def leftovers(home: Path) -> list[str]:
     """Return processes of this test, and folders whose owner is dead: those of the living are still in use."""
-    folders = [path.name for path in memory_folder().glob(f"{PREFIX}*") if not _is_in_use(path, home)]
+    folders = [path.name for path in memory.folder().glob(f"{PREFIX}*") if not _is_in_use(path, home)]
     return [str(process) for process in processes_of_jobs(home)] + folders
 
 
