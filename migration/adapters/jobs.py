@@ -145,7 +145,7 @@ class CronMove:
             for name in self._names:
                 differences += self._judge(name, source.get(name), target.get(name), serving)
         except StepFailed as unread:
-            differences.append(f"it could not be read: {unread.why}")
+            differences.append(f"it could not be read: {unread.what}: {unread.why}")
         where = f"on the {serving} alone" if serving else "on no side"
         sentence = f"{len(self._names)} jobs are armed {where}" if not differences else differences[0]
         if self._not_run and not differences:

@@ -150,7 +150,8 @@ class GateMove:
             if not differences:
                 differences += self._log.trace(self._public, serving)
         except (StepFailed, httpx.HTTPError) as unread:
-            differences.append(f"it could not be read: {getattr(unread, 'why', unread)}")
+            why = f"{unread.what}: {unread.why}" if isinstance(unread, StepFailed) else str(unread)
+            differences.append(f"it could not be read: {why}")
         sentence = f"{self._web.host} is served by the {serving} alone" if not differences else differences[0]
         return [Proof("traffic", not differences, sentence, figures, tuple(differences[:20]))]
 
