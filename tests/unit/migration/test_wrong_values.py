@@ -61,6 +61,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
         "--policy-pack": ["NOTHING", "FOLDER", "BINARY"],
         "--ca": ["NOTHING", "FOLDER", "EMPTY", "BINARY", LONG],
     },
+    "drill": {"SYSTEM": NAMES, "--seconds-max": [*NUMBERS, "-1", "0"]},
     "doctor": {},
     "env": {},
     "demo": {"--scale": NAMES},
