@@ -88,3 +88,13 @@ def cpu(millis: int) -> str:
 def memory(mebibytes: int) -> str:
     """Return MiB as Kubernetes itself writes them."""
     return f"{mebibytes}Mi" if mebibytes % 1024 else f"{mebibytes // 1024}Gi"
+
+
+def container_limits(largest: Size) -> dict[str, object]:
+    """Return a namespace's limits: a container that says nothing gets little, none more than the largest we know."""
+    return {
+        "type": "Container",
+        "default": {"cpu": "500m", "memory": "256Mi"},
+        "defaultRequest": {"cpu": "20m", "memory": "64Mi"},
+        "max": largest.resources()["limits"],
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -11,6 +11,13 @@ import pulumi_kubernetes as k8s
 from infra import labels, naming, sizes
 from infra.components.network_policies import drills
 from infra.config import Settings
+
+_COUNTS: Final = {
+    "pods": "3",
+    "persistentvolumeclaims": "1",
+    "services.loadbalancers": "0",
+    "services.nodeports": "0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +49,20 @@ class DrillRoom(pulumi.ComponentResource):
             naming.logical("platform", "quota", "drills"),
             metadata=metadata("quota"),
             # The instance, and the pod that restores it.
-            spec={"hard": {**sizes.data(1).quota(), "pods": "3", "persistentvolumeclaims": "1"}},
+            spec={"hard": {**sizes.data(1).quota(), **_COUNTS}},
             opts=inside,
+        )
+        k8s.core.v1.LimitRange(
+            naming.logical("platform", "limits", "drills"),
+            metadata=metadata("limits"),
+            spec={"limits": [sizes.container_limits(sizes.DATABASE)]},
+            opts=inside,
+        )
+        k8s.core.v1.ServiceAccountPatch(
+            naming.logical("platform", "default-account", "drills"),
+            metadata={"name": "default", "namespace": naming.DRILLS},
+            automount_service_account_token=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace], retain_on_delete=True),
         )
         for called, spec in drills(args.settings).items():
             k8s.networking.v1.NetworkPolicy(

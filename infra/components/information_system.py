@@ -92,17 +92,10 @@ class InformationSystem(pulumi.ComponentResource):
             spec={"hard": hard},
             opts=self._in(namespace),
         )
-        # A container that says nothing gets little; none gets more than the largest that we know.
-        limit = {
-            "type": "Container",
-            "default": {"cpu": "500m", "memory": "256Mi"},
-            "defaultRequest": {"cpu": "20m", "memory": "64Mi"},
-            "max": largest.resources()["limits"],
-        }
         k8s.core.v1.LimitRange(
             naming.logical(self._id, "limits", tier),
             metadata=self._metadata("limits", name),
-            spec={"limits": [limit]},
+            spec={"limits": [sizes.container_limits(largest)]},
             opts=self._in(namespace),
         )
         # The account that pods get when they name none: it must not carry a token. It is not ours to delete.

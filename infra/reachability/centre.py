@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from infra import labels
+from infra import labels, naming
 from infra.config import Settings
 from infra.reachability.addresses import EVERYWHERE, NOT_ROUTED, PODS, ranges
 from infra.reachability.ends import End, Outside, Pods, Port, labels_of
@@ -65,7 +65,7 @@ def of(documents: Iterable[Document], settings: Settings) -> Centre:
         if each["kind"] == "Namespace"
     }
     policies = [read(each) for each in listed if each["kind"] == "NetworkPolicy"]
-    own = _told_apart(pods for each in listed for pods in _workload(each, namespaces))
+    own = _told_apart(pods for each in [*listed, *_drills(namespaces)] for pods in _workload(each, namespaces))
     # A job host is no pod: else its address, private as it mostly is, would open its door to every pod.
     pods_addresses = ranges(PODS, settings.catalogue.province.job_hosts)
     return Centre(
@@ -77,6 +77,13 @@ def of(documents: Iterable[Document], settings: Settings) -> Centre:
         policies=len(policies),
         integrations=tuple(_integrations(settings)),
     )
+
+
+def _drills(namespaces: Mapping[str, object]) -> list[Document]:
+    """Return the database of a restore drill, which no stack declares and which holds what a system's does."""
+    made = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster"}
+    metadata = {"name": "drill", "namespace": naming.DRILLS}
+    return [{**made, "metadata": metadata}] if naming.DRILLS in namespaces else []
 
 
 def _integrations(settings: Settings) -> Iterator[Integration]:

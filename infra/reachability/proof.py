@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from infra import naming
 from infra.reachability.centre import ELSEWHERE, INTERNET, JOB_HOST, Centre
 from infra.reachability.ends import End, Pods
 from infra.reachability.network import Verdict
@@ -69,6 +70,8 @@ def _forbidden(centre: Centre, source: End, target: End) -> Iterator[tuple[str, 
     elif there and source.name == JOB_HOST:
         rule = f"job-host-to-{_tier(target)}"
         allowed = (_POSTGRES,) if target.name == f"{there}/database" else ()
+    elif _is_drill(source) or _is_drill(target):
+        rule, allowed = "drills-apart", ()
     elif here and target.name == INTERNET and _tier(source) == "data":
         rule, allowed = "data-to-internet", ()
     else:
@@ -84,6 +87,10 @@ def _declared(centre: Centre, source: End, target: End) -> tuple[Ports, ...]:
     return tuple(
         ports for each in centre.integrations if (each.source, each.target) == (here, there) for ports in each.ports
     )
+
+
+def _is_drill(end: End) -> bool:
+    return isinstance(end, Pods) and end.namespace == naming.DRILLS
 
 
 def _system(end: End) -> str | None:

@@ -68,7 +68,8 @@ def test_every_workload_of_every_stack_is_an_end(centre: Centre) -> None:
     expected = {f"{s}/{c}" for s in SYSTEMS for c in ("web", "job", "schema", "database", "database-job")}
     assert {pods.name for pods in centre.pods} == expected
     assert {pods.tier for pods in centre.pods} == {"app", "data"}
-    assert centre.policies == 24
+    assert centre.policies == 31
+    assert "dcshift-drills/database" in {end.name for end in centre.ends}, "a restored copy is looked at, too"
 
 
 def test_no_path_leads_between_two_systems_nor_from_the_internet_to_any(centre: Centre) -> None:
@@ -121,8 +122,15 @@ def test_what_a_system_needs_is_open(centre: Centre) -> None:
             [planted("httt-portal-app", "door", ingress=[{"from": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}])],
             {"internet-to-app: internet → portal/web": "everything"},
         ),
+        (
+            [
+                planted("dcshift-drills", "door", ingress=[{"from": [EVERY_NAMESPACE], "ports": [{"port": 5432}]}]),
+                planted("httt-portal-app", "open", policyTypes=["Egress"], egress=[{"to": [EVERY_NAMESPACE]}]),
+            ],
+            {"drills-apart: portal/web → dcshift-drills/database": "5432"},
+        ),
     ],
-    ids=["a door without a name", "every address", "one block of the internet"],
+    ids=["a door without a name", "every address", "one block of the internet", "a way to a restored copy"],
 )  # fmt: skip
 def test_a_planted_hole_is_found_with_its_ports(
     holes: list[Document], expected: dict[str, str], documents: list[Document], settings: Settings
@@ -270,7 +278,7 @@ def test_a_question_is_answered_with_the_policies_that_decide(
 @pytest.mark.parametrize(
     ("target", "code", "says"),
     [
-        ("harbour/web:80", "end-unknown", "it has feedback/database, "),
+        ("harbour/web:80", "end-unknown", "it has dcshift-drills/database, "),
         ("portal/web:nine", "path-unclear", "names no port 'nine'"),
         ("portal/web:0", "path-unclear", "0 is no port"),
         ("portal/web:1/icmp", "path-unclear", "'icmp' is none of"),

@@ -55,7 +55,7 @@ def test_every_namespace_denies_both_ways_and_has_quota_and_limits(stack: Stacks
     platform = stack("platform")
     # In the namespace of identities nothing runs: there is nothing to deny and to limit.
     names = {d.inputs["metadata"]["name"] for d in platform.of("Namespace")} - {"dcshift-identities"}
-    assert len(names) == 4
+    assert len(names) == 5
     denied = {
         d.inputs["metadata"]["namespace"]
         for d in platform.of("NetworkPolicy")
@@ -98,9 +98,18 @@ def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
         (data, "egress", "own pods", 5432),
         (data, "egress", "own pods", 8000),
         (data, "egress", "192.0.2.10/32", 6443),
+        (data, "egress", "192.0.2.10/32", 8333),
         (data, "egress", "198.51.100.0/24", 5432),
     }
     assert not [opening for opening in openings if "feedback" in opening[0] and "portal" in str(opening[2])]
+    drills = {opening[1:] for opening in openings if opening[0] == "dcshift-drills"}
+    assert drills == {
+        ("egress", "kube-system", 53),
+        ("egress", "192.0.2.10/32", 6443),
+        ("egress", "192.0.2.10/32", 8333),
+        ("ingress", "cnpg-system", 5432),
+        ("ingress", "cnpg-system", 8000),
+    }
 
 
 @pytest.mark.parametrize("name", ALL)
