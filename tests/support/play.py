@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from obstore.store import S3Store
@@ -30,13 +31,19 @@ def on(host: str, command: str) -> str:
 
 def uploads(system: str) -> S3Store:
     """Return the bucket of a system, with the rights of the store's administrator."""
+    return bucket(f"khanhhoa-lab-{system}-uploads")
+
+
+def bucket(name: str, keys: Mapping[str, str] | None = None) -> S3Store:
+    """Return a bucket, with these keys or the administrator's."""
     admin = json.loads((STATE / "target" / "s3.json").read_text())
+    keys = keys or admin
     return S3Store(
-        f"khanhhoa-lab-{system}-uploads",
+        name,
         endpoint=admin["endpoint"],
         region=admin["region"],
-        access_key_id=admin["access_key"],
-        secret_access_key=admin["secret_key"],
+        access_key_id=keys["access_key"],
+        secret_access_key=keys["secret_key"],
         client_options={"allow_http": True},
         virtual_hosted_style_request=False,
     )
