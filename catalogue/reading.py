@@ -18,6 +18,8 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 
 _Model = TypeVar("_Model", bound=Strict)
 _SHOWN_CHARACTERS_MAX = 60
+# libyaml's composer, eight times as fast: each stack reads the whole province. It makes the same nodes with the same marks.
+_COMPOSER = yaml.CSafeLoader
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,7 +82,7 @@ def parse(path: Path, model: type[_Model]) -> tuple[_Model, Place]:
 
 def _parse(file: str, text: str, model: type[_Model]) -> tuple[_Model, Place]:
     try:
-        place = Place(file, yaml.compose(text, Loader=yaml.SafeLoader))
+        place = Place(file, yaml.compose(text, Loader=_COMPOSER))
     except yaml.YAMLError as bad:
         raise CatalogueError([_not_yaml(file, bad)]) from bad
     faults = [Fault(file, line, f"the key {key!r} is given twice") for key, line in _doubled_keys(place.root)]
