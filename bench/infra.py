@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +28,8 @@ from lab.toolchain.tools import KUBERNETES, PULUMI
 
 SIZES: Final = (3, 10, 30)
 _STEP_SECONDS_MAX: Final = 3600
+_LOGS: Final = Path(__file__).resolve().parents[1] / "build" / "bench"
+"""What every step said, with the seconds of each stack; for whoever asks where the time went."""
 _NAMESPACES: Final = ("dcshift-edge", "cnpg-system")
 """What must be in a cluster before the stacks (docs/own-centre.md)."""
 
@@ -55,7 +58,9 @@ def measure(systems: int, folder: Path, progress: _Progress) -> results.Size:
         environment = project.environment(kubeconfig)
         log = folder / f"{name.replace(' ', '-')}.log"
         found = measuring.run(argv, env=environment, log=log, say=say, limit_seconds=_STEP_SECONDS_MAX)
-        say(f"{found.seconds:.1f} s, {found.peak_memory_bytes / 2**20:.0f} MiB")
+        say(f"{found.seconds:.1f} s, {found.cpu_seconds:.1f} s of CPU, {found.peak_memory_bytes / 2**20:.0f} MiB")
+        _LOGS.mkdir(parents=True, exist_ok=True)
+        (_LOGS / f"{systems}-{log.name}").write_text(found.stdout, encoding="utf-8")
         return found
 
     built = step("build", "bench.build", str(project.settings))
@@ -114,6 +119,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bench-infra", description=__doc__)
     parser.add_argument("--systems", type=int, nargs="+", default=SIZES, help="other sizes, whose results are not kept")
     sizes = tuple(parser.parse_args(words).systems)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Whoever ends us, and from wherever: what we started ends first.
+        signal.signal(number, signal.default_int_handler)
     progress, found = _Progress(), []
     machine = results.Machine(
         cores=psutil.cpu_count() or 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import signal
 import subprocess
 import threading
@@ -28,6 +29,8 @@ class Measured:
     """What a program took, and what it said on stdout."""
 
     seconds: float
+    cpu_seconds: float
+    """Of it and of all that it started and waited for: the same on a busy machine as on an idle one, nearly."""
     peak_memory_bytes: int
     stdout: str
 
@@ -50,7 +53,7 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], log: Path, say: Say, lim
 
     Raises `LabError` when it fails or takes longer than `limit_seconds`.
     """
-    began, lines = time.monotonic(), list[str]()
+    began, cpu_before, lines = time.monotonic(), _cpu_seconds(), list[str]()
     with log.open("w", encoding="utf-8") as errors:
         process = subprocess.Popen(
             argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
@@ -71,7 +74,12 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], log: Path, say: Say, lim
             reader.join(timeout=_GOODBYE_SECONDS_MAX)
     if process.returncode != 0:
         raise _failed(argv, process.returncode, "".join(lines[-20:]) + log.read_text(encoding="utf-8"))
-    return Measured(seconds, peak.bytes, "".join(lines))
+    return Measured(seconds, _cpu_seconds() - cpu_before, peak.bytes, "".join(lines))
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _memory_bytes(root: psutil.Process) -> int:

@@ -24,7 +24,8 @@ _SKIP: Final = {"pulumi.com/skipAwait": "true"}
 def _unawaited(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
     if not args.type_.startswith("kubernetes:") or args.type_.rpartition(":")[2] not in _WAITED_FOR:
         return None
-    metadata: dict[str, Any] = dict(args.props["metadata"])  # type: ignore[arg-type]  no program of ours gives an Output
+    given: Any = args.props["metadata"]  # a plain dict: no program of ours gives an Output here
+    metadata = dict(given)
     metadata["annotations"] = {**metadata.get("annotations", {}), **_SKIP}
     return pulumi.ResourceTransformationResult({**args.props, "metadata": metadata}, args.opts)
 

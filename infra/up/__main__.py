@@ -25,7 +25,9 @@ def bring_up(chosen: Sequence[str], engine: Engine, settings: Path, program: lan
     one stack must not meet half of another.
     """
     engine.say(f"{len(chosen)} stacks: judging what they declare")
+    began = time.monotonic()
     refuse_breaches([built(stack, settings) for stack in chosen])
+    engine.say(f"{len(chosen)} stacks: judged, {time.monotonic() - began:.1f} s")
     with plugin.shared() as variables, language.served(program) as words:
         engine.create(chosen)
         for number, stack in enumerate(chosen, 1):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from infra.errors import InfraError
+from infra.up.locks import left_behind
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _COUNT: Final = re.compile(r"^\s+[+~-]* *(\d+ (?:created|updated|deleted|replaced|unchanged))$")
@@ -33,8 +37,20 @@ class Engine:
                 self._run(["stack", "init", stack])
 
     def up(self, stack: str, words: Sequence[str], variables: Mapping[str, str]) -> str:
-        """Apply a stack and return what happened to how many resources. Raises `InfraError`."""
-        lines = self._run([*_UP, "--stack", stack, *words], variables, self.say).splitlines()
+        """Apply a stack and return what happened to how many resources; a killed engine's lock is taken away first.
+
+        Raises `InfraError`.
+        """
+        argv = [*_UP, "--stack", stack, *words]
+        try:
+            said = self._run(argv, variables, self.say)
+        except InfraError as refused:
+            if not left_behind(refused.why, socket.gethostname(), psutil.pid_exists):
+                raise
+            self.say(f"  {stack}: its lock was left by an engine that is gone, and is taken away")
+            self._run(["cancel", "--yes", "--stack", stack])
+            said = self._run(argv, variables, self.say)
+        lines = said.splitlines()
         return ", ".join(found[1] for line in lines if (found := _COUNT.match(line))) or "nothing changed"
 
     def _run(
