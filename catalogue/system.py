@@ -160,10 +160,13 @@ class SourceTraffic(Strict):
 class Source(Strict):
     """Where the system lives today, by inventory host."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"jobs_left_behind"})
     web: SourceWeb
     database: SourceDatabase
     files: dict[Id, SourceFiles] = {}
     jobs: dict[Id, SourceJob] = {}
+    jobs_left_behind: list[Text] = []
+    """Lines of its users' crontabs that people decided not to carry: patterns of the whole line, as `* logrotate *`."""
     traffic: SourceTraffic
 
     def hosts(self) -> frozenset[str]:

@@ -14,13 +14,19 @@ from infra.errors import InfraError
 @functools.cache
 def core() -> Any:
     """Return a client of the core kinds. Raises `InfraError` when it is not known which cluster is meant."""
+    return client.CoreV1Api(connected())
+
+
+def connected() -> Any:
+    """Return a connection to the cluster of `KUBECONFIG`. Raises `InfraError` when that file cannot be used."""
     try:
-        return client.CoreV1Api(config.new_client_from_config(os.environ.get("KUBECONFIG")))
-    except config.ConfigException as bad:
+        return config.new_client_from_config(os.environ.get("KUBECONFIG"))
+    except Exception as bad:
+        # The client has no error of its own for a file that is no YAML, or YAML of another shape.
         raise InfraError(
             "cluster-unknown",
             what="it is not known which cluster is meant",
-            why=str(bad),
+            why=" ".join(f"{type(bad).__name__}: {bad}".split())[:400],
             state="nothing was asked and nothing was written",
             next="name its kubeconfig in KUBECONFIG",
         ) from bad

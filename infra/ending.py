@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import json
+import os
 import sys
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TextIO
 
 from catalogue.load import CatalogueError
 from infra.config import ConfigError
@@ -28,11 +32,15 @@ class UsageError(InfraError):
 
 def end(work: Callable[[], int], *, as_json: bool) -> int:
     """Do a command's work and return its exit status; known faults are told without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text, and must not end the talk
     try:
         return work()
-    except BrokenPipeError:
-        sys.stderr.close()
-        return YES
+    except OSError as bad:
+        if bad.filename is None:
+            raise
+        return _told(_of_file(bad), USAGE, as_json)
     except (InfraError, CatalogueError, ConfigError) as fault:
         told = thoughts(fault)
         return _told(told, USAGE if isinstance(told, UsageError) else FAILED, as_json)
@@ -63,14 +71,49 @@ def thoughts(fault: Exception) -> InfraError:
 
 def say(document: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Say a result once: as one JSON document, or as people read it."""
-    sys.stdout.write(f"{json.dumps(document, ensure_ascii=False, indent=1) if as_json else text.rstrip()}\n")
-    sys.stdout.flush()
+    with _whoever_listens(sys.stdout):
+        sys.stdout.write(f"{json.dumps(document, ensure_ascii=False, indent=1) if as_json else text.rstrip()}\n")
+
+
+def note(text: str) -> None:
+    """Say what happens now, on stderr."""
+    with _whoever_listens(sys.stderr):
+        sys.stderr.write(f"{text}\n")
+
+
+@contextlib.contextmanager
+def _whoever_listens(stream: TextIO) -> Iterator[None]:
+    """Let a reader that went away (`| head`, a closed terminal) end the talk and nothing else.
+
+    A deployment must not be broken off half-way because nobody reads of it, and the exit status stays the true one.
+    """
+    try:
+        yield
+        stream.flush()
+    except OSError as bad:
+        if bad.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        # What is still buffered goes where it disturbs nobody; else the interpreter would fail at its end.
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def _told(fault: InfraError, status: int, as_json: bool) -> int:
     thoughts = {name: getattr(fault, name) for name in ("code", "what", "why", "state", "next")}
-    sys.stderr.write(f"{json.dumps({'error': thoughts}, ensure_ascii=False) if as_json else fault}\n")
+    note(json.dumps({"error": thoughts}, ensure_ascii=False) if as_json else str(fault))
     return status
+
+
+def _of_file(bad: OSError) -> InfraError:
+    return UsageError(
+        "file-unusable",
+        what=f"{bad.filename} cannot be used",
+        why=bad.strerror or str(bad),
+        state="what was said above is done; nothing more was changed",
+        next="name another file or folder, or let it be read and written, then type the same command again",
+    )
 
 
 def _of_catalogue(fault: CatalogueError) -> InfraError:

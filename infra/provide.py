@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from kubernetes import config
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from catalogue.load import Catalogue, CatalogueError, load
 from catalogue.system import System
-from infra import naming
+from infra import cluster_api, naming
 from infra.config import catalogue_folder
 from infra.credentials import Done, Secrets
 from infra.errors import InfraError
@@ -79,13 +78,13 @@ def main() -> int:
         catalogue = load(catalogue_folder())
         region, admin = administrator(arguments.s3_credentials)
         store = ObjectStore(catalogue.province.target.object_store, region, admin)
-        secrets = Secrets.of(config.new_client_from_config(os.environ.get("KUBECONFIG")))
+        secrets = Secrets.of(cluster_api.connected())
         for system, done in provide(catalogue, secrets, store):
             sys.stdout.write(f"{system}: {'made' if done.made else 'kept'}  {done.name}\n")
     except (InfraError, CatalogueError) as fault:
         sys.stderr.write(f"{fault}\n")
         return 1
-    except (ApiException, HTTPError, config.ConfigException) as fault:
+    except (ApiException, HTTPError) as fault:
         sys.stderr.write(f"{_unreachable(fault)}\n")
         return 1
     return 0

@@ -228,8 +228,9 @@ def _wanted(state: RunState, plan: Plan, systems: Sequence[str], now: float, sto
 
 def _onward(state: RunState, plan: Plan, systems: Sequence[str], now: float) -> Decision:
     # A freeze that is open is ended before anything else: no other system's preparation may keep its citizens waiting.
-    for step in sorted(_steps(plan, systems), key=lambda step: not frozen(state, plan, step.system)):
-        system, is_frozen = state.system(step.system), frozen(state, plan, step.system)
+    freezes = {name: frozen(state, plan, name) for name in systems}
+    for step in sorted(_steps(plan, systems), key=lambda step: not freezes[step.system]):
+        system, is_frozen = state.system(step.system), freezes[step.system]
         if system.want is Want.PAUSE and not is_frozen:
             return End(Outcome.PAUSED, step.system)
         # A pause in the freeze is obeyed after it: citizens are waiting, or have been served while the jobs are armed

@@ -54,6 +54,13 @@ _leases = sql.Table(
 )
 _tokens = sql.Table("token", _metadata, sql.Column("last", sql.Integer, primary_key=True))
 
+# What every turn asks several times is written once: building a statement costs more than running it.
+_AFTER = sql.select(_events).where(_events.c.id > sql.bindparam("after")).order_by(_events.c.id)
+_AFTER_OF_RUN = _AFTER.where(_events.c.run == sql.bindparam("run"))
+_LAST = sql.select(_events.c.id, _events.c.hash).order_by(_events.c.id.desc()).limit(1)
+_RECORD = _events.insert()
+_HELD = sql.select(_leases.c.resource).where(_leases.c.token == sql.bindparam("token"))
+
 _APPEND_ONLY = (
     "CREATE TRIGGER IF NOT EXISTS event_never_changes BEFORE UPDATE ON event "
     "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
@@ -134,11 +141,10 @@ class Journal:
 
     def events(self, run: RunId | None = None, *, after: int = 0) -> list[Event]:
         """Return the records of one run, or of all, in order."""
-        query = sql.select(_events).where(_events.c.id > after).order_by(_events.c.id)
-        if run is not None:
-            query = query.where(_events.c.run == run)
+        query = _AFTER if run is None else _AFTER_OF_RUN
+        words = {"after": after} if run is None else {"after": after, "run": run}
         with self._read() as connection:
-            return [_event(row) for row in connection.execute(query)]
+            return [_event(row) for row in connection.execute(query, words)]
 
     def runs(self) -> list[tuple[RunId, str, float]]:
         """Return (run, plan, opened at) of every run, the oldest first."""
@@ -227,24 +233,17 @@ class Journal:
     def _insert(
         self, connection: sql.Connection, run: RunId, kind: Kind, step: StepId | None, content: Mapping[str, Json]
     ) -> Event:
-        last = connection.execute(
-            sql.select(_events.c.id, _events.c.hash).order_by(_events.c.id.desc()).limit(1)
-        ).one_or_none()
+        last = connection.execute(_LAST).one_or_none()
         number, previous = (last.id + 1, last.hash) if last else (1, _GENESIS)
         event = Event(number, self._clock.now(), run, kind, step, json.loads(json.dumps(dict(content))))
         digest = _hash(previous, event)
-        connection.execute(
-            _events.insert().values(
-                id=number, at=event.at, run=run, kind=kind, step=step, content=_canonical(event.content), hash=digest
-            )
-        )
+        row = {"id": number, "at": event.at, "run": run, "kind": kind, "step": step}
+        connection.execute(_RECORD, {**row, "content": _canonical(event.content), "hash": digest})
         return Event(number, event.at, run, kind, step, event.content, digest)
 
     def _assert_held(self, connection: sql.Connection, lease: Lease) -> None:
-        held = connection.execute(
-            sql.select(sql.func.count()).where(_leases.c.token == lease.token, _leases.c.resource.in_(lease.resources))
-        ).scalar_one()
-        if held != len(lease.resources):
+        held = set(connection.execute(_HELD, {"token": lease.token}).scalars())
+        if not held >= set(lease.resources):
             raise StepFailed(
                 "lease-lost",
                 what="another process has taken over this move",

@@ -217,7 +217,14 @@ class Workspace:
             return []  # said by whoever needs a host
         hosts = sorted({host for name in systems for host in pinned.catalogue.system(name).source.hosts()})
         return [
-            Finding(Severity.BLOCKER, failure.code, host, f"{failure.what}: {failure.why}", failure.next)
+            # The finding says where: its sentence need not begin with the host's name again.
+            Finding(
+                Severity.BLOCKER,
+                failure.code,
+                host,
+                f"{failure.what.removeprefix(f'{host} ')}: {failure.why}",
+                failure.next,
+            )
             for host, failure in self.remote.refusals(hosts).items()
         ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +23,30 @@ def _no_credentials_of_a_real_centre() -> Iterator[None]:
     kept = {name: os.environ.pop(name) for name in tuple(os.environ) if names_another_centre(name)}
     yield
     os.environ.update(kept)
+
+
+_stays_here = False
+
+
+def _refuse_the_network(event: str, what: tuple[object, ...]) -> None:
+    if not (_stays_here and event == "socket.connect" and isinstance(what[1], tuple)):
+        return
+    try:
+        loopback = ipaddress.ip_address(str(what[1][0])).is_loopback
+    except ValueError:
+        loopback = what[1][0] == "localhost"
+    assert loopback, f"a fast test connects to {what[1]}: only the live ring may leave this machine's loopback"
+
+
+sys.addaudithook(_refuse_the_network)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(request: pytest.FixtureRequest) -> Iterator[None]:
+    global _stays_here  # noqa: PLW0603 (an audit hook cannot be taken away again)
+    _stays_here = request.node.get_closest_marker("live") is None
+    yield
+    _stays_here = False
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from catalogue.load import Catalogue, load
 from catalogue.system import System
-from infra import naming
+from infra import ending, naming
 from infra.config import catalogue_folder
 from infra.deploy import cluster, release, smoke
 from infra.deploy.engine import Stack
@@ -41,10 +41,11 @@ def _run(words: argparse.Namespace) -> int:
     began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     catalogue = load(catalogue_folder())
     system, wanted = _system(catalogue, words.system), _wanted(words, catalogue)
-    stack, namespace = Stack(system.id, words.policy_pack), naming.app_namespace(system.id)
+    trusted = smoke.trust(words.ca or (Path(given) if (given := os.environ.get("DCSHIFT_CA")) else None))
+    stack, namespace = Stack(system.id, _policy_pack(words.policy_pack)), naming.app_namespace(system.id)
 
     def note(text: str) -> None:
-        sys.stderr.write(f"{time.monotonic() - began:6.1f} s  {text}\n")
+        ending.note(f"{time.monotonic() - began:6.1f} s  {text}")
 
     if words.preview:
         found = release.judge(stack, namespace, wanted)
@@ -57,7 +58,7 @@ def _run(words: argparse.Namespace) -> int:
         host=f"{web.host}.{catalogue.province.domain}",
         address=catalogue.province.target.gateway_address,
         paths=tuple(dict.fromkeys([web.health, web.ready, *web.pages])),
-        authority=words.ca or (Path(given) if (given := os.environ.get("DCSHIFT_CA")) else None),
+        trust=trusted,
     )
     done = release.deploy(
         stack,
@@ -92,6 +93,22 @@ def _system(catalogue: Catalogue, given: str) -> System:
             next=f"dcshift deploy {known[0]} --release …",
         )
     return catalogue.system(given)
+
+
+def _policy_pack(given: str | None) -> str | None:
+    if given is None:
+        return None
+    pack = Path(given)  # the folder, or the program in it
+    described = (pack if pack.is_dir() else pack.parent) / "PulumiPolicy.yaml"
+    if pack.exists() and described.is_file():
+        return given
+    raise UsageError(
+        "policy-pack-unusable",
+        what=f"--policy-pack {given} is no policy pack",
+        why=f"there is no {described if pack.exists() else pack}",
+        state="nothing was deployed",
+        next="name the folder of a policy pack, or leave the option out",
+    )
 
 
 def _wanted(words: argparse.Namespace, catalogue: Catalogue) -> release.Wanted:

@@ -11,6 +11,7 @@ import argparse
 import re
 import sys
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from infra import ending
@@ -25,16 +26,17 @@ from infra.reachability.proof import Proof, prove
 from infra.render.building import built
 from infra.render.declared import stacks
 from infra.render.manifests import manifests
+from infra.render.stack_files import FOLDER
 
 _TARGET: Final = re.compile(r"(?P<name>[^:]+)(:(?P<port>[a-z0-9-]+)(/(?P<protocol>[a-zA-Z]+))?)?")
 Told = tuple[dict[str, Any], str, int]
 
 
-def centre() -> Centre:
+def centre(settings_folder: Path = FOLDER) -> Centre:
     """Build every stack, each with its schema migration, and read the network from the manifests."""
     documents, settings = [], None
     for stack in stacks():
-        made = built(stack, migrate="true")
+        made = built(stack, settings_folder, migrate="true")
         documents += [manifest.document for manifest in manifests(made)]
         settings = settings or made.settings
     assert settings is not None
@@ -168,14 +170,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="dcshift network", description=__doc__)
     parser.add_argument("source", nargs="?", help="who sends, such as portal/web or internet")
     parser.add_argument("target", nargs="?", help="who receives, with a port: portal/database:5432")
+    parser.add_argument("--settings", type=Path, default=FOLDER, help="folder of the stacks' own settings")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     given = parser.parse_args()
 
     def work() -> int:
-        if given.source and not given.target:
+        if given.source is not None and given.target is None:
             raise _unclear("a sender alone is no path: name the receiver too")
-        found = centre()
-        document, text, status = asked(found, given.source, given.target) if given.source else whole(found)
+        found = centre(given.settings)
+        document, text, status = whole(found) if given.source is None else asked(found, given.source, given.target)
         ending.say(document, text, as_json=given.json)
         return status
 

@@ -61,11 +61,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="dcshift render", description=__doc__)
     parser.add_argument("--stack", help="only this stack")
     parser.add_argument("--output", type=Path, default=Path("build/render"), help="folder for the manifests")
+    parser.add_argument("--settings", type=Path, default=FOLDER, help="folder of the stacks' own settings")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     given = parser.parse_args()
 
     def work() -> int:
-        document, text = render(given.output, given.stack)
+        document, text = render(given.output, given.stack, given.settings)
         ending.say(document, text, as_json=given.json)
         return ending.YES
 

@@ -20,11 +20,17 @@ from migration.adapters import command
 from migration.adapters.playbook_outcome import Outcome, judge
 from migration.errors import UsageError
 from migration.model.words import Json
+from migration.movers import memory
 from migration.ports import PlaybookResult
 
 PLAYBOOKS: Final = Path(__file__).resolve().parents[2] / "playbooks"
 _SECRET_CHARACTERS_MIN: Final = 8
 _LOGS_MAX: Final = 200
+_PASSED_ON: Final = ("PATH", "HOME", "USER", "PYTHONPATH", "SSH_AUTH_SOCK")
+"""Only what Ansible needs: an environment is readable by every process of the same user.
+
+The last one names the socket of the operator's agent, not a key: without it, whoever keeps keys there reaches no host.
+"""
 
 
 class AnsiblePlaybooks:
@@ -55,10 +61,11 @@ class AnsiblePlaybooks:
     ) -> PlaybookResult:
         """Run `<playbook>.yml` against exactly these hosts; `check` only says what it would change.
 
-        Raises `StepFailed` with the failed task, the host and the reason; on any exception, an interrupt included, the
-        playbook and all of its processes on this machine are ended first.
+        Raises `UsageError` when it cannot be begun, and `StepFailed` with the failed task, the host and the reason. On
+        any exception, an interrupt included, the playbook and all of its processes on this machine are ended first.
         """
         self._refuse_bad_request(playbook, limit, secrets or {})
+        memory.folder()  # asked here too: what the job host finds wanting is told in fewer words
         job: dict[str, Json] = {
             "playbook": f"{playbook}.yml",
             "project": str(self._project),
@@ -94,8 +101,7 @@ class AnsiblePlaybooks:
 
     def _serve(self, job: Mapping[str, Json], timeout_seconds: float) -> Outcome:
         outcome = Outcome()
-        # Only what Ansible needs: an environment is readable by every process of the same user.
-        env = {key: os.environ[key] for key in ("PATH", "HOME", "USER", "PYTHONPATH") if key in os.environ}
+        env = {key: os.environ[key] for key in _PASSED_ON if key in os.environ}
         process = command.start(
             [sys.executable, "-m", "migration.adapters.job_host"],
             env={**env, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"},

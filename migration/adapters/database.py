@@ -6,35 +6,27 @@ The source is only ever read, fenced and marked; its rows are never written.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import psycopg
 
-from migration.adapters import database_content, database_settings, database_target, postgres
+from migration.adapters import database_content, database_proof, database_settings, database_target
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
 from migration.adapters.database_access import PORT, Access
-from migration.errors import BlockedError, MigrationError, StepFailed
+from migration.adapters.database_sessions import Sessions
+from migration.errors import BlockedError, MigrationError
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
-from migration.movers import claim, identity, large_objects, link, stream
+from migration.movers import claim, identity, link, stream
 from migration.movers.job import PostgresJob
-from migration.movers.link import Connection, Endpoint
+from migration.movers.link import Connection
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
-from migration.verification.grants import prove_grants
-from migration.verification.large_objects import prove_large_objects
-from migration.verification.rows import prove_materialised_views, prove_rows
-from migration.verification.schema import prove_schema
-from migration.verification.sequences import prove_sequences
-from migration.verification.settings import prove_settings
 
 _LAG_BYTES_MAX: Final = 1_048_576
 _CATCH_UP_SECONDS_MAX: Final = 1_800.0
 _COPY_SECONDS_MAX: Final = 24 * 3_600.0
-# Reading what the slot keeps reads the server's log: citizens do not wait longer than this for it.
-_SOURCE_SECONDS_MAX: Final = 5.0
 
 
 class PostgresMove:
@@ -54,6 +46,7 @@ class PostgresMove:
         self._context, self._playbooks, self._units, self._clock = context, playbooks, units, clock
         self._remote = remote
         self._access = Access(context, cluster, source_port)
+        self._at = Sessions(self._access)
         self._system = context.system.id
         self._unit = f"{self._system}-database"
         self._owner = context.contract.database.owner
@@ -65,10 +58,10 @@ class PostgresMove:
         facts, contract = self._context.facts.database, self._context.contract.database
         found = list(findings.from_inventory(facts))
         try:
-            with self._target() as target:
+            with self._at.target() as target:
                 found += findings.from_target(target, facts, contract)
                 if self._access.source_password() is not None:
-                    with self._source() as source:
+                    with self._at.source() as source:
                         found += self._of_both(source, target)
                         found += findings.from_stream(source, target, self._system, self._name)
         except (psycopg.Error, MigrationError) as failure:
@@ -89,15 +82,15 @@ class PostgresMove:
     def prepare(self) -> Facts:
         password = self._access.make_source_password()
         self._play("prepare", {"postgres_source_password": password})
-        with self._source() as source, self._target() as target:
-            turn = self._take_turn(source)
+        with self._at.source() as source, self._at.target() as target:
+            turn = self._at.take_turn(source)
             ended = database_target.set_read_only(target, self._owner, True)
         return {"role": self._name, "turn": turn, "target_sessions_ended": ended}
 
     def prepared(self) -> Probe:
         if self._access.source_password() is None:
             return Probe(ProbeState.NOT_DONE, "the migration has no role at the source")
-        return self._probe(self._is_prepared)
+        return self._at.ask(self._is_prepared)
 
     def _is_prepared(self, source: Connection, target: Connection) -> Probe:
         if link.rows(source, "SELECT to_regprocedure('dcshift.fence(bigint)')")[0][0] is None:
@@ -109,7 +102,7 @@ class PostgresMove:
     def unprepare(self) -> None:
         # The playbook takes the turn, so it comes before anything that a process whose turn is over must not do.
         self._play("rollback", {})
-        with self._target() as target:
+        with self._at.target() as target:
             database_target.set_read_only(target, self._owner, False)
         self._access.forget_source_password()
 
@@ -132,7 +125,7 @@ class PostgresMove:
     # Replicate
 
     def replicate(self, on_progress: OnProgress) -> Facts:
-        with self._source() as source, self._target() as target:
+        with self._at.source() as source, self._at.target() as target:
             found = list(self._of_both(source, target))
         if blockers := [finding for finding in found if finding.severity is Severity.BLOCKER]:
             raise BlockedError(
@@ -163,7 +156,7 @@ class PostgresMove:
     def replicated(self) -> Probe:
         if self._access.source_password() is None:
             return Probe(ProbeState.NOT_DONE, "the migration has no role at the source")
-        return self._probe(self._is_replicated)
+        return self._at.ask(self._is_replicated)
 
     def _is_replicated(self, source: Connection, target: Connection) -> Probe:
         phase = claim.phase(target, self._system)
@@ -180,18 +173,18 @@ class PostgresMove:
     def unreplicate(self) -> None:
         prepared = self._access.source_password() is not None
         if prepared:
-            with self._source() as source:
-                self._take_turn(source)
+            with self._at.source() as source:
+                self._at.take_turn(source)
         self._units.stop(self._unit)
         program = f"dcshift-mover-{self._system}"
-        with self._target() as target:
+        with self._at.target() as target:
             claim.end_sessions(target, program)
             claim.clean(target, self._system, self._owner, self._name)
             claim.leave(target)
         if not prepared:
             return
-        with self._source() as source:
-            self._take_turn(source)
+        with self._at.source() as source:
+            self._at.take_turn(source)
             claim.end_sessions(source, program)
             stream.drop_slot(source, self._name)
             link.run(source, "DROP PUBLICATION IF EXISTS dcshift")
@@ -200,11 +193,11 @@ class PostgresMove:
     # Quiesce
 
     def fence(self) -> Facts:
-        with self._source() as source, self._target() as target:
+        with self._at.source() as source, self._at.target() as target:
             return freeze.fence(source, target, self._context.token(), self._clock)
 
     def fenced(self) -> Probe:
-        return self._probe_source(freeze.fenced)
+        return self._at.ask_source(freeze.fenced)
 
     def unfence(self) -> None:
         """Open the fence without the target: it keeps our password for the source, but it may be what has failed."""
@@ -215,7 +208,7 @@ class PostgresMove:
             except MigrationError as unread:
                 self._unfence_on_its_host(unread)
                 return
-        with self._source() as source:
+        with self._at.source() as source:
             freeze.unfence(source, self._context.token())
 
     def _unfence_on_its_host(self, unread: MigrationError) -> None:
@@ -225,18 +218,18 @@ class PostgresMove:
         freeze.unfence_on_its_host(self._remote, facts.host, facts.name, self._context.token())
 
     def at_rest(self) -> Probe:
-        return self._probe_source(lambda source: freeze.at_rest(source, self._name))
+        return self._at.ask_source(lambda source: freeze.at_rest(source, self._name))
 
     # Cutover
 
     def hand_over(self) -> Facts:
-        with self._source() as source:
-            self._take_turn(source)
+        with self._at.source() as source:
+            self._at.take_turn(source)
             return self._hand_over(source)
 
     def _hand_over(self, source: Connection) -> Facts:
         job = self._job()
-        with self._target() as target:
+        with self._at.target() as target:
             if claim.phase(target, self._system) == claim.HANDED_OVER:
                 database_target.set_read_only(target, self._owner, False)
                 return {"repeated": True}
@@ -245,14 +238,14 @@ class PostgresMove:
             # An earlier attempt may have died after it stopped the stream.
             stream.enable(self._name, "dcshift", source, target)
             facts = freeze.carry_rest(job, source, target)
-            self._take_turn(source)  # carrying took its time; what follows opens the target
+            self._at.take_turn(source)  # carrying took its time; what follows opens the target
             freeze.stop_following(job, source, target)
             claim.set_phase(target, claim.HANDED_OVER)
             ended = database_target.set_read_only(target, self._owner, False)
         return {**facts, "target_sessions_ended": ended}
 
     def handed_over(self) -> Probe:
-        return self._probe(self._is_handed_over)
+        return self._at.ask(self._is_handed_over)
 
     def _is_handed_over(self, _: Connection, target: Connection) -> Probe:
         phase = claim.phase(target, self._system)
@@ -261,8 +254,8 @@ class PostgresMove:
         return Probe(ProbeState.DONE, "the target follows no more and lets the application write")
 
     def take_back(self) -> None:
-        with self._source() as source, self._target() as target:
-            self._take_turn(source)
+        with self._at.source() as source, self._at.target() as target:
+            self._at.take_turn(source)
             database_target.set_read_only(target, self._owner, True)
             if claim.phase(target, self._system) in (claim.HANDED_OVER, claim.FOLLOWING):
                 stream.enable(self._name, "dcshift", source, target)
@@ -271,8 +264,8 @@ class PostgresMove:
     # Watch
 
     def retire_stream(self) -> Facts:
-        with self._source() as source, self._target() as target:
-            self._take_turn(source)
+        with self._at.source() as source, self._at.target() as target:
+            self._at.take_turn(source)
             dropped = stream.drop_subscription(target, self._name)
             slot = stream.drop_slot(source, self._name)
             link.run(source, "DROP PUBLICATION IF EXISTS dcshift")
@@ -283,7 +276,7 @@ class PostgresMove:
         return {"subscription_dropped": dropped, "slot_dropped": slot, "identities_put_back": put_back}
 
     def stream_retired(self) -> Probe:
-        return self._probe(self._is_retired)
+        return self._at.ask(self._is_retired)
 
     def _is_retired(self, source: Connection, target: Connection) -> Probe:
         subscription = link.rows(target, "SELECT 1 FROM pg_subscription WHERE subname = %s", (self._name,))
@@ -294,70 +287,4 @@ class PostgresMove:
     # Proofs
 
     def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
-        source, target = self._access.places()
-        try:
-            with postgres.moment(source, target, self._clock, frozen=frozen, seconds_max=seconds_max) as moment:
-                changed = () if frozen else self._changed_objects()
-                return [
-                    prove_rows(moment),
-                    prove_sequences(moment),
-                    prove_large_objects(moment, changed=changed),
-                    prove_schema(moment),
-                    prove_grants(moment),
-                    prove_materialised_views(moment),
-                    prove_settings(moment),
-                ]
-        except (psycopg.Error, StepFailed) as failure:
-            # A check that could not run is a failure, never a silence.
-            why = failure.why if isinstance(failure, StepFailed) else str(failure).strip()
-            names = ("rows", "sequences", "large-objects", "schema", "grants", "materialised-views", "settings")
-            return [Proof(name, False, "the comparison could not be made", {}, (why,)) for name in names]
-
-    def _changed_objects(self) -> set[int]:
-        with self._source() as source, self._target() as target:
-            xmin = link.rows(target, "SELECT snapshot_xmin FROM dcshift.claim")[0][0]
-            changed, deleted = large_objects.changed_since(source, target, int(xmin))
-        return {*changed, *deleted}
-
-    # Sessions
-
-    @contextmanager
-    def _source(self) -> Iterator[Connection]:
-        with self._session(self._access.source()) as connection:
-            yield connection
-
-    @contextmanager
-    def _target(self) -> Iterator[Connection]:
-        with self._session(self._access.target()) as connection:
-            yield connection
-
-    @contextmanager
-    def _session(self, endpoint: Endpoint, *, statement_seconds: float = 60.0) -> Iterator[Connection]:
-        # Nothing long runs in these sessions, and in the freeze citizens wait for them.
-        with link.session(
-            endpoint,
-            program=postgres.PROGRAM,
-            statement_seconds=statement_seconds,
-            silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX,
-        ) as connection:
-            yield connection
-
-    def _take_turn(self, source: Connection) -> int:
-        token = self._context.token()
-        link.rows(source, "SELECT dcshift.take_turn(%s)", (token,))
-        return token
-
-    def _probe_source(self, ask: Callable[[Connection], Probe]) -> Probe:
-        """Ask the source alone, which must be possible while the target is dead and citizens wait."""
-        try:
-            with self._session(self._access.source(), statement_seconds=_SOURCE_SECONDS_MAX) as source:
-                return ask(source)
-        except (psycopg.Error, MigrationError) as failure:
-            return Probe(ProbeState.UNKNOWN, f"the source did not answer: {str(failure).strip()[:300]}")
-
-    def _probe(self, ask: freeze.Ask) -> Probe:
-        try:
-            with self._source() as source, self._target() as target:
-                return ask(source, target)
-        except (psycopg.Error, MigrationError) as failure:
-            return Probe(ProbeState.UNKNOWN, f"a side did not answer: {str(failure).strip()[:300]}")
+        return database_proof.prove(self._at, self._clock, frozen=frozen, seconds_max=seconds_max)

@@ -13,23 +13,19 @@ from typing import Final, Protocol
 from pydantic import SecretStr
 
 from catalogue.target import TargetBucket
-from migration.adapters import files_findings, files_proof, s3
+from migration.adapters import files_check, files_proof
 from migration.adapters.database_freeze import wait_for_unit
-from migration.errors import MigrationError, StepFailed
+from migration.errors import StepFailed
 from migration.model.context import SystemContext
-from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof, Severity
+from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof
 from migration.movers import files
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
-from migration.movers.files_names import HANDED_OVER, MANIFEST, RESERVED, path_of
+from migration.movers.files_names import HANDED_OVER, MANIFEST
 from migration.movers.files_store import Store
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
 
 _BULK_SECONDS_MAX: Final = 24 * 3_600.0
-_SPACE_FACTOR: Final = 1.1
-_DIFFERENCES_MAX: Final = 20
-_NAMED_MAX: Final = 3
-_PROBE: Final = f"{RESERVED}probe"
 Transport = Callable[[str], list[str]]
 
 
@@ -89,33 +85,14 @@ class BucketMove:
     # Checks
 
     def check(self) -> Sequence[Finding]:
-        found: list[Finding] = []
-        for name, facts in self._context.facts.files.items():
-            where = f"{facts.host}:{facts.path}"
-            found += files_findings.from_survey(name, facts, self._context.system.source.files[name].left_behind)
-            folder = self._context.state_folder
-            free, needed = shutil.disk_usage(folder).free, int(facts.size_bytes * _SPACE_FACTOR)
-            if free < needed and not self._staging(name).exists():
-                what = f"staging needs {needed:,} bytes in {folder}, {free:,} are free"
-                found.append(
-                    Finding(Severity.BLOCKER, "staging-space", where, what, "make room, or move DCSHIFT_STATE")
-                )
-        try:
-            for job in self._jobs:
-                found += _of_store(job)
-        except (MigrationError, KeyError) as failure:
-            what = f"the bucket could not be looked at: {failure.args[0] if failure.args else failure}"
-            found.append(
-                Finding(Severity.BLOCKER, "bucket-not-read", self._system, what, "pulumi up, then dcshift check")
-            )
-        return found
+        return files_check.findings(self._context, lambda: self._jobs, self._staging)
 
     # Prepare
 
     def prepare(self) -> Facts:
         facts: dict[str, Json] = {}
         for job in self._jobs:
-            trust = s3.probe(_bucket(job), _PROBE)
+            trust = files_check.probe(job)
             if not (trust.writable and trust.refuses_wrong_md5):
                 why = trust.answer or "it accepted an object whose MD5 was wrong"
                 raise _untrusted(job, why)
@@ -226,73 +203,7 @@ class BucketMove:
     # Proofs
 
     def prove(self, *, frozen: bool, full: bool) -> Sequence[Proof]:
-        figures: dict[str, Json] = {}
-        differences: list[str] = []
-        gone: list[str] = []
-        total = bytes_total = 0
-        for job in self._jobs:
-            try:
-                seen = files_proof.compare(job, frozen=frozen, full=full, now=self._clock.now())
-            except (MigrationError, OSError) as failure:
-                # A check that could not run is a failure, never a silence.
-                why = failure.why if isinstance(failure, MigrationError) else str(failure)
-                differences.append(f"{job.name}: the comparison could not be made: {why}")
-                continue
-            total, bytes_total = total + seen.files, bytes_total + seen.bytes
-            differences += seen.differences
-            figures[job.name] = {
-                "files": seen.files,
-                "bytes": seen.bytes,
-                "read_back": seen.read_back,
-                "listed": seen.listed,
-                "asked_for": seen.asked_for,
-                "changed_meanwhile": seen.changed_meanwhile,
-                "written_since": seen.written_since,
-                "deleted_since": len(seen.deleted_since),
-            }
-            gone += sorted(seen.deleted_since)
-        figures |= {"files": total, "bytes": bytes_total, "differences": len(differences)}
-        how = "every byte read back" if full else "names, sizes and hashes"
-        sentence = f"{total:,} files with {bytes_total:,} bytes are equal ({how})"
-        if gone:
-            figures["deleted_since_names"] = list(gone[:_DIFFERENCES_MAX])
-            named = ", ".join(gone[:_NAMED_MAX]) + (" and others" if len(gone) > _NAMED_MAX else "")
-            were, are = ("was", "is") if len(gone) == 1 else ("were", "are")
-            sentence = (
-                f"{total - len(gone):,} of {total:,} files are equal ({how}); warning: {len(gone):,} {were} in the "
-                f"bucket at the release and {are} gone since: {named}"
-            )
-        if differences:
-            sentence = f"{len(differences)} files differ"
-        return [Proof("files", not differences, sentence, figures, tuple(differences[:_DIFFERENCES_MAX]))]
-
-
-def _bucket(job: FilesJob) -> s3.Bucket:
-    return s3.Bucket(job.endpoint, job.region, job.bucket, job.access_key, job.secret_key.get_secret_value())
-
-
-def _of_store(job: FilesJob) -> list[Finding]:
-    where = f"{job.endpoint}/{job.bucket}"
-    trust = s3.probe(_bucket(job), _PROBE)
-    if not trust.writable:
-        what = f"the bucket cannot be written: {trust.answer}"
-        return [Finding(Severity.BLOCKER, "bucket-not-writable", where, what, "pulumi up on the system's data layer")]
-    found = []
-    if not trust.refuses_wrong_md5:
-        what = "the store accepted an object whose MD5 was wrong: damage on the way would not be noticed"
-        found.append(Finding(Severity.BLOCKER, "store-accepts-wrong-checksum", where, what, "use another store"))
-    if not trust.etag_is_md5:
-        what = "the store's ETag is not the MD5 of the content; written objects cannot be verified by it"
-        found.append(
-            Finding(Severity.BLOCKER, "store-etag-opaque", where, what, "use a bucket without its own encryption")
-        )
-    if not job.staging.is_dir() or not Index(job.staging).entries():
-        others = [one.key for one in Store(job).list() if path_of(one.key) is not None]
-        if others:
-            what = f"the bucket already holds {len(others)} objects, such as {others[0]}"
-            advice = "empty it by hand unless an interrupted move of ours left them: equal ones are kept"
-            found.append(Finding(Severity.WARNING, "bucket-not-empty", where, what, advice))
-    return found
+        return [files_proof.prove(self._jobs, frozen=frozen, full=full, now=self._clock.now())]
 
 
 def _said(one: files.Pass) -> dict[str, Json]:

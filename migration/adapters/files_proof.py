@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from migration.errors import MigrationError
+from migration.model.words import Json, Proof
 from migration.movers import files_source
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
@@ -17,6 +20,8 @@ from migration.movers.files_store import Listed, Store, md5_of
 # A host's clock may be off by some seconds; a file changed this long before the last pass must have been carried by it.
 _CLOCKS = timedelta(seconds=10)
 _REPEATS = 3
+_DIFFERENCES_MAX = 20
+_NAMED_MAX = 3
 _LISTED_SECONDS_MAX = 600.0
 _EQUAL, _DIFFERS, _GONE, _WRITTEN = "equal", "differs", "gone", "written"
 
@@ -185,3 +190,46 @@ def _read_back(job: FilesJob, store: Store, entries: list[Entry], seen: Compared
         elif answer == _DIFFERS:
             seen.differences.append(f"file {shown(entry.path)}: content differs (read back)")
     seen.read_back = len(entries)
+
+
+def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> Proof:
+    """Compare every set, and say in one sentence what is equal; objects gone since the release are a warning."""
+    figures: dict[str, Json] = {}
+    differences: list[str] = []
+    gone: list[str] = []
+    total = bytes_total = 0
+    for job in jobs:
+        try:
+            seen = compare(job, frozen=frozen, full=full, now=now)
+        except (MigrationError, OSError) as failure:
+            # A check that could not run is a failure, never a silence.
+            why = failure.why if isinstance(failure, MigrationError) else str(failure)
+            differences.append(f"{job.name}: the comparison could not be made: {why}")
+            continue
+        total, bytes_total = total + seen.files, bytes_total + seen.bytes
+        differences += seen.differences
+        figures[job.name] = {
+            "files": seen.files,
+            "bytes": seen.bytes,
+            "read_back": seen.read_back,
+            "listed": seen.listed,
+            "asked_for": seen.asked_for,
+            "changed_meanwhile": seen.changed_meanwhile,
+            "written_since": seen.written_since,
+            "deleted_since": len(seen.deleted_since),
+        }
+        gone += sorted(seen.deleted_since)
+    figures |= {"files": total, "bytes": bytes_total, "differences": len(differences)}
+    how = "every byte read back" if full else "names, sizes and hashes"
+    sentence = f"{total:,} files with {bytes_total:,} bytes are equal ({how})"
+    if gone:
+        figures["deleted_since_names"] = list(gone[:_DIFFERENCES_MAX])
+        named = ", ".join(gone[:_NAMED_MAX]) + (" and others" if len(gone) > _NAMED_MAX else "")
+        were, are = ("was", "is") if len(gone) == 1 else ("were", "are")
+        sentence = (
+            f"{total - len(gone):,} of {total:,} files are equal ({how}); warning: {len(gone):,} {were} in the "
+            f"bucket at the release and {are} gone since: {named}"
+        )
+    if differences:
+        sentence = f"{len(differences)} files differ"
+    return Proof("files", not differences, sentence, figures, tuple(differences[:_DIFFERENCES_MAX]))

@@ -25,6 +25,9 @@ from typing import Any, Final, TextIO
 
 import psutil
 
+from migration.errors import UsageError
+from migration.movers.memory import folder as memory_folder
+
 PREFIX: Final = "dcshift-job-"
 """Names the private folder `dcshift-job-<pid>-…` of a job host, so that another can see that its owner is dead."""
 MARKER: Final = "DCSHIFT_JOB"
@@ -164,14 +167,6 @@ def sweep(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def memory_folder() -> Path:
-    """Return a folder in memory for what may not reach a disk."""
-    for folder in (Path("/dev/shm"), Path("/run/shm"), Path(f"/run/user/{os.getuid()}")):  # noqa: S108
-        if folder.is_dir() and os.access(folder, os.W_OK):
-            return folder
-    return Path(tempfile.gettempdir())
-
-
 def _room(folder: Path) -> str:
     return f"{shutil.disk_usage(folder).free:,} bytes are free in {folder}"
 
@@ -221,7 +216,12 @@ def main() -> int:
     os.dup2(2, 1)
     job = json.loads(sys.stdin.readline())
     report = Reporter(events, Redactor(job["secrets"]))
-    memory = memory_folder()
+    try:
+        memory = memory_folder()
+    except UsageError as refused:
+        report("said", text=str(refused))
+        report("end", status="failed", rc=254)
+        return 0
     sweep(memory)
     try:
         private = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=memory))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fnmatch
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -16,6 +17,7 @@ from migration.ports import Clock, Cluster, CronJobState, Playbooks
 
 _RUN_SECONDS_MAX: Final = 120
 """How long a run that is under way at the source may take to end."""
+_LINE_SHOWN_MAX: Final = 120
 _NO_JOBS: Final = Probe(ProbeState.NOT_DONE, "it has no jobs: nothing is put to rest here and nothing is armed")
 """Not done, on either side: a way back must see its end, and to do nothing once more costs nothing."""
 
@@ -46,7 +48,20 @@ class CronMove:
                         f"pulumi up --stack {self._context.system.id}",
                     )
                 )
-        return found
+        return [*found, *self._stray()]
+
+    def _stray(self) -> Iterator[Finding]:
+        """Name what else is scheduled at the source: it would go on there, or be missed on the target, unseen."""
+        system = self._context.system
+        for job in self._context.facts.stray_jobs:
+            if not any(fnmatch.fnmatchcase(job.line, pattern) for pattern in system.source.jobs_left_behind):
+                yield Finding(
+                    Severity.BLOCKER,
+                    "job-undeclared",
+                    f"{job.host}/{job.user}/{job.where}",
+                    f"no system declares what is scheduled there: {job.line[:_LINE_SHOWN_MAX]}",
+                    f"declare it in jobs, or name it in source.jobs_left_behind of {system.id}; then survey and plan",
+                )
 
     def disarm_source(self) -> Facts:
         """Run `quiesce` on each host that has a crontab of ours; it waits for runs under way.
@@ -130,7 +145,7 @@ class CronMove:
             for name in self._names:
                 differences += self._judge(name, source.get(name), target.get(name), serving)
         except StepFailed as unread:
-            differences.append(f"it could not be read: {unread.why}")
+            differences.append(f"it could not be read: {unread.what}: {unread.why}")
         where = f"on the {serving} alone" if serving else "on no side"
         sentence = f"{len(self._names)} jobs are armed {where}" if not differences else differences[0]
         if self._not_run and not differences:

@@ -231,11 +231,12 @@ class KubernetesCluster:
         if self._client is None:
             try:
                 self._client = config.new_client_from_config(config_file=str(self._kubeconfig))
-            except (config.ConfigException, OSError) as bad:
+            except Exception as bad:
+                # The client has no error of its own for a file that is no YAML, or YAML of another shape.
                 raise StepFailed(
                     "kubeconfig-unusable",
                     what=f"{self._kubeconfig} cannot be used",
-                    why=str(bad)[:400],
+                    why=" ".join(f"{type(bad).__name__}: {bad}".split())[:400],
                     state="nothing was changed",
                     next="set KUBECONFIG to the target's kubeconfig file   (in the lab: dcshift lab up)",
                 ) from bad

@@ -93,8 +93,10 @@ def judge(playbook: str, limit: Sequence[str], outcome: Outcome, timeout_seconds
 
 def unreachable(playbook: str, reasons: Mapping[str, str]) -> StepFailed:
     """Return the error that tells an absent host from a refused key and from a host with another identity."""
-    text = "; ".join(f"{host}: {' '.join(message.split())}" for host, message in sorted(reasons.items()))
-    names = ", ".join(sorted(reasons))
+    said = {host: " ".join(message.split()) for host, message in sorted(reasons.items())}
+    # One host is named by the first thought alone.
+    text = next(iter(said.values())) if len(said) == 1 else "; ".join(f"{host}: {each}" for host, each in said.items())
+    names = ", ".join(said)
     again = "dcshift survey" if playbook == _SURVEY else "dcshift run"
     code, what = "host-unreachable", f"{names} cannot be reached over SSH"
     next_step = f"start the host or correct ansible_host in the inventory, then: {again}"

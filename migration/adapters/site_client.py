@@ -8,13 +8,35 @@ from pathlib import Path
 
 import httpx
 
+from migration.errors import UsageError
+
+
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Return whom to trust: the authority of a file, or those of this machine.
+
+    Raises `UsageError` (authority-unusable) when the file is not there, cannot be read or holds no certificate.
+    """
+    try:
+        return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except (OSError, ValueError) as bad:  # an error of ssl is an OSError
+        raise UsageError(
+            "authority-unusable",
+            what=f"the authority of the public certificates cannot be read from {ca_file}",
+            why=getattr(bad, "reason", None) or getattr(bad, "strerror", None) or str(bad),
+            state="no site was asked; nothing was changed by this command",
+            next="export DCSHIFT_CA=ca.pem   a file with the authority's certificate (PEM), or unset it",
+        ) from bad
+
 
 class SiteClient:
-    """HTTPS to one host name at one address, with the certificate checked against that name."""
+    """HTTPS to one host name at one address, with the certificate checked against that name.
+
+    Raises `UsageError` as `trust` does.
+    """
 
     def __init__(self, host: str, address: str, port: int = 443, *, ca_file: Path | None = None) -> None:
         self.host, self.address, self.port = host, address, port
-        self._trust = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        self._trust = trust(ca_file)
 
     def get(self, path: str, *, timeout_seconds: float = 10.0) -> tuple[int, str, Mapping[str, str]]:
         """Return status, text and headers; raises `httpx.HTTPError` when there is no answer."""

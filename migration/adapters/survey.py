@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from migration.model.inventory import (
     HostFacts,
     Inventory,
     JobFacts,
+    StrayJobFacts,
     SystemFacts,
     TrafficFacts,
     WebFacts,
@@ -40,7 +41,18 @@ def crontabs(system: System) -> dict[tuple[str, str], dict[str, list[str]]]:
     return found
 
 
-def variables(systems: Iterable[System]) -> dict[str, Json]:
+def _known(systems: Iterable[System], host: str) -> list[list[str]]:
+    """Return the words of every job that the catalogue declares on a host."""
+    return [
+        words
+        for system in systems
+        for (at, _), jobs in crontabs(system).items()
+        if at == host
+        for words in jobs.values()
+    ]
+
+
+def variables(systems: Sequence[System]) -> dict[str, Json]:
     """Return what survey.yml asks each host for."""
     asked: dict[str, list[dict[str, Any]]] = {
         name: []
@@ -60,7 +72,11 @@ def variables(systems: Iterable[System]) -> dict[str, Json]:
         for name, files in source.files.items():
             asked["file_tree_surveyed"].append({"name": f"{system.id}/{name}", "host": files.host, "path": files.path})
         for (host, user), words in crontabs(system).items():
-            asked["cron_jobs_surveyed"].append({**me, "host": host, "user": user, "words": words})
+            known = _known(systems, host)
+            asked["cron_jobs_surveyed"].append({**me, "host": host, "user": user, "words": words, "known": known})
+        # The user of the web service may have jobs that nobody thought of, above all where none is declared.
+        web = {"host": source.web.host, "unit": source.web.service, "words": {}}
+        asked["cron_jobs_surveyed"].append({**me, **web, "known": _known(systems, source.web.host)})
     return cast("dict[str, Json]", asked)
 
 
@@ -107,8 +123,14 @@ def facts(system: System, results: Mapping[str, Mapping[str, Any]]) -> SystemFac
     site = results[source.traffic.host]["traffic"][system.id]
     jobs = {}
     for name, place in source.jobs.items():
-        seen = results[place.host]["jobs"][system.id][place.crontab][name]
+        seen = results[place.host]["jobs"][system.id][place.crontab]["jobs"][name]
         jobs[name] = JobFacts(host=place.host, user=place.crontab, line=seen["line"], armed=seen["armed"])
+    stray = [
+        StrayJobFacts.model_validate({"host": host, "user": user, **one})
+        for host in sorted({source.web.host, *(place.host for place in source.jobs.values())})
+        for user, said in sorted(results[host]["jobs"][system.id].items())
+        for one in said["stray"]
+    ]
     return SystemFacts(
         database=DatabaseFacts.model_validate({"host": source.database.host, **database}),
         files={
@@ -116,6 +138,7 @@ def facts(system: System, results: Mapping[str, Mapping[str, Any]]) -> SystemFac
             for name, place in source.files.items()
         },
         jobs=jobs,
+        stray_jobs=stray,
         web=WebFacts.model_validate({"host": source.web.host, "service": source.web.service, **web}),
         traffic=TrafficFacts.model_validate({"host": source.traffic.host, "site": source.traffic.site, **site}),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import secrets
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,17 +10,17 @@ from typing import Final
 import httpx
 
 from migration.adapters import traffic_findings
+from migration.adapters.access_log import AccessLog
 from migration.adapters.gate_tool import GateStatus, GateTool, SiteStatus
+from migration.adapters.site_check import SiteCheck
 from migration.adapters.site_client import SiteClient
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
-from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof, Severity, Side
+from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof, Side
 from migration.ports import Clock, Playbooks, Remote
 
 _DRAIN_SECONDS: Final = 3.0
 """How long requests under way at the source may take once the hold has begun; citizens wait meanwhile."""
-_CERTIFICATE_DAYS_MIN: Final = 7
-_ACCESS_LOG: Final = "/var/log/nginx/access.log"
 
 
 class GateMove:
@@ -32,102 +30,16 @@ class GateMove:
         self._context, self._playbooks, self._remote, self._clock = context, playbooks, remote, clock
         self._edge, self._site = context.system.source.traffic.host, context.system.source.traffic.site
         self._gate = GateTool(remote, self._edge)
+        self._log = AccessLog(context, remote, clock)
         web = context.contract.web
         self._web = web
         self._public = SiteClient(web.host, context.hosts[self._edge].address, ca_file=context.ca_file)
-        self._far = SiteClient(web.host, web.gateway_address, web.gateway_port, ca_file=context.ca_file)
 
     # Prepare
 
     def check(self) -> Sequence[Finding]:
-        """Return what speaks against the gate: names, certificate, programs, the way to the target and its answer."""
-        seen, found = self._context.facts.traffic, []
-
-        def blocker(code: str, what: str, next: str) -> None:
-            found.append(Finding(Severity.BLOCKER, code, f"{self._edge}/{self._site}", what, next))
-
-        if self._web.host not in seen.server_names:
-            names = ", ".join(seen.server_names)
-            blocker(
-                "site-name-missing", f"the site serves {names}, not {self._web.host}", "correct web.host or the site"
-            )
-        try:
-            ends = datetime.datetime.fromisoformat(seen.certificate_expires).timestamp()
-        except ValueError:
-            blocker(
-                "site-without-tls", "the site has no certificate that could be read", "serve the site over TLS first"
-            )
-        else:
-            days = (ends - self._clock.now()) / 86_400
-            if days < _CERTIFICATE_DAYS_MIN:
-                blocker(
-                    "certificate-ends-soon",
-                    f"its certificate ends in {days:.0f} days",
-                    "renew it, then: dcshift survey",
-                )
-        found.extend(traffic_findings.from_survey(seen))
-        for name in traffic_findings.aliases(seen, self._web.host):
-            if (said := self._answer_of_target(name)) != "200":
-                what = f"the site also serves {name}, for which the target answers {said}"
-                advice = f"let {name} redirect to {self._web.host} in a server block of its own, then: dcshift survey"
-                blocker("site-alias", what, advice)
-        if self._has_stale_settings():
-            what = "the gate's settings were changed after it started, and it was not started again"
-            blocker("gate-settings-stale", what, f"dcshift rollback {self._context.system.id}, then dcshift run")
-        try:
-            status = self._far.get(self._web.health)[0]
-        except httpx.HTTPError as error:
-            blocker(
-                "target-gateway-silent",
-                f"the target's gateway does not answer: {error}",
-                "pulumi up the system's stack",
-            )
-        else:
-            if status != 200:
-                what = f"the target answers {status} for {self._web.health}"
-                blocker("target-not-serving", what, "look at the target's pods")
-        found.extend(self._edge_findings())
-        return found
-
-    def _answer_of_target(self, name: str) -> str:
-        web = self._web
-        client = SiteClient(name, web.gateway_address, web.gateway_port, ca_file=self._context.ca_file)
-        try:
-            return str(client.get(web.health)[0])
-        except httpx.HTTPError as error:
-            return f"nothing ({error})"
-
-    def _has_stale_settings(self) -> bool:
-        """Say whether the gate that this site is behind runs with other settings than those on disk."""
-        try:
-            status = self._gate.status()
-        except StepFailed:
-            return False  # prepare installs the gate anew, and its own probe says what is wrong with it
-        return status is not None and self._site in status.sites and bool(status.stale_settings)
-
-    def _edge_findings(self) -> list[Finding]:
-        """Ask the edge host itself: programs, the way to the target, and what port 80 does."""
-        far = f"{self._web.gateway_address}:{self._web.gateway_port}"
-        script = (
-            "test -x /usr/sbin/haproxy || echo lacks haproxy; test -x /usr/sbin/nft || echo lacks nft; "
-            'curl -ksS -m 5 -o /dev/null --connect-to "::$1" "https://$2$3" || echo far; '
-            'curl -sS -m 5 -o /dev/null -w "plain %{http_code}\\n" -H "Host: $2" http://127.0.0.1/'
-        )
-        words = ["sh", "-c", f"({script}) 2>&1; true", "sh", far, self._web.host, self._web.health]
-        said = self._remote.run(self._edge, words, timeout_seconds=15)
-        found = []
-        for line in said.splitlines():
-            what = None
-            if line.startswith("lacks "):
-                code, what, next_step = "gate-program-missing", f"{self._edge} {line}", "install its Debian package"
-            elif line == "far":
-                code, what, next_step = "edge-cannot-reach-target", f"{self._edge} cannot reach {far}", "open the way"
-            elif line.startswith("plain ") and not line.startswith("plain 3"):
-                code, next_step = "plain-http-serves", "answer port 80 with a redirect to https"
-                what = f"port 80 answers {line[6:]} instead of a redirect, and would go past the gate"
-            if what:
-                found.append(Finding(Severity.BLOCKER, code, f"{self._edge}/{self._site}", what, next_step))
-        return found
+        """Return what speaks against the gate; see `SiteCheck`."""
+        return SiteCheck(self._context, self._remote, self._clock, self._gate).findings()
 
     def install_gate(self) -> Facts:
         """Run `prepare` on the edge host, and read the gate again over the warm connection."""
@@ -236,24 +148,12 @@ class GateMove:
             if status.direct_connections:
                 differences.append(f"{status.direct_connections} connections reach the web server past the gate")
             if not differences:
-                differences += self._trace(serving)
+                differences += self._log.trace(self._public, serving)
         except (StepFailed, httpx.HTTPError) as unread:
-            differences.append(f"it could not be read: {getattr(unread, 'why', unread)}")
+            why = f"{unread.what}: {unread.why}" if isinstance(unread, StepFailed) else str(unread)
+            differences.append(f"it could not be read: {why}")
         sentence = f"{self._web.host} is served by the {serving} alone" if not differences else differences[0]
         return [Proof("traffic", not differences, sentence, figures, tuple(differences[:20]))]
-
-    def _trace(self, serving: Side) -> list[str]:
-        """Send a request with a mark through the public address, and look for the mark in the source's access log."""
-        mark = secrets.token_hex(8)
-        status = self._public.get(f"{self._web.health}?trace={mark}")[0]
-        log = self._remote.run(
-            self._edge, ["sudo", "-n", "sh", "-c", f"tail -n 5000 {_ACCESS_LOG} | grep -c {mark}; true"]
-        )
-        at_source = log.strip() != "0"
-        found = [] if status == 200 else [f"the public address answers {status} for {self._web.health}"]
-        if at_source is not (serving is Side.SOURCE):
-            found.append(f"a marked request was {'' if at_source else 'not '}seen by the source's web server")
-        return found
 
     def _probe(self, wanted: str) -> Probe:
         try:

@@ -15,23 +15,34 @@ import typer
 from migration.cli.output import OUT
 from migration.cli.session import SESSION
 
+Settings = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, file_okay=False, help="Folder of the stacks' own settings; what pulumi wrote here by default."
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def render(
         stack: Annotated[str | None, typer.Option(help="Only this stack; all of the catalogue by default.")] = None,
         output: Annotated[Path, typer.Option(help="Folder for the manifests.")] = Path("build/render"),
+        settings: Settings = None,
     ) -> int:
         """Write every manifest of every stack as a file; no cluster and no engine is asked."""
-        return instead("infra.render", [*(["--stack", stack] if stack else []), "--output", str(output)])
+        chosen = [f"--stack={stack}"] if stack is not None else []
+        return instead("infra.render", [*chosen, f"--output={output}", *_of(settings)])
 
     @app.command()
     def network(
         source: Annotated[str | None, typer.Argument(help="Who sends, such as portal/web or internet.")] = None,
         target: Annotated[str | None, typer.Argument(help="Who receives, with a port: portal/database:5432.")] = None,
+        settings: Settings = None,
     ) -> int:
         """Show which packets the declared network lets through; of two ends, say which policies decide; 3 means no."""
-        return instead("infra.reachability", [word for word in (source, target) if word])
+        ends = [word for word in (source, target) if word is not None]
+        return instead("infra.reachability", [*_of(settings), "--", *ends])
 
     @app.command()
     def identity(
@@ -43,8 +54,12 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """List who may do what on the centre; of one, write a kubeconfig with a token that soon ends."""
         os.environ["KUBECONFIG"] = str(SESSION.workspace().kubeconfig)
-        words = [name, "--minutes", str(minutes)] if name else []
-        return instead("infra.identities", [*words, *(["--output", str(output)] if output else [])])
+        words = [f"--minutes={minutes}", *([f"--output={output}"] if output else [])]
+        return instead("infra.identities", [*words, "--", *([name] if name is not None else [])])
+
+
+def _of(settings: Path | None) -> list[str]:
+    return [f"--settings={settings}"] if settings is not None else []
 
 
 def instead(module: str, words: list[str]) -> int:

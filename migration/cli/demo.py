@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from migration.cli.lab import Scale
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def demo(
-        scale: Annotated[str, typer.Option(help="How much data the source holds: full or tenth.")] = "full",
+        scale: Annotated[Scale, typer.Option(help="How much data the source holds: full or tenth.")] = Scale.FULL,
         upgrade: Annotated[bool, typer.Option(help="Deploy the newer releases after the move.")] = True,
     ) -> int:
         """Build both data centres here, move two systems under traffic, show what was proved."""

@@ -26,14 +26,16 @@ def register(app: typer.Typer) -> None:
         migrate: Annotated[bool, typer.Option("--migrate", help="Run the release's schema migration first.")] = False,
         preview: Annotated[bool, typer.Option("--preview", help="Judge what would change, and stop.")] = False,
         policy_pack: Annotated[
-            str | None, typer.Option(help="Rules that every preview and up must satisfy, beside our own.")
+            Path | None, typer.Option(help="Rules that every preview and up must satisfy, beside our own.")
         ] = None,
         ca: Annotated[
             Path | None, typer.Option(help="Authority of the public certificate; the machine's own by default.")
         ] = None,
     ) -> int:
         """Deploy a release of a system; one that fails is put back."""
-        given = {"--release": release, "--image": image, "--policy-pack": policy_pack, "--ca": ca and ca.resolve()}
+        # Absolute here, because Pulumi works in another folder than the one that the operator means.
+        paths = {"--policy-pack": policy_pack and policy_pack.absolute(), "--ca": ca and ca.absolute()}
+        given = {"--release": release, "--image": image, **paths}
         flags = {"--migrate": migrate, "--preview": preview}
         words = [f"{name}={value}" for name, value in given.items() if value is not None]
         _stand_where_pulumi_works()

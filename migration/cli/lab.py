@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import ssl
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +14,37 @@ import typer
 
 from migration.cli.output import OUT
 
+
+class Scale(StrEnum):
+    """How much data the lab's source holds; a wrong word must be refused before what runs is taken down."""
+
+    FULL = "full"
+    TENTH = "tenth"
+
+
+class WalLevel(StrEnum):
+    """What PostgreSQL calls its levels."""
+
+    MINIMAL = "minimal"
+    REPLICA = "replica"
+    LOGICAL = "logical"
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise typer.BadParameter("it must be a number with an end")
+    return value
+
+
 app = typer.Typer(help="Both data centres on this machine, and citizens.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
 def up(
-    scale: Annotated[str, typer.Option(help="How much data the source holds: full or tenth.")] = "full",
+    scale: Annotated[Scale, typer.Option(help="How much data the source holds: full or tenth.")] = Scale.FULL,
     wal_level: Annotated[
-        str, typer.Option(help="The source's wal_level; anything but logical shows a finding.")
-    ] = "logical",
+        WalLevel, typer.Option(help="The source's wal_level; anything but logical shows a finding.")
+    ] = WalLevel.LOGICAL,
 ) -> int:
     """Bring both data centres up from a clean state."""
     from lab import centres
@@ -47,8 +71,10 @@ def status() -> int:
 
 @app.command()
 def traffic(
-    rate: Annotated[float, typer.Option(help="Requests per second, all systems together.")] = 20.0,
-    duration: Annotated[float, typer.Option(help="Seconds; 0: until stopped.")] = 0.0,
+    rate: Annotated[
+        float, typer.Option(help="Requests per second, all systems together.", min=0.1, max=1000, callback=_finite)
+    ] = 20.0,
+    duration: Annotated[float, typer.Option(help="Seconds; 0: until stopped.", min=0, callback=_finite)] = 0.0,
     folder: Annotated[Path, typer.Option(help="Where the ledger and the statistics go.")] = Path("build/traffic"),
 ) -> int:
     """Let citizens use both systems; every acknowledged write goes to a ledger."""

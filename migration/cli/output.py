@@ -134,10 +134,12 @@ def print_findings(findings: Iterable[Finding]) -> None:
 
 
 def print_proofs(proofs: Iterable[Proof]) -> None:
-    """Print proofs with their sentences, and every kept difference of those that failed."""
+    """Print proofs with their sentences, and every kept difference that the sentence is not itself."""
     out = console()
     for proof in proofs:
         out.print("[green]✓[/]" if proof.passed else "[bold red]✗[/]", end=" ")
         out.print(f"{proof.name:<16} {proof.sentence}", markup=False)
         for difference in proof.differences:
+            if difference == proof.sentence:
+                continue
             out.print(f"    {difference}", markup=False)

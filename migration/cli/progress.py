@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from migration.cli.output import OUT, live, plural, seconds, whoever_listens
 from migration.model.plan import Step
 from migration.model.run import Event, Kind, Verb
-from migration.model.words import Progress
+from migration.model.words import Progress, Severity
 from migration.ports import Clock
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Show:
         self._file, self._clock = progress_file, clock
         self._file_at = self._line_at = float("-inf")
         self._began: dict[str, float] = {}
+        self._blockers: list[str] = []
+        """Found before the step at hand and not said yet: if it is not begun, the ending says them, with what to do."""
         self._bars: Any = None
         self._task: TaskID | None = None
 
@@ -67,6 +69,8 @@ class Show:
                 self._recorded(event, step)
 
     def _recorded(self, event: Event, step: Step) -> None:
+        if event.kind in (Kind.DONE, Kind.FAILED, Kind.INTERRUPTED):
+            self._say_blockers(event)
         match event.kind:
             case Kind.STARTED:
                 undo = event.content["verb"] == Verb.UNDO
@@ -93,9 +97,24 @@ class Show:
                 findings = event.content["findings"]
                 for found in findings if isinstance(findings, list) else []:
                     if isinstance(found, dict):
-                        self._line("[yellow]![/]", f"{found['severity']} at {found['where']}: {found['what']}")
+                        self._found(str(found["severity"]), f"{found['where']}: {found['what']}")
             case _:
                 return
+
+    def _found(self, severity: str, sentence: str) -> None:
+        if severity == Severity.BLOCKER:
+            self._blockers.append(sentence)
+        else:
+            self._line("[yellow]![/]", f"{severity} at {sentence}")
+
+    def _say_blockers(self, event: Event) -> None:
+        """Say what a step was begun in spite of, unless its own error says it: a freeze is ended, whatever is found."""
+        error = event.content.get("error")
+        said = str(error["why"]) if isinstance(error, dict) else ""
+        for sentence in self._blockers:
+            if sentence not in said:
+                self._line("[yellow]![/]", f"{Severity.BLOCKER} at {sentence}")
+        self._blockers.clear()
 
     def progressed(self, step: Step, progress: Progress) -> None:
         """Draw long work; on a dumb terminal at most one line in five seconds."""

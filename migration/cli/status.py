@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import time
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from migration.cli.meant import PlanOption, meant
-from migration.cli.output import OUT, console, seconds
+from migration.cli.output import OUT, console, seconds, whoever_listens
+from migration.cli.watching import Ended, ended
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -27,34 +30,75 @@ _SIGNS = {
     "undo-failed": "[bold red]✗[/]",
 }
 
+_LOOK_SECONDS = 1.0
+_NOBODY_SECONDS = 5.0
+"""Between two turns, and while it waits for a host, a process holds no lease for a moment: then nobody is there."""
+
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def status(
-        watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing until everything is done.")] = False,
+        watch: Annotated[
+            bool,
+            typer.Option("--watch", "-w", help="Show until nobody is at work; the status says how it ended."),
+        ] = False,
         plan: PlanOption = None,
     ) -> int:
         """Show where every system is, how far, and who moves it."""
         workspace, pinned, _ = meant(plan)
         journal = workspace.journal()
-        if watch and not OUT.json:
-            _watch(workspace, journal, pinned.plan)
-            return 0
+        if watch:
+            return _watch(workspace, journal, pinned.plan)
         document = _document(workspace, journal, pinned.plan)
         OUT.result(document, lambda: console().print(_picture(document)))
         return 0
 
 
-def _watch(workspace: Workspace, journal: Journal, plan: Plan) -> None:
+def _watch(workspace: Workspace, journal: Journal, plan: Plan) -> int:
+    """Show until nobody is at work on it; say how it ended and return the exit status of that."""
+    how: Ended | None = None
+    try:
+        with whoever_listens(sys.stdout), _view() as show:
+            how = _until_nobody_is_there(workspace, journal, plan, show)
+    except KeyboardInterrupt:
+        OUT.told = True  # the watch was ended, not the move: there is nothing to say
+        return 130
+    if how is None:
+        return 0  # nobody reads any more
+    document = _document(workspace, journal, plan)
+    document["ended"] = {"sentence": how.sentence, "next": how.next, "exit_code": how.exit_code}
+    OUT.result(document, lambda: print(f"ended: {how.sentence}\nnext: {how.next}"))
+    return how.exit_code
+
+
+@contextlib.contextmanager
+def _view() -> Iterator[Callable[[dict[str, Any]], None]]:
+    if OUT.json:
+        yield lambda document: None
+        return
     from rich.live import Live
 
     with Live(console=console(), refresh_per_second=4, transient=False) as view:
-        while True:
-            document = _document(workspace, journal, plan)
-            view.update(_picture(document))
-            if all(system["state"] == "moved" for system in document["systems"].values()):
-                return
-            time.sleep(1.0)
+        yield lambda document: view.update(_picture(document))
+
+
+def _until_nobody_is_there(
+    workspace: Workspace, journal: Journal, plan: Plan, show: Callable[[dict[str, Any]], None]
+) -> Ended:
+    clock, alone_since = workspace.clock, None
+    run = journal.open_run(plan.id)
+    ours = {lease for step in plan.steps for lease in (*step.leases, f"system:{step.system}")}
+    while True:
+        document = _document(workspace, journal, plan)
+        show(document)
+        if ours & document["holders"].keys():
+            alone_since = None
+        elif alone_since is None:
+            alone_since = clock.monotonic()
+        is_moved = all(system["state"] == "moved" for system in document["systems"].values())
+        if alone_since is not None and (is_moved or clock.monotonic() - alone_since >= _NOBODY_SECONDS):
+            return ended(plan, journal.events(run), clock.now())
+        clock.sleep(_LOOK_SECONDS)
 
 
 def _document(workspace: Workspace, journal: Journal, plan: Plan) -> dict[str, Any]:

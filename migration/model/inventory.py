@@ -91,6 +91,16 @@ class JobFacts(Observed):
     armed: bool
 
 
+class StrayJobFacts(Observed):
+    """Something scheduled where a system's jobs are, which no system of the catalogue declares."""
+
+    host: str
+    user: str
+    where: str
+    """`crontab`, a file of /etc, or a timer of systemd."""
+    line: str
+
+
 class WebFacts(Observed):
     host: str
     service: str
@@ -112,12 +122,15 @@ class TrafficFacts(Observed):
     """Ports at which the site also answers for names that nobody has."""
     by_address: list[str] = []
     """Directives of nginx that decide by a client's address."""
+    access_logs: list[str] = []
+    """Files in which the web server may note a request for the site; logs that are no file are left out."""
 
 
 class SystemFacts(Observed):
     database: DatabaseFacts
     files: dict[str, FilesFacts]
     jobs: dict[str, JobFacts]
+    stray_jobs: list[StrayJobFacts] = []
     web: WebFacts
     traffic: TrafficFacts
 

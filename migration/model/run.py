@@ -124,6 +124,10 @@ class SystemState:
     """The record of the wish that counts now."""
 
 
+# Made once: a decision asks for hundreds of steps, most of which nothing was recorded of.
+_UNTOUCHED, _UNSPOKEN = StepState(), SystemState()
+
+
 @dataclass(frozen=True, slots=True)
 class RunState:
     """A run as its events tell it."""
@@ -135,10 +139,10 @@ class RunState:
     systems: Mapping[str, SystemState] = field(default_factory=dict)
 
     def step(self, step_id: StepId) -> StepState:
-        return self.steps.get(step_id, StepState())
+        return self.steps.get(step_id, _UNTOUCHED)
 
     def system(self, system: str) -> SystemState:
-        return self.systems.get(system, SystemState())
+        return self.systems.get(system, _UNSPOKEN)
 
 
 _NEXT: Mapping[tuple[Status, Kind, Verb | None], Status] = {

@@ -6,7 +6,6 @@ source, and no object that was not carried by us is touched.
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import json
 import os
@@ -26,6 +25,7 @@ from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import MANIFEST, key_of, path_of, shown
 from migration.movers.files_store import Listed, Store, digests, md5_of
+from migration.movers.job import Words
 
 _RECORD_EVERY = 500
 OnDone = Callable[[int, int, int], None]
@@ -34,12 +34,11 @@ OnDone = Callable[[int, int, int], None]
 
 def main(argv: list[str] | None = None) -> int:
     """Run one job; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m migration.movers.files", description=__doc__)
-    parser.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
-    arguments = parser.parse_args(argv)
+    words = Words(prog="python -m migration.movers.files", description=__doc__)
+    words.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
     job = None
     try:
-        job = _read(arguments.job)
+        job = _read(words.parse_args(argv).job)
         lines.result(replicate(job))
     except MigrationError as failure:
         lines.error(failure)
@@ -55,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 def _read(where: str) -> FilesJob:
     try:
         return files_job.read(where)
-    except (OSError, ValidationError) as bad:
+    except (OSError, ValueError) as bad:
         fields = (
             [".".join(map(str, e["loc"])) for e in bad.errors()] if isinstance(bad, ValidationError) else [str(bad)]
         )

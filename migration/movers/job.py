@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from migration.errors import UsageError
 from migration.movers.link import Endpoint, quoted
 
 _SIDES = ("source", "target", "feed")
+
+
+class Words(argparse.ArgumentParser):
+    """A mover's command line; what is wrong with it is said like any other error of a mover."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(
+            "mover-words-unclear",
+            what="it is not clear what the mover shall do",
+            why=message,
+            state="nothing was touched",
+            next=f"{self.prog} --help",
+        )
 
 
 class PostgresJob(BaseModel):

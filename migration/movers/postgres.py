@@ -6,9 +6,7 @@ target that it did not fill.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,10 +17,10 @@ from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import claim, copy, identity, large_objects, lines, link, room, schema, settings, stream
+from migration.movers import claim, copy, identity, large_objects, lines, link, memory, room, schema, settings, stream
 from migration.movers import job as jobs
 from migration.movers.copy_watch import CopyWatch
-from migration.movers.job import PostgresJob
+from migration.movers.job import PostgresJob, Words
 from migration.movers.link import Connection
 
 _SLOT_SECONDS_MAX = 300.0
@@ -30,11 +28,10 @@ _SLOT_SECONDS_MAX = 300.0
 
 def main(argv: list[str] | None = None) -> int:
     """Run one job; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m migration.movers.postgres", description=__doc__)
-    parser.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
-    arguments = parser.parse_args(argv)
+    words = Words(prog="python -m migration.movers.postgres", description=__doc__)
+    words.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
     try:
-        lines.result(move(_read(arguments.job)))
+        lines.result(move(_read(words.parse_args(argv).job)))
     except MigrationError as failure:
         lines.error(failure)
         return failure.exit_code
@@ -52,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     except OSError as failure:
         if not room.is_full(failure):
             raise
-        lines.error(room.missing(_memory() or Path(tempfile.gettempdir()), doing="the copy of the database"))
+        lines.error(room.missing(memory.folder(), doing="the copy of the database"))
         return 1
     return 0
 
@@ -60,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 def _read(where: str) -> PostgresJob:
     try:
         return jobs.read(where)
-    except (OSError, ValidationError) as bad:
+    except (OSError, ValueError) as bad:
         # pydantic's message could repeat a password: name the fields only.
         fields = (
             [".".join(map(str, e["loc"])) for e in bad.errors()] if isinstance(bad, ValidationError) else [str(bad)]
@@ -93,16 +90,10 @@ def move(job: PostgresJob) -> dict[str, Json]:
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 
 
-def _memory() -> Path | None:
-    # In memory where there is such a file system: the passwords must not stay on a disk after a power cut.
-    memory = Path("/dev/shm")  # noqa: S108
-    return memory if os.access(memory, os.W_OK) else None
-
-
 @contextlib.contextmanager
 def pass_file(job: PostgresJob) -> Iterator[tuple[Path, Path]]:
-    """Give the programs a private folder and a password file in it, removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="dcshift-", dir=_memory()) as name:
+    """Give the programs a private folder in memory and a password file in it, removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="dcshift-", dir=memory.folder()) as name:
         folder = Path(name)
         file = folder / "pass"
         file.touch(mode=0o600)

@@ -18,8 +18,10 @@ description:
   - A disarmed line is the former line behind C(# dcshift-disarmed @MOMENT ); rearming restores it to the letter.
   - MOMENT is when it was disarmed, in seconds since the epoch by this host's clock; slots up to it have run here.
 options:
-  user: {description: Owner of the crontab, type: str, required: true}
+  user: {description: Owner of the crontab, type: str}
+  unit: {description: Instead of the owner, a unit of systemd whose user is meant, type: str}
   jobs: {description: Words of the command by name of the job, type: dict, required: true}
+  known: {description: Words of every declared command of this crontab; reports what else is scheduled, type: list}
   state: {description: What is wanted, type: str, choices: [armed, disarmed, reported], default: reported}
   wait_seconds: {description: How long a run that is alive may take to end, type: int, default: 120}
 author: [dcshift]
@@ -69,6 +71,28 @@ def find(lines, name, wanted):
     return found[0]
 
 
+def is_schedule(line):
+    """Return whether a line of a crontab runs something: no blank, remark or setting of the environment."""
+    return bool(line.strip()) and not re.match(r"\s*(#|[A-Za-z_][A-Za-z0-9_]*\s*=)", line)
+
+
+def stray(lines, known):
+    """Return the lines that run something that nobody declared."""
+    return [line for line in lines if is_schedule(line) and not any(is_job(line, words) for words in known)]
+
+
+def stray_of_system(files, user, known):
+    """Return what the host's own crontabs run as this user, as (file, line); their sixth word is the user."""
+    found = []
+    for file, text in files:
+        for line in text.splitlines():
+            at = 1 if line.lstrip().startswith("@") else 5
+            words = line.split()
+            if len(words) > at + 1 and words[at] == user and stray([line], known):
+                found.append((file, line))
+    return found
+
+
 def changed_line(line, state, moment=0):
     """Return the line as it reads in the wanted state; a line that says since when it is disarmed keeps its moment."""
     if state == "disarmed" and disarmed_at(line) is None:
@@ -104,21 +128,70 @@ def wait_until_idle(jobs, seconds):
         time.sleep(1)
 
 
+def timers(module, user, known):
+    """Return the timers of systemd that run a service as this user, as (timer, what it runs)."""
+    rc, listed, error = module.run_command(
+        ["systemctl", "list-units", "--type=timer", "--all", "--plain", "--no-legend"]
+    )
+    if rc != 0:
+        module.fail_json(msg=f"the timers of systemd cannot be read: {error.strip()}")
+    found = []
+    for timer in (line.split()[0] for line in listed.splitlines() if line.strip()):
+        unit = shown(module, timer, "Unit")
+        if unit and shown(module, unit, "User") == user:
+            command = re.sub(r".*argv\[\]=(.*?) ;.*", r"\1", shown(module, unit, "ExecStart"))
+            if not any(contains(command.split(), words) for words in known):
+                found.append((timer, command))
+    return found
+
+
+def shown(module, unit, name):
+    """Return a property of a unit, empty when it has none."""
+    return module.run_command(["systemctl", "show", f"--property={name}", "--value", "--", unit])[1].strip()
+
+
+def strays(module, user, lines, known):
+    """Return all that this host runs at times as the user and nobody declared.
+
+    What the host schedules for root outside of root's own crontab is its housekeeping.
+    """
+    found = [("crontab", line) for line in stray(lines, known)]
+    if user != "root":
+        found += stray_of_system(system_crontabs(), user, known) + timers(module, user, known)
+    return [{"where": where, "line": line} for where, line in found]
+
+
+def system_crontabs():
+    """Return the crontabs of the host itself, as (file, text)."""
+    files = [Path("/etc/crontab"), *sorted(Path("/etc/cron.d").glob("[!.]*"))]
+    return [(str(file), file.read_text(errors="replace")) for file in files if file.is_file()]
+
+
+def read_crontab(module, user, jobs):
+    """Return the lines of a user's crontab; to have none is no fault where no job is looked for."""
+    rc, text, error = module.run_command(["crontab", "-l", "-u", user])
+    if rc != 0 and (jobs or "no crontab for" not in error):
+        module.fail_json(msg=f"the crontab of {user} cannot be read: {error.strip()}")
+    return text.splitlines() if rc == 0 else []
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
-            "user": {"type": "str", "required": True},
+            "user": {"type": "str"},
+            "unit": {"type": "str"},
+            "known": {"type": "list", "elements": "list"},
             "jobs": {"type": "dict", "required": True},
             "state": {"type": "str", "choices": ["armed", "disarmed", "reported"], "default": "reported"},
             "wait_seconds": {"type": "int", "default": 120},
         },
+        required_one_of=[("user", "unit")],
         supports_check_mode=True,
     )
     user, jobs, state = module.params["user"], module.params["jobs"], module.params["state"]
-    rc, text, error = module.run_command(["crontab", "-l", "-u", user])
-    if rc != 0:
-        module.fail_json(msg=f"the crontab of {user} cannot be read: {error.strip()}")
-    before = text.splitlines()
+    # A service that names no user runs as root, and so would its jobs.
+    user = user or shown(module, module.params["unit"], "User") or "root"
+    before = read_crontab(module, user, jobs)
     after = list(before)
     try:
         places = {name: find(before, name, wanted) for name, wanted in jobs.items()}
@@ -140,14 +213,16 @@ def main():
             module.fail_json(
                 msg=f"disarmed, but runs are still alive after {module.params['wait_seconds']} s: {running}"
             )
-    shown = before if module.check_mode else after
+    now = before if module.check_mode else after
     module.exit_json(
         changed=changed,
+        user=user,
+        stray=strays(module, user, now, module.params["known"]) if module.params["known"] is not None else [],
         jobs={
             name: {
-                "line": changed_line(shown[place], "armed"),
-                "armed": not shown[place].startswith(MARK),
-                "disarmed_at": disarmed_at(shown[place]),
+                "line": changed_line(now[place], "armed"),
+                "armed": not now[place].startswith(MARK),
+                "disarmed_at": disarmed_at(now[place]),
                 "running": len(alive(jobs[name])),
             }
             for name, place in places.items()

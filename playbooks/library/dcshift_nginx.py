@@ -76,6 +76,30 @@ def rules_by_address(text):
     return found
 
 
+DEFAULT_LOG = "/var/log/nginx/access.log"  # what Debian's nginx writes when nothing is said
+
+
+def access_logs(text):
+    """Return, by file of a site, every file in which one of its requests may be noted; parts inherit as nginx does."""
+    found, depth, server, common = {}, 0, None, set()
+    for file, words, end in directives(text):
+        if words[:1] == ["access_log"] and len(words) > 1:
+            place = common if server is None else found[file]
+            place.add("" if words[1] == "off" else words[1])
+        if end == "{":
+            depth += 1
+            if words == ["server"]:
+                server = depth
+                found.setdefault(file, set())
+        elif end == "}":
+            depth -= 1
+            server = None if server is not None and depth < server else server
+    # What stands beside the servers is added for each: a log too many is looked into for nothing, one too few hides one.
+    return {
+        file: {log for log in logs | (common or {DEFAULT_LOG}) if log.startswith("/")} for file, logs in found.items()
+    }
+
+
 def expires(module, certificate):
     """Return when a certificate ends, RFC 3339 in UTC."""
     rc, out, error = module.run_command(["openssl", "x509", "-noout", "-enddate", "-in", certificate])
@@ -111,11 +135,12 @@ def site_name(file):
     return re.sub(r"\.conf$", "", Path(file).name)
 
 
-def add(sites, file, directives, by_address):
+def add(sites, file, directives, by_address, logs):
     """Add what a server block says to its site, and return the site."""
     empty = {key: set() for key in ("listening_ports", "ipv6_ports", "default_ports", "server_names", "served_names")}
     rules = {*by_address.get(file, []), *by_address.get(None, [])}
-    site = sites.setdefault(site_name(file), {**empty, "by_address": rules, "certificate_expires": ""})
+    told = {"by_address": rules, "access_logs": logs[file], "certificate_expires": ""}
+    site = sites.setdefault(site_name(file), {**empty, **told})
     names = {word for words in directives.get("server_name", []) for word in words if word != "_"}
     site["server_names"] |= names
     listens = directives.get("listen", [["80"]])
@@ -132,9 +157,9 @@ def main():
     rc, out, error = module.run_command(["nginx", "-T"])
     if rc != 0:
         module.fail_json(msg=f"nginx does not accept its own configuration: {error.strip()}")
-    sites, changed, by_address = {}, False, rules_by_address(out)
+    sites, changed, by_address, logs = {}, False, rules_by_address(out), access_logs(out)
     for file, directives in servers(out):
-        site = add(sites, file, directives, by_address)
+        site = add(sites, file, directives, by_address, logs)
         if "ssl_certificate" in directives:
             name = site_name(file)
             certificate, key = directives["ssl_certificate"][0][0], directives["ssl_certificate_key"][0][0]

@@ -1,17 +1,16 @@
-"""Builds each stack once for all tests of this folder; nothing here may start an engine."""
+"""Gives each stack as built once for all tests; nothing here may start an engine."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import pytest
 
-from tests.support.declared import Built, build
+from tests.support.declared import Built, built_once
 
 Stacks = Callable[[str], Built]
 
 
 @pytest.fixture(scope="session")
 def stack() -> Stacks:
-    return functools.cache(build)
+    return built_once

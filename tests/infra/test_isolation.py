@@ -23,7 +23,7 @@ from infra.reachability.ports import said
 from infra.reachability.proof import prove
 from infra.render.manifests import manifests
 from tests.support.commands import run
-from tests.support.declared import Built, build
+from tests.support.declared import Built, built_once
 from tests.support.own_centre import OWN, province
 
 Stacks = Callable[[str], Built]
@@ -34,7 +34,7 @@ EVERY_NAMESPACE: Document = {"namespaceSelector": {}}
 
 @pytest.fixture(scope="module")
 def documents(stack: Stacks) -> list[Document]:
-    made = [stack("platform"), stack("data"), *(build(system, {"migrate": "true"}) for system in SYSTEMS)]
+    made = [stack("platform"), stack("data"), *(built_once(system, {"migrate": "true"}) for system in SYSTEMS)]
     return [manifest.document for each in made for manifest in manifests(each)]
 
 
@@ -239,13 +239,13 @@ def _network_of(settings: Settings, system: Any) -> Iterator[Document]:
 
 
 def test_thirty_systems_are_proved_in_seconds(settings: Settings) -> None:
-    began = time.monotonic()
+    began = time.process_time()  # of this process alone: how busy the machine is must not matter
     large = of(*of_many(settings, 30))
     proof = prove(large)
     assert proof.breaches == ()
     assert len(large.pods) == 150
     assert proof.between_systems == 150 * 145
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30
 
 
 @pytest.mark.parametrize(
@@ -284,11 +284,13 @@ def test_a_question_that_is_not_clear_is_refused(target: str, code: str, says: s
     assert says in told.value.why
 
 
-def test_the_command_answers_in_words_and_in_json_with_its_status() -> None:
-    proved = run("network")
+def test_the_command_answers_in_words_and_in_json_with_its_status(tmp_path: Path) -> None:
+    # This checkout may be in use for a centre of its own, whose settings would be judged here.
+    settings = ("--settings", str(tmp_path))
+    proved = run("network", *settings)
     assert proved.returncode == 0, proved.stderr
     assert "no path between two systems (no integration is declared)" in proved.stdout
-    denied = run("network", "internet", "portal/database:5432", "--json")
+    denied = run("network", "internet", "portal/database:5432", *settings, "--json")
     assert denied.returncode == 3
     found = json.loads(denied.stdout)
     assert (found["allowed"], found["in"]["selected"], found["out"]["selected"]) == (False, True, False)
@@ -305,13 +307,13 @@ def settings_with_a_job_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         tmp_path, ("province.yaml", *cidrs), ("province.yaml", "windows:", "job_hosts: [10.7.8.9/32]\nwindows:")
     )
     monkeypatch.setenv("DCSHIFT_CATALOGUE", str(folder))
-    found = build("platform", OWN).settings
+    found = built_once("platform", OWN).settings
     assert found
     return found
 
 
 def test_a_job_host_reaches_the_databases_and_nothing_else(settings_with_a_job_host: Settings) -> None:
-    made = [build("platform", OWN), build("data", OWN), *(build(system, OWN) for system in SYSTEMS)]
+    made = [built_once("platform", OWN), built_once("data", OWN), *(built_once(system, OWN) for system in SYSTEMS)]
     centre = of([manifest.document for each in made for manifest in manifests(each)], settings_with_a_job_host)
     ends = {end.name: end for end in centre.ends}
     reached = {
@@ -326,7 +328,7 @@ def test_a_job_host_reaches_the_databases_and_nothing_else(settings_with_a_job_h
 
 
 def test_a_wider_door_for_job_hosts_is_found(settings_with_a_job_host: Settings) -> None:
-    made = [build("platform", OWN), *(build(system, OWN) for system in SYSTEMS)]
+    made = [built_once("platform", OWN), *(built_once(system, OWN) for system in SYSTEMS)]
     documents = [manifest.document for each in made for manifest in manifests(each)]
     door = planted("httt-portal-app", "door", ingress=[{"from": [{"ipBlock": {"cidr": "10.7.8.9/32"}}]}])
     assert breaches(documents, settings_with_a_job_host, door) == {

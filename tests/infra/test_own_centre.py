@@ -16,7 +16,7 @@ from infra.errors import InfraError
 from infra.render.__main__ import render
 from infra.render.judging import ask, refuse_breaches
 from tests.support.commands import run
-from tests.support.declared import Built, build
+from tests.support.declared import Built, built_once
 from tests.support.own_centre import DEPLOYED, OWN, province
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(**config: str) -> list[Built]:
-    return [build(stack, {**OWN, **config}) for stack in ALL]
+    return [built_once(stack, {**OWN, **config}) for stack in ALL]
 
 
 @pytest.mark.usefixtures("own")
@@ -44,11 +44,11 @@ def test_with_a_digest_every_stack_keeps_every_rule_with_and_without_a_migration
 def test_copies_are_the_levels_and_a_lab_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def copies() -> dict[str, tuple[int, int]]:
         instances = {
-            c.inputs["metadata"]["name"]: c.inputs["spec"]["instances"] for c in build("data", OWN).of("Cluster")
+            c.inputs["metadata"]["name"]: c.inputs["spec"]["instances"] for c in built_once("data", OWN).of("Cluster")
         }
         found = {}
         for system in ("portal", "feedback"):
-            (scaler,) = build(system, OWN).of("HorizontalPodAutoscaler")
+            (scaler,) = built_once(system, OWN).of("HorizontalPodAutoscaler")
             found[system] = (scaler.inputs["spec"]["minReplicas"], instances[f"{system}-db"])
         return found
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_derived_is_one_error_that_names_every_breach() -> None:
 @pytest.mark.usefixtures("own")
 def test_fewer_instances_than_the_level_asks_for_are_refused_though_somebody_set_them() -> None:
     with pytest.raises(InfraError, match="2 breaches") as told:
-        refuse_breaches([build("data", {**OWN, "databaseInstances": "1"})])
+        refuse_breaches([built_once("data", {**OWN, "databaseInstances": "1"})])
     assert "take dcshift:databaseInstances away" in told.value.next
 
 
@@ -132,7 +132,7 @@ def test_the_catalogues_check_counts_the_copies_that_will_stand_there(tmp_path: 
 )
 def test_what_only_a_lab_could_know_is_asked_for(config: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        build("portal", config)
+        built_once("portal", config)
 
 
 def program(catalogue: Path, **config: str) -> subprocess.CompletedProcess[str]:

@@ -110,11 +110,14 @@ def test_the_list_of_a_stack_holds_the_hashes_of_its_files(stack: Stacks, tmp_pa
         assert hashlib.sha256((tmp_path / path).read_bytes()).hexdigest() == digest
 
 
-def test_the_command_renders_every_stack_and_counts(tmp_path: Path) -> None:
-    done = run("render", "--output", str(tmp_path / "out"), "--json")
+def test_the_command_renders_every_stack_from_the_settings_that_it_is_given_and_counts(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.portal.yaml").write_text("config:\n  dcshift:migrate: true\n")
+    done = run("render", "--output", str(tmp_path / "out"), "--settings", str(tmp_path), "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert [row["stack"] for row in document["stacks"]] == list(ALL)
+    assert [row["settings"] for row in document["stacks"]] == [None, None, None, str(tmp_path / "Pulumi.portal.yaml")]
+    assert document["stacks"][-1]["kinds"]["Job"] == 1
     files = list((tmp_path / "out").rglob("*.yaml"))
     assert document["objects"] == sum(sum(row["kinds"].values()) for row in document["stacks"]) == len(files) > 90
 
@@ -135,7 +138,7 @@ def test_a_faulty_catalogue_is_told_and_nothing_is_written(
     text = (folder / file).read_text()
     assert old in text
     (folder / file).write_text(text.replace(old, new))
-    done = run("render", "--output", str(tmp_path / "out"), catalogue=folder)
+    done = run("render", "--output", str(tmp_path / "out"), "--settings", str(tmp_path), catalogue=folder)
     assert done.returncode == 2
     assert f"error[{code}]" in done.stderr
     assert says in done.stderr

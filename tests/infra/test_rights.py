@@ -15,7 +15,7 @@ from infra.rules.book import named as named_rule
 from infra.rules.judge import Breach, Item, breaches
 from infra.rules.subjects import Kind
 from tests.support.centres import production
-from tests.support.declared import build
+from tests.support.declared import built_once
 from tests.support.rights import Rights, resource_of
 
 Document = dict[str, Any]
@@ -124,7 +124,7 @@ def test_the_auditor_reads_every_declared_kind_and_changes_none(rights: Rights) 
 
 
 def test_people_have_each_identity_by_a_group_of_their_own(rights: Rights) -> None:
-    settings = build("platform").settings
+    settings = built_once("platform").settings
     assert settings
     found = everyone(settings.catalogue.systems)
     assert len({each.people for each in found}) == len(found) == 7
@@ -153,7 +153,7 @@ def test_the_admission_policy_names_the_same_kinds_and_opens_only_when_data_may_
     }
     assert deleted == {(kind.group, kind.resource) for kind in keeping.KEPT}
     assert "|| false ||" in found["validations"][0]["expression"]
-    told = build("platform", {"dataMayBeDestroyed": "true"}).settings
+    told = built_once("platform", {"dataMayBeDestroyed": "true"}).settings
     assert told
     assert "|| true ||" in keeping.policy(facts.of(told))["spec"]["validations"][0]["expression"]
 

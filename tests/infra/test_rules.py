@@ -12,7 +12,7 @@ import pytest
 from infra.rules import facts
 from infra.rules.judge import breaches
 from tests.support.centres import items_of
-from tests.support.declared import Built, Declared, build
+from tests.support.declared import Built, Declared, built_once
 
 ALL = ("platform", "data", "portal", "feedback")
 SYSTEMS = ("portal", "feedback")
@@ -126,7 +126,7 @@ def test_jobs_are_born_suspended_and_run_only_where_the_system_is_served(name: s
     assert jobs
     for declared in jobs:
         assert declared.inputs["spec"]["suspend"] is True
-    assert {d.inputs["spec"]["suspend"] for d in build(name, {"serves": "target"}).of("CronJob")} == {False}
+    assert {d.inputs["spec"]["suspend"] for d in built_once(name, {"serves": "target"}).of("CronJob")} == {False}
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -150,13 +150,13 @@ def test_data_is_locked_until_somebody_says_otherwise(stack: Stacks) -> None:
     assert locked(stack("data"), ("Cluster", "ScheduledBackup")) == {(True, True)}
     assert locked(stack("platform"), ("Namespace",)) == {(True, True)}
     told = {"dataMayBeDestroyed": "true"}
-    assert locked(build("data", told), ("Cluster", "ScheduledBackup")) == {(False, False)}
-    assert locked(build("platform", told), ("Namespace",)) == {(False, False)}
+    assert locked(built_once("data", told), ("Cluster", "ScheduledBackup")) == {(False, False)}
+    assert locked(built_once("platform", told), ("Namespace",)) == {(False, False)}
 
 
 def test_a_release_with_migrations_runs_them_once_under_its_own_name(stack: Stacks) -> None:
     assert stack("portal").of("Job") == []
-    built = build("portal", {"release": "8.0.1", "migrate": "true"})
+    built = built_once("portal", {"release": "8.0.1", "migrate": "true"})
     (job,) = built.of("Job")
     assert job.inputs["metadata"]["name"] == "portal-migrate-8-0-1"
     (container,) = job.inputs["spec"]["template"]["spec"]["containers"]

@@ -15,7 +15,7 @@ from kubernetes_validate.utils import SchemaNotFoundError
 
 from infra.render.manifests import manifests
 from lab.paths import cache
-from tests.support.declared import Built, build
+from tests.support.declared import Built, built_once
 
 Document = dict[str, Any]
 Stacks = Callable[[str], Built]
@@ -31,7 +31,7 @@ CUSTOM = {
 @pytest.fixture(scope="module")
 def documents(stack: Stacks) -> list[Document]:
     settings = {"migrate": "true"}
-    made = [stack("platform"), stack("data"), build("portal", settings), build("feedback", settings)]
+    made = [stack("platform"), stack("data"), built_once("portal", settings), built_once("feedback", settings)]
     # Read back from the YAML: what people apply is judged, not what we hold in memory.
     return [yaml.safe_load(manifest.text) for each in made for manifest in manifests(each)]
 

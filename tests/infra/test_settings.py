@@ -9,7 +9,7 @@ import pytest
 
 from infra.config import ConfigError
 from infra.errors import InfraError
-from tests.support.declared import CATALOGUE, build
+from tests.support.declared import CATALOGUE, built_once
 
 DIGEST = f"sha256:{'b' * 64}"
 
@@ -25,7 +25,7 @@ DIGEST = f"sha256:{'b' * 64}"
 )
 def test_a_wrong_setting_is_refused_in_a_sentence(stack: str, config: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        build(stack, config)
+        built_once(stack, config)
 
 
 @pytest.mark.parametrize(
@@ -39,19 +39,19 @@ def test_a_wrong_setting_is_refused_in_a_sentence(stack: str, config: dict[str, 
 )
 def test_a_digest_of_another_release_is_refused(config: dict[str, str]) -> None:
     with pytest.raises(InfraError) as refused:
-        build("portal", config)
+        built_once("portal", config)
     assert refused.value.code == "image-of-another-release"
     assert "dcshift deploy" in refused.value.next
 
 
 def test_a_digest_with_its_release_is_what_runs() -> None:
-    contract = build("portal", {"release": "8.1.0", "image": f"8.1.0@{DIGEST}"}).outputs["contract"]
+    contract = built_once("portal", {"release": "8.1.0", "image": f"8.1.0@{DIGEST}"}).outputs["contract"]
     assert contract["web"]["image"].endswith(f"portal@{DIGEST}")
     assert contract["web"]["release"] == "8.1.0"
 
 
 def test_a_stack_of_another_name_builds_the_system_that_it_is_told() -> None:
-    assert build("portal-second", {"system": "portal"}).outputs["contract"]["system"] == "portal"
+    assert built_once("portal-second", {"system": "portal"}).outputs["contract"]["system"] == "portal"
 
 
 def province(tmp_path: Path, old: str, new: str) -> Path:
@@ -67,7 +67,7 @@ def province(tmp_path: Path, old: str, new: str) -> Path:
 def test_systems_that_do_not_fit_the_site_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DCSHIFT_CATALOGUE", str(province(tmp_path, "storage: 100Gi", "storage: 14Gi")))
     with pytest.raises(ConfigError, match="15360Mi of storage"):
-        build("data")
+        built_once("data")
 
 
 def test_a_host_name_where_a_policy_needs_an_address_is_refused(
@@ -75,4 +75,4 @@ def test_a_host_name_where_a_policy_needs_an_address_is_refused(
 ) -> None:
     monkeypatch.setenv("DCSHIFT_CATALOGUE", str(province(tmp_path, "http://192.0.2.10:8333", "https://s3.example")))
     with pytest.raises(ConfigError, match=r"target\.object_store"):
-        build("platform")
+        built_once("platform")

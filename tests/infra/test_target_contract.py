@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from catalogue.target import TargetContract, contract_hash
-from tests.support.declared import Built, build
+from tests.support.declared import Built, built_once
 
 SCHEMA = Path(__file__).resolve().parents[2] / "catalogue" / "schema" / "target.schema.json"
 Stacks = Callable[[str], Built]
@@ -47,10 +47,10 @@ def test_the_contract_names_what_the_stacks_declare(name: str, stack: Stacks) ->
 
 def test_another_release_is_another_contract(stack: Stacks) -> None:
     before = stack("portal").outputs["contract"]
-    after = build("portal", {"release": "8.0.1"}).outputs["contract"]
+    after = built_once("portal", {"release": "8.0.1"}).outputs["contract"]
     assert after["web"]["release"] == "8.0.1"
     assert before["hash"] != after["hash"]
 
 
 def test_arming_the_jobs_is_not_another_contract(stack: Stacks) -> None:
-    assert build("portal", {"serves": "target"}).outputs["contract"] == stack("portal").outputs["contract"]
+    assert built_once("portal", {"serves": "target"}).outputs["contract"] == stack("portal").outputs["contract"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.declared import Built, build
+from tests.support.declared import Built, built_once
 from tests.support.local_servers import free_port
 
 Stacks = Callable[[str], Built]
@@ -41,7 +41,7 @@ def waiting(words: list[str], port: int) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_every_pod_that_runs_once_waits_first_and_every_other_does_not(name: str) -> None:
-    built = build(name, {"migrate": "true"})
+    built = built_once(name, {"migrate": "true"})
     assert built.of("Job")
     assert built.of("CronJob")
     pods = list(once(built))

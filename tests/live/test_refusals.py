@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -174,6 +175,48 @@ def test_a_source_that_cannot_be_followed_blocks_until_it_can(person: Person, un
         refused(person.type(*RUN), 3, "error[blocked]", "wal-level-not-logical", advice)
     finally:
         restart("ALTER SYSTEM RESET wal_level")
+    for words in (("survey",), ("plan", "--system", "feedback"), ("check",)):
+        assert person.type(*words).code == 0
+
+
+_TIMER = """[Timer]
+OnCalendar=yearly
+"""
+_SERVICE = """[Service]
+User=feedback
+ExecStart=/bin/true close_old_tickets
+"""
+
+
+def test_what_nobody_declared_and_what_cannot_be_followed_block_until_they_are_mended(
+    person: Person, unchanged: None
+) -> None:
+    def put(host: str, path: str, text: str) -> None:
+        on(host, f"printf %s {shlex.quote(text)} | sudo tee {path} >/dev/null")
+
+    crontab = "sudo crontab -u feedback"
+    before = on("app1", f"{crontab} -l")
+    site = "/etc/nginx/sites-available/feedback.conf"
+    quiet = f"sudo sed -i '/server_name/a access_log off;' {site} && sudo systemctl reload nginx"
+    loud = f"sudo sed -i '/^access_log off;$/d' {site} && sudo systemctl reload nginx"
+    try:
+        on("app1", f"({crontab} -l; echo '5 4 1 1 * /bin/true sweep_attachments') | {crontab} -")
+        put("app1", "/etc/cron.d/feedback", "5 4 1 1 * feedback /bin/true send_digest\n")
+        put("app1", "/etc/systemd/system/feedback-close.timer", _TIMER)
+        put("app1", "/etc/systemd/system/feedback-close.service", _SERVICE)
+        on("app1", "sudo systemctl daemon-reload && sudo systemctl start feedback-close.timer")
+        on("edge1", quiet)
+        assert person.type("survey").code == 0
+        assert person.type("plan", "--system", "feedback").code == 0
+        said = person.type("check")
+        refused(said, 3, "job-undeclared", "sweep_attachments", "send_digest", "close_old_tickets", "jobs_left_behind")
+        refused(said, 3, "access-log-blind", "a marked request was not seen")
+        refused(person.type(*RUN), 3, "error[blocked]", "job-undeclared", "access-log-blind")
+    finally:
+        on("edge1", loud)
+        on("app1", "sudo systemctl stop feedback-close.timer; sudo rm -f /etc/systemd/system/feedback-close.*")
+        on("app1", "sudo rm -f /etc/cron.d/feedback; sudo systemctl daemon-reload")
+        on("app1", f"printf %s {shlex.quote(before)} | {crontab} -")
     for words in (("survey",), ("plan", "--system", "feedback"), ("check",)):
         assert person.type(*words).code == 0
 

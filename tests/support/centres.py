@@ -17,7 +17,7 @@ from infra.config import CATALOGUE_VARIABLE
 from infra.rules import admission, facts, subjects
 from infra.rules.facts import Facts
 from infra.rules.judge import Item
-from tests.support.declared import CATALOGUE, Built, build
+from tests.support.declared import CATALOGUE, Built, built_once
 
 Document = dict[str, Any]
 KINDS = {(k.api_version, k.name): k.resource for k in vars(subjects).values() if isinstance(k, subjects.Kind)}
@@ -97,7 +97,7 @@ def production() -> Centre:
 
 
 def _centre(config: dict[str, str]) -> Centre:
-    built = {name: build(name, {**config, "migrate": "true"}) for name in STACKS}
+    built = {name: built_once(name, {**config, "migrate": "true"}) for name in STACKS}
     settings = built["platform"].settings
     assert settings
     known = facts.of(settings)

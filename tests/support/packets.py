@@ -5,6 +5,7 @@ Written from the API reference of networking.k8s.io/v1, over one concrete addres
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 from itertools import product
@@ -29,17 +30,28 @@ class Host:
 class Packet:
     """One packet as it arrives: from and to one address each, at one port of one host."""
 
-    here: str
-    there: str
+    here: ipaddress.IPv4Address
+    there: ipaddress.IPv4Address
     target: Host
     protocol: str
     port: int
 
 
+@functools.cache
+def block(cidr: str) -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network(cidr)
+
+
+@functools.cache
+def ways(source: str, target: str) -> list[tuple[ipaddress.IPv4Address, ipaddress.IPv4Address]]:
+    """Return every pair of addresses between two blocks."""
+    return list(product(block(source), block(target)))
+
+
 def reaches(policies: list[Document], source: Host, target: Host, protocol: str, port: int) -> bool:
     """Say whether any packet between any of their addresses passes."""
-    for here, there in product(ipaddress.ip_network(source.network), ipaddress.ip_network(target.network)):
-        packet = Packet(str(here), str(there), target, protocol, port)
+    for here, there in ways(source.network, target.network):
+        packet = Packet(here, there, target, protocol, port)
         if passes(policies, "Egress", source, target, packet) and passes(policies, "Ingress", target, source, packet):
             return True
     return False
@@ -68,11 +80,10 @@ def passes(policies: list[Document], way: str, subject: Host, peer: Host, packet
     return not isolated
 
 
-def is_peer(each: Document, policy: Document, peer: Host, address: str) -> bool:
+def is_peer(each: Document, policy: Document, peer: Host, address: ipaddress.IPv4Address) -> bool:
     if "ipBlock" in each:
-        block, asked = each["ipBlock"], ipaddress.ip_address(address)
-        inside = asked in ipaddress.ip_network(block["cidr"])
-        return inside and not any(asked in ipaddress.ip_network(cidr) for cidr in block.get("except", []))
+        asked = each["ipBlock"]
+        return address in block(asked["cidr"]) and not any(address in block(cidr) for cidr in asked.get("except", []))
     if not peer.namespace:
         return False
     if "namespaceSelector" in each:

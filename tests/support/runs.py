@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import itertools
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,9 +24,16 @@ from tests.support.world import Died, VirtualClock, World
 
 
 def memory_folder() -> Path:
-    """Return a new folder in memory, so that a thousand runs need not wait for a disk."""
+    """Return a new folder in memory, so that a thousand runs need not wait for a disk; it goes with this process."""
+    return Path(tempfile.mkdtemp(dir=_memory()))
+
+
+@functools.cache
+def _memory() -> Path:
     shared = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="dcshift-test-", dir=shared if shared.is_dir() else None))
+    folder = tempfile.mkdtemp(prefix="dcshift-test-", dir=shared if shared.is_dir() else None)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 class MortalJournal(Journal):

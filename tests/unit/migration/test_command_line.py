@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from migration.cli.main import command
 from migration.model.words import Finding, Severity
 from tests.support.examples import EXAMPLE
 from tests.support.workspace import Terminal, golden
@@ -192,7 +191,40 @@ def test_the_report_is_written_beside_the_state() -> None:
     assert (terminal.workspace.state / "report" / "report.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["run", "--nope"], []])
-def test_wrong_words_are_answered_with_help_and_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(words) == 2
-    assert "next: dcshift --help" in capsys.readouterr().err
+@pytest.mark.parametrize("json_at", [None, 0, -1])
+@pytest.mark.parametrize(
+    ("line", "help_of"),
+    [
+        ("nonsense", "dcshift"),
+        ("run --nope", "dcshift run"),
+        ("run --wave x", "dcshift run"),
+        ("rollback portal --plan", "dcshift rollback"),
+        ("catalogue norms-diff vn-2016", "dcshift catalogue norms-diff"),
+        ("lab nonsense", "dcshift lab"),
+    ],
+)
+def test_wrong_words_are_an_error_like_any_other(line: str, help_of: str, json_at: int | None) -> None:
+    words = line.split()
+    if json_at is not None:
+        words.insert(json_at if json_at == 0 else len(words), "--json")
+    status, out, err = Terminal().type(" ".join(words))
+    assert (status, out) == (2, "")
+    if json_at is None:
+        assert f"error[words-unclear]: it is not clear what {help_of} shall do\n  why:   " in err
+        assert f"next:  {help_of} --help" in err
+    else:
+        error = json.loads(err)["error"]
+        assert (error["code"], error["next"].startswith(f"{help_of} --help")) == ("words-unclear", True)
+
+
+def test_no_word_at_all_is_answered_with_the_help() -> None:
+    status, out, err = Terminal().type("")
+    assert (status, out, "Usage: dcshift" in err, "rollback" in err) == (2, "", True, True)
+    status, _, err = Terminal().type("--json")
+    assert (status, json.loads(err)["error"]["why"]) == (2, "it needs another word")
+
+
+@pytest.mark.parametrize("mover", ["postgres", "files"])
+def test_wrong_words_of_a_mover_are_its_last_line(mover: str) -> None:
+    status, out, _ = Terminal().type(f"move {mover} --nope --json")
+    assert (status, json.loads(out)["error"]["code"]) == (2, "mover-words-unclear")

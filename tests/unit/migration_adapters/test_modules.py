@@ -123,7 +123,7 @@ def test_names_listeners_and_rules_by_address_belong_to_their_site() -> None:
     nginx = module("dcshift_nginx")
     rules, sites = nginx.rules_by_address(ODD_NGINX), dict[str, Any]()
     for file, directives in nginx.servers(ODD_NGINX):
-        nginx.add(sites, file, directives, rules)
+        nginx.add(sites, file, directives, rules, nginx.access_logs(ODD_NGINX))
     portal = sites["portal"]
     assert portal["server_names"] == {"old.example", "portal.example", "www.portal.example"}
     assert portal["served_names"] == {"portal.example", "www.portal.example"}

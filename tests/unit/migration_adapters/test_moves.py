@@ -102,11 +102,14 @@ class Still:
 def context(tmp_path: Path) -> SystemContext:
     inventory, portal = examples.inventory(), examples.catalogue().system("portal")
     facts, job, contract = inventory.systems["portal"], portal.jobs[0], examples.contracts()["portal"]
+    web = contract.web.model_copy(update={"gateway_address": "127.0.0.1", "gateway_port": 9})
     return SystemContext(
         system=portal.model_copy(update={"jobs": (job,)}),
-        contract=contract.model_copy(update={"jobs": tuple(each for each in contract.jobs if each.name == job.name)}),
+        contract=contract.model_copy(
+            update={"web": web, "jobs": tuple(each for each in contract.jobs if each.name == job.name)}
+        ),
         facts=facts.model_copy(update={"jobs": {job.name: facts.jobs[job.name]}}),
-        hosts=inventory.hosts,
+        hosts={name: host.model_copy(update={"address": "127.0.0.1"}) for name, host in inventory.hosts.items()},
         token=lambda: 7,
         state_folder=tmp_path,
     )

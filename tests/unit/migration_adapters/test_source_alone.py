@@ -52,14 +52,14 @@ def move(server: servers.Server, tmp_path: Path) -> PostgresMove:
     dead = servers.Server(server.folder, server.binaries, servers.free_port())
     made = database_move(server, dead, tmp_path)
     servers.install(server, "portal", made._name, made._access.make_source_password())
-    with made._source() as source:
+    with made._at.source() as source:
         link.run(source, "SELECT dcshift.take_turn(1)")
     with server.admin("portal") as admin:
         stream.publish(admin, "dcshift")
         admin.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (made._name,))
         # Applied by the target before the marker, but not confirmed to the slot before it stopped following.
         admin.execute("INSERT INTO dossier VALUES (3, 'the last citizen')")
-    with made._source() as source:
+    with made._at.source() as source:
         link.run(source, "SELECT dcshift.fence(1)")
         stream.mark(source)
     return made
@@ -111,12 +111,12 @@ def test_a_write_in_another_database_of_the_same_server_is_nobodys_business(
 def test_an_open_fence_is_seen_and_a_silent_source_is_no_source_at_rest(
     move: PostgresMove, server: servers.Server
 ) -> None:
-    with move._source() as source:
+    with move._at.source() as source:
         link.run(source, "SELECT dcshift.unfence(1)")
     assert move.at_rest().state is ProbeState.NOT_DONE
     with server.admin() as admin:
         admin.execute("SELECT pg_drop_replication_slot(%s)", (move._name,))
-    with move._source() as source:
+    with move._at.source() as source:
         link.run(source, "SELECT dcshift.fence(1)")
     assert move.at_rest().state is ProbeState.UNKNOWN
 
@@ -170,7 +170,7 @@ def test_a_fence_that_cannot_be_reached_in_any_way_is_no_silence(move: PostgresM
 
 
 def test_a_server_that_falls_silent_is_given_up_within_seconds(move: PostgresMove) -> None:
-    with move._source() as source:
+    with move._at.source() as source:
         set_to = source.info.get_parameters()
         [kernel] = struct.unpack("I", socket.socket(fileno=os.dup(source.fileno())).getsockopt(6, 18, 4))
     assert kernel == 8000, "TCP_USER_TIMEOUT, in milliseconds"
@@ -181,7 +181,7 @@ def test_a_server_that_falls_silent_is_given_up_within_seconds(move: PostgresMov
 def test_a_process_whose_turn_is_over_does_not_even_ask_the_target(
     verb: Callable[[PostgresMove], object], move: PostgresMove
 ) -> None:
-    with move._source() as source:
+    with move._at.source() as source:
         link.run(source, "SELECT dcshift.take_turn(5)")
     with pytest.raises(psycopg.Error, match="turn 1 is over: turn 5 has begun"):
         verb(move)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from migration.adapters import traffic_findings
+from migration.adapters.site_check import SiteCheck
 from migration.model.inventory import TrafficFacts
 from migration.model.words import ProbeState, Severity
 from tests.support import examples
@@ -60,7 +61,7 @@ def test_an_alias_is_held_too_or_forbids_the_move(
     answer: str, blocked: bool, with_alias: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move = gate(with_alias, Edge())
-    monkeypatch.setattr(move, "_answer_of_target", lambda name: answer)
+    monkeypatch.setattr(SiteCheck, "_answer_of_target", lambda _, name: answer)
     codes = [one.code for one in move.check()]
     assert ("site-alias" in codes) is blocked
     move.install_gate()

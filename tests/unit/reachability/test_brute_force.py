@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import pairwise
 from typing import Any
 
@@ -108,7 +109,8 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     return {"metadata": {"name": f"p{draw(st.integers(0, 9999))}", "namespace": namespace}, "spec": draw(specs)}
 
 
-def end(host: Any) -> End:
+@functools.cache
+def end(host: Host) -> End:
     addresses = (Range.of(host.network),)
     if not host.namespace:
         return Outside(host.name, addresses)

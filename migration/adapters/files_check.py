@@ -1,0 +1,75 @@
+"""What speaks against moving the files of a system: their kinds, room for staging, what the store really checks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from migration.adapters import files_findings, s3
+from migration.errors import MigrationError
+from migration.model.context import SystemContext
+from migration.model.words import Finding, Severity
+from migration.movers.files_index import Index
+from migration.movers.files_job import FilesJob
+from migration.movers.files_names import RESERVED, path_of
+from migration.movers.files_store import Store
+
+_SPACE_FACTOR: Final = 1.1
+_PROBE: Final = f"{RESERVED}probe"
+
+
+def findings(
+    context: SystemContext, jobs: Callable[[], Iterable[FilesJob]], staging: Callable[[str], Path]
+) -> Sequence[Finding]:
+    """Return what the survey, this machine's disk and each bucket say; `jobs` reads secrets and may fail."""
+    found = list(_of_sets(context, staging))
+    try:
+        for job in jobs():
+            found += _of_store(job)
+    except (MigrationError, KeyError) as failure:
+        what = f"the bucket could not be looked at: {failure.args[0] if failure.args else failure}"
+        advice = "pulumi up, then dcshift check"
+        found.append(Finding(Severity.BLOCKER, "bucket-not-read", context.system.id, what, advice))
+    return found
+
+
+def _of_sets(context: SystemContext, staging: Callable[[str], Path]) -> Iterator[Finding]:
+    folder = context.state_folder
+    for name, facts in context.facts.files.items():
+        yield from files_findings.from_survey(name, facts, context.system.source.files[name].left_behind)
+        free, needed = shutil.disk_usage(folder).free, int(facts.size_bytes * _SPACE_FACTOR)
+        if free < needed and not staging(name).exists():
+            where, what = f"{facts.host}:{facts.path}", f"staging needs {needed:,} bytes in {folder}, {free:,} are free"
+            yield Finding(Severity.BLOCKER, "staging-space", where, what, "make room, or move DCSHIFT_STATE")
+
+
+def probe(job: FilesJob) -> s3.Trust:
+    """Try what the job's bucket accepts and refuses, with an object of ours that is removed again."""
+    secret = job.secret_key.get_secret_value()
+    return s3.probe(s3.Bucket(job.endpoint, job.region, job.bucket, job.access_key, secret), _PROBE)
+
+
+def _of_store(job: FilesJob) -> list[Finding]:
+    where = f"{job.endpoint}/{job.bucket}"
+    trust = probe(job)
+    if not trust.writable:
+        what = f"the bucket cannot be written: {trust.answer}"
+        return [Finding(Severity.BLOCKER, "bucket-not-writable", where, what, "pulumi up on the system's data layer")]
+    found = []
+    if not trust.refuses_wrong_md5:
+        what = "the store accepted an object whose MD5 was wrong: damage on the way would not be noticed"
+        found.append(Finding(Severity.BLOCKER, "store-accepts-wrong-checksum", where, what, "use another store"))
+    if not trust.etag_is_md5:
+        what = "the store's ETag is not the MD5 of the content; written objects cannot be verified by it"
+        found.append(
+            Finding(Severity.BLOCKER, "store-etag-opaque", where, what, "use a bucket without its own encryption")
+        )
+    if not job.staging.is_dir() or not Index(job.staging).entries():
+        others = [one.key for one in Store(job).list() if path_of(one.key) is not None]
+        if others:
+            what = f"the bucket already holds {len(others)} objects, such as {others[0]}"
+            advice = "empty it by hand unless an interrupted move of ours left them: equal ones are kept"
+            found.append(Finding(Severity.WARNING, "bucket-not-empty", where, what, advice))
+    return found

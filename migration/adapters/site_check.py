@@ -1,0 +1,119 @@
+"""What speaks against putting a site behind the gate: asked of the survey, of the edge host, and of both sides."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Final
+
+import httpx
+
+from migration.adapters import traffic_findings
+from migration.adapters.access_log import AccessLog
+from migration.adapters.gate_tool import GateStatus, GateTool
+from migration.adapters.site_client import SiteClient
+from migration.errors import StepFailed
+from migration.model.context import SystemContext
+from migration.model.words import Finding, Severity
+from migration.ports import Clock, Remote
+
+_CERTIFICATE_DAYS_MIN: Final = 7
+_ASK_EDGE: Final = (
+    "test -x /usr/sbin/haproxy || echo lacks haproxy; test -x /usr/sbin/nft || echo lacks nft; "
+    'curl -ksS -m 5 -o /dev/null --connect-to "::$1" "https://$2$3" || echo far; '
+    'curl -sS -m 5 -o /dev/null -w "plain %{http_code}\\n" -H "Host: $2" http://127.0.0.1/'
+)
+
+
+class SiteCheck:
+    """Checks one site; it changes nothing."""
+
+    def __init__(self, context: SystemContext, remote: Remote, clock: Clock, gate: GateTool) -> None:
+        self._context, self._remote, self._clock, self._gate = context, remote, clock, gate
+        self._web, self._facts = context.contract.web, context.facts.traffic
+        self._edge, self._site = context.system.source.traffic.host, context.system.source.traffic.site
+
+    def findings(self) -> list[Finding]:
+        """Return what speaks against the gate: names, certificate, programs, logs, the target."""
+        return [
+            *self._of_site(),
+            *traffic_findings.from_survey(self._facts),
+            *self._of_aliases(),
+            *self._of_target(),
+            *self._of_edge(),
+            *self._of_gate(),
+        ]
+
+    def _blocker(self, code: str, what: str, next: str) -> Finding:
+        return Finding(Severity.BLOCKER, code, f"{self._edge}/{self._site}", what, next)
+
+    def _of_site(self) -> Iterator[Finding]:
+        if self._web.host not in self._facts.server_names:
+            what = f"the site serves {', '.join(self._facts.server_names)}, not {self._web.host}"
+            yield self._blocker("site-name-missing", what, "correct web.host or the site")
+        try:
+            ends = datetime.datetime.fromisoformat(self._facts.certificate_expires).timestamp()
+        except ValueError:
+            what = "the site has no certificate that could be read"
+            yield self._blocker("site-without-tls", what, "serve the site over TLS first")
+            return
+        days = (ends - self._clock.now()) / 86_400
+        if days < _CERTIFICATE_DAYS_MIN:
+            what = f"its certificate ends in {days:.0f} days"
+            yield self._blocker("certificate-ends-soon", what, "renew it, then: dcshift survey")
+
+    def _of_aliases(self) -> Iterator[Finding]:
+        for name in traffic_findings.aliases(self._facts, self._web.host):
+            if (said := self._answer_of_target(name)) != "200":
+                what = f"the site also serves {name}, for which the target answers {said}"
+                advice = f"let {name} redirect to {self._web.host} in a server block of its own, then: dcshift survey"
+                yield self._blocker("site-alias", what, advice)
+
+    def _of_target(self) -> Iterator[Finding]:
+        said = self._answer_of_target(self._web.host)
+        if said.startswith("nothing"):
+            what = f"the target's gateway does not answer: {said}"
+            yield self._blocker("target-gateway-silent", what, "pulumi up the system's stack")
+        elif said != "200":
+            what = f"the target answers {said} for {self._web.health}"
+            yield self._blocker("target-not-serving", what, "look at the target's pods")
+
+    def _answer_of_target(self, name: str) -> str:
+        web = self._web
+        client = SiteClient(name, web.gateway_address, web.gateway_port, ca_file=self._context.ca_file)
+        try:
+            return str(client.get(web.health)[0])
+        except httpx.HTTPError as error:
+            return f"nothing ({error})"
+
+    def _of_edge(self) -> Iterator[Finding]:
+        """Ask the edge host itself: programs, the way to the target, and what port 80 does."""
+        far = f"{self._web.gateway_address}:{self._web.gateway_port}"
+        words = ["sh", "-c", f"({_ASK_EDGE}) 2>&1; true", "sh", far, self._web.host, self._web.health]
+        for line in self._remote.run(self._edge, words, timeout_seconds=15).splitlines():
+            if line.startswith("lacks "):
+                yield self._blocker("gate-program-missing", f"{self._edge} {line}", "install its Debian package")
+            elif line == "far":
+                yield self._blocker("edge-cannot-reach-target", f"{self._edge} cannot reach {far}", "open the way")
+            elif line.startswith("plain ") and not line.startswith("plain 3"):
+                what = f"port 80 answers {line[6:]} instead of a redirect, and would go past the gate"
+                yield self._blocker("plain-http-serves", what, "answer port 80 with a redirect to https")
+
+    def _of_gate(self) -> Iterator[Finding]:
+        behind = self._behind_gate()
+        if behind is not None and behind.stale_settings:
+            what = "the gate's settings were changed after it started, and it was not started again"
+            system = self._context.system.id
+            yield self._blocker("gate-settings-stale", what, f"dcshift rollback {system}, then dcshift run")
+        if behind is None or behind.sites[self._site].state == "source":
+            public = SiteClient(self._web.host, self._context.hosts[self._edge].address, ca_file=self._context.ca_file)
+            if blind := AccessLog(self._context, self._remote, self._clock).blind(public):
+                yield blind
+
+    def _behind_gate(self) -> GateStatus | None:
+        """Return the gate's status if the site is behind it already."""
+        try:
+            status = self._gate.status()
+        except StepFailed:
+            return None  # prepare installs the gate anew, and its own probe says what is wrong with it
+        return status if status is not None and self._site in status.sites else None
