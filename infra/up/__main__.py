@@ -14,7 +14,7 @@ from infra.render import stack_files
 from infra.render.building import built
 from infra.render.declared import stacks
 from infra.render.judging import refuse_breaches
-from infra.up import language, plugin
+from infra.up import apart, language, plugin
 from infra.up.engine import Engine
 
 
@@ -26,7 +26,7 @@ def bring_up(chosen: Sequence[str], engine: Engine, settings: Path, program: lan
     """
     engine.say(f"{len(chosen)} stacks: judging what they declare")
     began = time.monotonic()
-    refuse_breaches([built(stack, settings) for stack in chosen])
+    apart.done(lambda: refuse_breaches([built(stack, settings) for stack in chosen]))
     engine.say(f"{len(chosen)} stacks: judged, {time.monotonic() - began:.1f} s")
     with plugin.shared() as variables, language.served(program) as words:
         engine.create(chosen)

@@ -61,7 +61,8 @@ class Engine:
             with subprocess.Popen(
                 ["pulumi", "--non-interactive", *words],
                 cwd=self.project,
-                env={**os.environ, **(variables or {})},
+                # An engine would hold twice what it needs before it collects; a job host may be small.
+                env={"GOGC": "50", **os.environ, **(variables or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
