@@ -1,5 +1,5 @@
 # Each target is one line of meaning; the logic is in the commands they call.
-.PHONY: help setup demo test check lab-up lab-down traffic docs style types contracts yaml playbooks-lint
+.PHONY: help setup demo test check lab-up lab-down traffic docs style types contracts yaml playbooks-lint bench-infra
 .DEFAULT_GOAL := help
 
 help:      ## this list
@@ -41,7 +41,11 @@ lab-down:  ## stop both data centres; leaves only this checkout and the cache fo
 traffic:   ## citizens using the public names until Ctrl-C
 	@.venv/bin/dcshift lab traffic
 
+bench-infra: ## build and bring up provinces of 3, 10 and 30 systems, measured; needs an idle machine
+	@.venv/bin/python -m bench.infra
+
 docs:      ## write again what is made from the code: schemas, errors, commands, rules
 	@.venv/bin/python -m catalogue.schemas
 	@.venv/bin/python -m migration.cli.reference
 	@.venv/bin/python -m infra.rules > docs/rules.md
+	@.venv/bin/python -m bench.results

@@ -6,14 +6,11 @@ import sys
 
 import pulumi
 
-from catalogue.load import CatalogueError
 from infra import config, ending
-from infra.errors import InfraError
 from infra.render import judging
-from infra.stacks import data, platform, system
+from infra.stacks import layers
 
 _TOLD = 32  # the engine's word for "people were told what is wrong": it adds no second error
-_LAYERS = {"platform": platform.build, "data": data.build, "system": system.build}
 
 
 def main() -> None:
@@ -23,8 +20,8 @@ def main() -> None:
         if not settings.catalogue.province.is_lab:
             # A lab's stacks are judged by our own tests, under the settings that it has.
             judging.ask(settings.stack)
-        _LAYERS[settings.layer](settings)
-    except (config.ConfigError, CatalogueError, InfraError, ValueError) as fault:
+        layers.build(settings)
+    except ending.FAULTS as fault:
         pulumi.log.error(str(ending.thoughts(fault)))
         sys.exit(_TOLD)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -83,8 +84,16 @@ def build(settings: Settings) -> dict[str, Any]:
     )
     content: dict[str, Any] = contract.model_dump(mode="json", by_alias=True)
     content["hash"] = contract_hash(content)
-    jsonschema.validate(content, json.loads(schema_path("target").read_text(encoding="utf-8")))
+    _validator().validate(content)
     return content
+
+
+@functools.cache
+def _validator() -> Any:
+    schema = json.loads(schema_path("target").read_text(encoding="utf-8"))
+    chosen = jsonschema.validators.validator_for(schema)
+    chosen.check_schema(schema)
+    return chosen(schema)
 
 
 def _database(settings: Settings) -> TargetDatabase:

@@ -22,6 +22,8 @@ YES: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 NO: Final = 3
+FAULTS: Final = (ConfigError, CatalogueError, InfraError, ValueError)
+"""What is wrong with the user's own files or settings, as opposed to with us."""
 
 
 class UsageError(InfraError):

@@ -16,12 +16,11 @@ from pulumi.runtime import settings as pulumi_settings
 from catalogue.load import load
 from infra import config as infra_config
 from infra.config import Settings
-from infra.stacks import data, platform, system
+from infra.stacks import layers
 
 # What mocks do not show is reached through names that the SDK does not type.
 _MOCKS: Final[Any] = pulumi_mocks
 _RUNTIME: Final[Any] = pulumi_settings
-_LAYERS: Final = {"platform": platform.build, "data": data.build, "system": system.build}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +120,7 @@ def build(stack: str, config: Mapping[str, str] | None = None, *, preview: bool 
 
     def run() -> None:
         built.settings = infra_config.read(stack)
-        _LAYERS[built.settings.layer](built.settings)
+        layers.build(built.settings)
 
     # Meant as a decorator of tests: it waits for every registration; a loop of one's own would wait for ever.
     waiting: Any = pulumi.runtime.test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +15,7 @@ from infra import labels
 from infra.rules.book import RULES
 from infra.rules.facts import Facts
 from infra.rules.rule import Rule, Scope
-from infra.rules.subjects import Area, Kind, Subject
+from infra.rules.subjects import Area, Subject
 
 Document = Mapping[str, Any]
 _INPUTS: Final = ("object", "namespaceObject", "variables", "objects", "options")
@@ -64,7 +65,7 @@ def evaluate(expression: str, data: Mapping[str, Any]) -> Any:
 
 def concerns(subject: Subject, document: Document, facts: Facts) -> bool:
     """Return whether a subject's rules speak of this object: its kind, and the place where it lies."""
-    if Kind(document.get("apiVersion", ""), document.get("kind", ""), "") not in map(_unnamed, subject.kinds):
+    if (document.get("apiVersion"), document.get("kind")) not in _kinds(subject):
         return False
     metadata = document.get("metadata", {})
     if subject.area is Area.NAMESPACES:
@@ -73,8 +74,9 @@ def concerns(subject: Subject, document: Document, facts: Facts) -> bool:
     return labels.SYSTEM in place and place.get(labels.TIER) in subject.area.tiers
 
 
-def _unnamed(kind: Kind) -> Kind:
-    return Kind(kind.api_version, kind.name, "")
+@functools.cache
+def _kinds(subject: Subject) -> frozenset[tuple[str, str]]:
+    return frozenset((kind.api_version, kind.name) for kind in subject.kinds)
 
 
 class Case:
@@ -112,10 +114,20 @@ class Case:
         return self._known[subject]
 
 
+def _place(document: Document) -> str:
+    """Return the namespace that an object lies in; of a namespace, itself."""
+    metadata = document.get("metadata", {})
+    return str(metadata.get("name" if document.get("kind") == "Namespace" else "namespace") or "")
+
+
 def breaches(items: Sequence[Item], facts: Facts, rules: Sequence[Rule] = RULES) -> Iterator[Breach]:
     """Yield every rule that an object of a stack breaks; `items` are all objects of that stack."""
-    documents = [item.document for item in items]
+    neighbours: dict[str, list[Document]] = defaultdict(list)
+    for item in items:
+        neighbours[_place(item.document)].append(item.document)
     for item in items:
         asked = [rule for rule in rules if concerns(rule.subject, item.document, facts)]
-        whole = Case(item, facts, documents if any(rule.scope is Scope.STACK for rule in asked) else ())
+        stands_by_others = any(rule.scope is Scope.STACK for rule in asked)
+        # Not the whole stack: each evaluation copies what it is given, and one of many systems would copy all of them.
+        whole = Case(item, facts, neighbours[_place(item.document)] if stands_by_others else ())
         yield from (Breach(rule, item.identity) for rule in asked if not whole.keeps(rule))

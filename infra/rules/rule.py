@@ -17,7 +17,7 @@ class Scope(Enum):
     DECLARED = "only what a stack declares; the cluster must take such objects from others: graph, policy pack"
     PROTECT = "the engine's option `protect`: graph, policy pack"
     RETAIN = "the engine's option `retain_on_delete`, which policy packs are not told: graph"
-    STACK = "other objects of the stack: graph, policy pack"
+    STACK = "other objects of the stack in its own namespace: graph, policy pack"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Rule:
     """A control of the norms by its id, else the topic of TT 12/2022 that we take it from."""
     subject: Subject
     condition: str
-    """CEL over `object`, `namespaceObject` and `variables`; STACK adds `objects`, PROTECT and RETAIN add `options`."""
+    """CEL over `object`, `namespaceObject` and `variables`; PROTECT and RETAIN add `options`; STACK adds `objects`, which
+    are the stack's in the same namespace: such a rule may speak of no others."""
     scope: Scope = Scope.OBJECT
     level: int = 1
     """The lowest level of security that asks for it."""

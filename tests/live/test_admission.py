@@ -12,10 +12,10 @@ import pytest
 from infra.rules.book import RULES, named
 from infra.rules.judge import Item, breaches
 from infra.rules.rule import Scope
+from lab.api_server import ApiServer
 from lab.errors import LabError
 from lab.toolchain import tool_path
 from tests.support.admission import refused
-from tests.support.api_server import ApiServer
 from tests.support.api_server_kinds import server_with_kinds
 from tests.support.centres import STACKS, production, resource_of
 from tests.support.planted import PLANTS, Plant, spoilt

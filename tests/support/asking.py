@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from infra.naming import IDENTITIES
-from tests.support.api_server import ApiServer
+from lab.api_server import ApiServer
 
 Document = dict[str, Any]
 _APPLY = "application/apply-patch+yaml"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.support.api_server import ApiServer
+from lab.api_server import ApiServer
 from tests.support.api_server_kinds import server_with_kinds
 from tests.support.asking import Asker, resources_of, until, with_token
 from tests.support.centres import lab

@@ -184,6 +184,8 @@ def test_no_slip_of_the_pen_makes_a_traceback(file: str, start: int, length: int
         (b"a:\n\t- 1\n", "this is not YAML"),
         (b"a: \xff\n", "the file cannot be read"),
         (b"a: &a [*a]\n", "nested without end"),
+        (b"[" * 20_000, "nested without end"),
+        (b"{a: " * 20_000, "nested without end"),
         (b"? {b: 1}\n: 2\n", "this is not YAML"),
         (b"? [b, 1]\n: 2\n", "this is not YAML"),
         (b"decision:\n  date: 2026-13-45\n", "decision.date is '2026-13-45': month must be in 1..12"),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from lab.api_server import api_server
 from lab.errors import LabError
 from lab.toolchain import tool_path
 from migration.adapters.kubernetes import KubernetesCluster
-from tests.support.api_server import api_server
 
 _POD: dict[str, Any] = {"restartPolicy": "Never", "containers": [{"name": "job", "image": "example.invalid/job:1"}]}
 _JOB: dict[str, Any] = {

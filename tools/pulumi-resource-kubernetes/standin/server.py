@@ -70,7 +70,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def Attach(self, request: Any, context: Any) -> empty_pb2.Empty:
-        self._engine_address = request.address
+        # One of several engines, one after the other: what the one before said is not said to this one.
+        self._engine_address, self._engine = request.address, None
+        self._cancelled = threading.Event()
         return empty_pb2.Empty()
 
     def GetSchema(self, request: Any, context: Any) -> provider_pb2.GetSchemaResponse:

@@ -1,4 +1,7 @@
-"""A real etcd and API server alone, on free ports of the loopback, in a folder of their own; nothing runs in them."""
+"""A real etcd and API server alone, on free ports of the loopback, in a folder of their own; nothing runs in them.
+
+No node, no controller, no operator: what is written is judged and kept, and nothing ever becomes ready by itself.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lab.ca import Authority, pem, write_private
+from lab.errors import LabError
+from lab.paths import cache
 from lab.toolchain import tool_path
 
 Document = dict[str, Any]
@@ -41,8 +47,8 @@ class ApiServer:
 
 @contextlib.contextmanager
 def api_server(folder: Path) -> Iterator[ApiServer]:
-    """Start both programs, wait until they answer, and end them by pid."""
-    authority, ports = Authority(folder / "pki", "API server of a test"), _free_ports(3)
+    """Start both programs, wait until they answer, and end them by pid. Raises `LabError` when one is missing."""
+    authority, ports = Authority(folder / "pki", "API server of the loopback"), _free_ports(3)
     files = _certificates(authority, folder / "pki")
     etcd = f"http://{_HOST}:{ports[0]}"
     with contextlib.ExitStack() as stack:
@@ -56,16 +62,54 @@ def api_server(folder: Path) -> Iterator[ApiServer]:
         yield ApiServer(client, _kubeconfig(folder, base, files))
 
 
+@contextlib.contextmanager
+def server_with_kinds(folder: Path) -> Iterator[ApiServer]:
+    """Start one, and make the definitions of all operators in it. Raises `LabError` when something is missing."""
+    for name in ("etcd", "kube-apiserver"):
+        tool_path(name)
+    files = sorted((cache() / "manifests").glob("*/*.yaml"))
+    if not files:
+        raise LabError(
+            "no-operators-manifests",
+            what="the operators' kinds are not known here",
+            why=f"{cache() / 'manifests'} has no manifests",
+            state="nothing was started",
+            next="make setup",
+        )
+    with api_server(folder) as api:
+        made = []
+        for file in files:
+            for document in yaml.load_all(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader):
+                if document and document["kind"] == "CustomResourceDefinition":
+                    answer = api.create("customresourcedefinitions", document)
+                    if answer.status_code != 201:
+                        raise _unready(f"it refused {document['metadata']['name']}: {answer.text[:2000]}")
+                    made.append(document["spec"])
+        _until_served(api, made)
+        yield api
+
+
+def _until_served(api: ApiServer, made: list[Any], limit_seconds: float = 60) -> None:
+    """Wait: a definition is taken at once, and served a moment later."""
+    end = time.monotonic() + limit_seconds
+    for spec in made:
+        wanted = f"/apis/{spec['group']}/{spec['versions'][0]['name']}"
+        while spec["names"]["kind"] not in api.client.get(wanted).text:
+            if time.monotonic() > end:
+                raise _unready(f"{spec['names']['kind']} is not served after {limit_seconds:.0f} s")
+            time.sleep(0.2)
+
+
 def _etcd(folder: Path, url: str, peer: str) -> list[str]:
     return [
         str(tool_path("etcd")),
-        "--name=test",
+        "--name=loopback",
         f"--data-dir={folder / 'etcd'}",
         f"--listen-client-urls={url}",
         f"--advertise-client-urls={url}",
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=test={peer}",
+        f"--initial-cluster=loopback={peer}",
         "--unsafe-no-fsync",
         "--log-level=warn",
     ]
@@ -115,10 +159,10 @@ def _kubeconfig(folder: Path, url: str, files: Path) -> Path:
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "test", "cluster": cluster}],
+        "clusters": [{"name": "loopback", "cluster": cluster}],
         "users": [{"name": "admin", "user": user}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
-        "current-context": "test",
+        "contexts": [{"name": "loopback", "context": {"cluster": "loopback", "user": "admin"}}],
+        "current-context": "loopback",
     }
     (folder / "kubeconfig").write_text(json.dumps(document))
     return folder / "kubeconfig"
@@ -127,7 +171,14 @@ def _kubeconfig(folder: Path, url: str, files: Path) -> Path:
 @contextlib.contextmanager
 def _running(log: Path, argv: list[str]) -> Iterator[None]:
     with log.open("wb") as output:
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is for whoever started us: what asks this server something must be able to end first.
+            start_new_session=True,
+        )
     try:
         yield
     finally:
@@ -146,7 +197,17 @@ def _until_ready(client: httpx.Client, folder: Path, limit_seconds: float = 120)
             if client.get("/readyz").status_code == 200:
                 return
         time.sleep(0.2)
-    raise AssertionError(f"the API server is not ready: {(folder / 'api-server.log').read_text()[-2000:]}")
+    raise _unready((folder / "api-server.log").read_text(encoding="utf-8", errors="replace")[-2000:])
+
+
+def _unready(why: str) -> LabError:
+    return LabError(
+        "api-server-unready",
+        what="an API server on the loopback did not come up",
+        why=why.strip() or "it said nothing",
+        state="it was stopped; nothing else was changed",
+        next="look at the machine's load, then run the same command again",
+    )
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,0 +1,55 @@
+"""`python -m bench.up PROJECT SETTINGS`: what `python -m infra.up` does, on a cluster where nothing ever becomes ready.
+
+Only here, and only by an annotation added on the way, nobody waits for what no node and no controller would do.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pulumi
+
+from infra import ending
+from infra.render.declared import stacks
+from infra.up.__main__ import bring_up
+from infra.up.engine import Engine
+from infra.up.language import declare
+
+_WAITED_FOR: Final = frozenset({"Deployment", "Job", "Gateway", "HTTPRoute", "Cluster"})
+_SKIP: Final = {"pulumi.com/skipAwait": "true"}
+
+
+def _unawaited(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+    if not args.type_.startswith("kubernetes:") or args.type_.rpartition(":")[2] not in _WAITED_FOR:
+        return None
+    given: Any = args.props["metadata"]  # a plain dict: no program of ours gives an Output here
+    metadata = dict(given)
+    metadata["annotations"] = {**metadata.get("annotations", {}), **_SKIP}
+    return pulumi.ResourceTransformationResult({**args.props, "metadata": metadata}, args.opts)
+
+
+def _program() -> None:
+    pulumi.runtime.register_stack_transformation(_unawaited)
+    declare()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Bring all stacks up; returns the exit status."""
+    project, settings = Path(sys.argv[1]), Path(sys.argv[2])
+
+    def work() -> int:
+        bring_up(list(stacks()), Engine(_say, project), settings, _program)
+        return ending.YES
+
+    return ending.end(work, as_json=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""Which module builds which layer; the one list of them."""
+
+from __future__ import annotations
+
+from infra.config import Settings
+from infra.stacks import data, platform, system
+
+_BUILDERS = {"platform": platform.build, "data": data.build, "system": system.build}
+
+
+def build(settings: Settings) -> None:
+    """Declare everything of the stack's layer."""
+    _BUILDERS[settings.layer](settings)

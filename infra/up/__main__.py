@@ -1,0 +1,69 @@
+"""`python -m infra.up`: brings every stack up in the order in which data flows; none unless all of them may be."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra import ending
+from infra.ending import UsageError
+from infra.render import stack_files
+from infra.render.building import built
+from infra.render.declared import stacks
+from infra.render.judging import refuse_breaches
+from infra.up import apart, language, plugin
+from infra.up.engine import Engine
+
+
+def bring_up(chosen: Sequence[str], engine: Engine, settings: Path, program: language.Program) -> None:
+    """Judge all chosen stacks, then bring up one after the other. Raises `InfraError`.
+
+    One after the other, not side by side: an engine, its plugin and the program keep two cores busy, and a fault of
+    one stack must not meet half of another.
+    """
+    engine.say(f"{len(chosen)} stacks: judging what they declare")
+    began = time.monotonic()
+    apart.done(lambda: refuse_breaches([built(stack, settings) for stack in chosen]))
+    engine.say(f"{len(chosen)} stacks: judged, {time.monotonic() - began:.1f} s")
+    with plugin.shared() as variables, language.served(program) as words:
+        engine.create(chosen)
+        for number, stack in enumerate(chosen, 1):
+            began = time.monotonic()
+            changes = engine.up(stack, words, variables)
+            engine.say(f"{number}/{len(chosen)} {stack}: {changes}, {time.monotonic() - began:.1f} s")
+
+
+def main() -> int:
+    """Bring the stacks up; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m infra.up", description=__doc__)
+    parser.add_argument("stack", nargs="*", help="only these; every stack of the catalogue by default")
+    given = parser.parse_args()
+
+    def work() -> int:
+        known = list(stacks())
+        unknown = [stack for stack in given.stack if stack not in known]
+        if unknown:
+            raise UsageError(
+                "stack-unknown",
+                what=f"there is no stack {unknown[0]!r}",
+                why=f"the catalogue's stacks are {', '.join(known)}",
+                state="nothing was written",
+                next="python -m infra.up, for all of them",
+            )
+        chosen = [stack for stack in known if stack in given.stack] or known
+        bring_up(chosen, Engine(_say), stack_files.FOLDER, language.declare)
+        return ending.YES
+
+    return ending.end(work, as_json=False)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

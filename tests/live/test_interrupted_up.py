@@ -1,0 +1,126 @@
+"""A centre brought up and killed at random moments continues with the same command, and nobody edits a state."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.project import Project
+from lab.api_server import ApiServer
+from lab.errors import LabError
+from lab.toolchain import tool_path
+from tests.support.api_server_kinds import server_with_kinds
+from tests.support.asking import resources_of
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+KILLS = 20
+SECONDS_MAX = 2.0
+"""Of one try: long enough for the platform's first resources, short enough to be cut off in every stack."""
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    try:
+        tool_path("pulumi")
+    except LabError as missing:
+        pytest.skip(f"lacks a tool: {missing.what}")
+    with server_with_kinds(tmp_path_factory.mktemp("interrupted")) as server:
+        for name in ("dcshift-edge", "cnpg-system"):
+            answer = server.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            assert answer.status_code == 201, answer.text
+        yield server
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project(tmp_path, 1)
+    made.write()
+    return made
+
+
+def started(project: Project, api: ApiServer) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.up", str(project.folder), str(project.settings)],
+        env=project.environment(api.kubeconfig),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return said
+
+
+def killed(project: Project, api: ApiServer, seconds: float) -> str:
+    """Kill program and engine at once, `seconds` after the engine began with the first stack."""
+    process = started(project, api)
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if ": judged, " in line:
+            break
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    rest, _ = process.communicate(timeout=60)
+    return "".join(lines) + rest
+
+
+def resources(project: Project) -> dict[str, set[str]]:
+    """Return the objects that the states know, by stack."""
+    found = {}
+    for file in (project.folder / "state").rglob("stacks/**/*.json"):
+        known = json.loads(file.read_text())["checkpoint"]["latest"].get("resources") or []
+        found[file.stem] = {each["urn"] for each in known if each["type"].startswith("kubernetes:")}
+    return found
+
+
+def uids(project: Project, api: ApiServer) -> dict[str, str]:
+    """Return what lives in the cluster of all that the states know, and fail for what does not."""
+    plural, found = resources_of(api), {}
+    for file in (project.folder / "state").rglob("stacks/**/*.json"):
+        for each in json.loads(file.read_text())["checkpoint"]["latest"]["resources"]:
+            if not each["type"].startswith("kubernetes:") or each["type"].endswith("Patch"):
+                continue
+            inputs: dict[str, Any] = each["inputs"]
+            version, metadata = inputs["apiVersion"], inputs["metadata"]
+            root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+            where = f"/namespaces/{metadata['namespace']}" if metadata.get("namespace") else ""
+            answer = api.client.get(f"{root}{where}/{plural[version, inputs['kind']]}/{metadata['name']}")
+            assert answer.status_code == 200, (each["urn"], answer.text)
+            found[each["urn"]] = answer.json()["metadata"]["uid"]
+            assert each["outputs"]["__uid"] == found[each["urn"]], each["urn"]
+    return found
+
+
+def test_an_up_that_was_killed_at_any_moment_continues(project: Project, api: ApiServer) -> None:
+    seed = int(os.environ.get("DCSHIFT_SEED") or random.SystemRandom().randrange(10**6))
+    print(f"seed {seed}: again with DCSHIFT_SEED={seed}")
+    moments = random.Random(seed)
+    cut = [killed(project, api, moments.uniform(0.0, SECONDS_MAX)) for _ in range(KILLS)]
+    assert "created" in "".join(cut), "no try came far enough to make anything: the test would prove nothing"
+    said = ended(started(project, api))
+    assert "already exists" not in said
+    known = resources(project)
+    assert set(known) == set(project.stacks)
+    living = uids(project, api)
+    assert len(living) > 60
+    again = ended(started(project, api))
+    assert "created" not in again
+    assert "updated" not in again
+    assert uids(project, api) == living
