@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pulumi
@@ -107,8 +108,12 @@ class _Monitor(pulumi_mocks.MockMonitor):
         return _MOCKS.MockMonitor.RegisterResource(self, request)
 
 
-def build(stack: str, config: Mapping[str, str] | None = None, *, preview: bool = False) -> Built:
+def build(
+    stack: str, config: Mapping[str, str] | None = None, *, preview: bool = False, catalogue: Path | None = None
+) -> Built:
     """Return everything that a stack declares under a configuration (keys without `dcshift:`).
+
+    The catalogue is the one of the environment unless its folder is given.
 
     Raises `ConfigError`, `CatalogueError`, and what the program itself raises.
     """
@@ -120,7 +125,7 @@ def build(stack: str, config: Mapping[str, str] | None = None, *, preview: bool 
     pulumi.runtime.set_all_config({f"dcshift:{key}": value for key, value in (config or {}).items()})
 
     def run() -> None:
-        built.settings = infra_config.read(stack)
+        built.settings = infra_config.read(stack, catalogue)
         _LAYERS[built.settings.layer](built.settings)
 
     # Meant as a decorator of tests: it waits for every registration; a loop of one's own would wait for ever.
