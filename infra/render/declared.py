@@ -35,6 +35,8 @@ class Declared:
     protect: bool
     retain: bool
     provider: str
+    parent: str = ""
+    """Type and name of what it belongs to, `dcshift:platform:Edge::edge`: a component, or the stack itself."""
 
     @property
     def is_object(self) -> bool:
@@ -77,6 +79,11 @@ def whole(value: Any) -> Any:
     return [whole(item) for item in value] if isinstance(value, list) else value
 
 
+def _above(urn: str) -> str:
+    kind, _, name = urn.partition("::")[2].partition("::")[2].partition("::")
+    return f"{kind.rpartition('$')[2]}::{name}" if name else ""
+
+
 class _Mocks(pulumi_mocks.Mocks):
     def call(self, args: Any) -> tuple[dict[str, Any], list[Any] | None]:
         raise AssertionError(f"the program called {args.token}; it must only declare")
@@ -103,6 +110,7 @@ class _Monitor(pulumi_mocks.MockMonitor):
                 bool(request.protect),
                 bool(request.retainOnDelete),
                 request.provider,
+                _above(request.parent),
             )
         )
         return _MOCKS.MockMonitor.RegisterResource(self, request)
