@@ -33,7 +33,7 @@ lab-down:  ## stop both data centres; leaves only this checkout and the cache fo
 traffic:   ## citizens using the public names until Ctrl-C
 	@.venv/bin/dcshift lab traffic
 
-docs:      ## write again what is made from the code: schemas, errors, commands, rules, components
+docs:      ## write again what is made from the code: schemas, errors, commands, rules, components, sizes
 	@.venv/bin/python -m catalogue.schemas
 	@.venv/bin/python -m migration.cli.reference
 	@.venv/bin/python -m infra.rules > docs/rules.md
