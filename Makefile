@@ -1,5 +1,5 @@
 # Each target is one line of meaning; the logic is in the commands they call.
-.PHONY: help setup demo test check lab-up lab-down traffic docs
+.PHONY: help setup demo test check judges lab-up lab-down traffic docs
 .DEFAULT_GOAL := help
 
 help:      ## this list
@@ -24,6 +24,9 @@ check:     ## format, lint, types, import contracts, playbooks, all fast tests
 	@cd playbooks && ANSIBLE_HOME=../build/ansible ../.venv/bin/ansible-lint --offline -q
 	@.venv/bin/pytest -q -m "not live"
 
+judges:    ## checkov, trivy and kube-score over what we render; installs them into the cache
+	@.venv/bin/python -m lab.judges
+
 lab-up:    setup ## both data centres, running
 	@.venv/bin/dcshift lab up
 
@@ -38,3 +41,4 @@ docs:      ## write again what is made from the code: schemas, errors, commands,
 	@.venv/bin/python -m migration.cli.reference
 	@.venv/bin/python -m infra.rules > docs/rules.md
 	@.venv/bin/python -m infra.reference
+	@.venv/bin/python -m lab.judges.page

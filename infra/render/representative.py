@@ -1,12 +1,15 @@
-"""One system of the example province at any level and exposure, in a centre that is no lab; it asks no cluster.
+"""The example province as a centre that is no lab: whole, or one system at any level and exposure; it asks no cluster.
 
 What a level changes is seen only where everything else stays: same system, same province, other level.
+`python -m infra.render.representative FOLDER` writes the whole one's manifests, for judges that are not ours.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -17,7 +20,7 @@ from catalogue import norms
 from catalogue.system import System
 from infra import naming
 from infra.render.declared import Built, build
-from infra.render.manifests import manifests
+from infra.render.manifests import manifests, write
 
 Document = dict[str, Any]
 EXAMPLE: Final = Path(__file__).resolve().parents[2] / "catalogue" / "khanh-hoa"
@@ -48,15 +51,12 @@ PLACES: Final = tuple(Place(level, exposure) for level in norms.LEVELS for expos
 @functools.cache
 def stacks(place: Place) -> tuple[Built, ...]:
     """Return all stacks of a centre that has this one system."""
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        _write(folder, "province", _PROVINCE)
-        _write(folder, SYSTEM, {"level": place.level, "exposure": place.exposure, "data": _DATA})
-        return (
-            build("platform", _SETTINGS, catalogue=folder),
-            build("data", _SETTINGS, catalogue=folder),
-            build(SYSTEM, {**_SETTINGS, **_DEPLOYED}, catalogue=folder),
-        )
+    return _built({SYSTEM: {"level": place.level, "exposure": place.exposure, "data": _DATA}})
+
+
+def province() -> tuple[Built, ...]:
+    """Return all stacks of the example with all its systems, each as its file says."""
+    return _built({file.stem: {} for file in sorted(EXAMPLE.glob("*.yaml")) if file.stem != "province"})
 
 
 def documents(place: Place) -> list[Document]:
@@ -71,6 +71,29 @@ def documents(place: Place) -> list[Document]:
     ]
 
 
+def _built(systems: dict[str, Document]) -> tuple[Built, ...]:
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        _write(folder, "province", _PROVINCE)
+        for name, changed in systems.items():
+            _write(folder, name, changed)
+        return (
+            build("platform", _SETTINGS, catalogue=folder),
+            build("data", _SETTINGS, catalogue=folder),
+            *(build(name, {**_SETTINGS, **_DEPLOYED}, catalogue=folder) for name in systems),
+        )
+
+
 def _write(folder: Path, name: str, changed: Document) -> None:
     content = yaml.safe_load((EXAMPLE / f"{name}.yaml").read_text(encoding="utf-8"))
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(content | changed, allow_unicode=True), encoding="utf-8")
+
+
+def main(words: Sequence[str]) -> None:
+    """Write the manifests of the whole province into a folder, one folder a stack."""
+    for built in province():
+        write(Path(words[0]) / built.stack, manifests(built))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
