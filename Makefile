@@ -1,5 +1,5 @@
 # Each target is one line of meaning; the logic is in the commands they call.
-.PHONY: help setup demo test check lab-up lab-down traffic docs style types contracts yaml playbooks-lint bench-infra
+.PHONY: help setup demo test check judges lab-up lab-down traffic docs style types contracts yaml playbooks-lint bench-infra
 .DEFAULT_GOAL := help
 
 help:      ## this list
@@ -32,6 +32,9 @@ style:
 yaml:
 	@.venv/bin/yamllint --strict .
 
+judges:    ## checkov, trivy and kube-score over what we render; installs them into the cache
+	@.venv/bin/python -m lab.judges
+
 lab-up:    setup ## both data centres, running
 	@.venv/bin/dcshift lab up
 
@@ -44,8 +47,10 @@ traffic:   ## citizens using the public names until Ctrl-C
 bench-infra: ## build and bring up provinces of 3, 10 and 30 systems, measured; needs an idle machine
 	@.venv/bin/python -m bench.infra
 
-docs:      ## write again what is made from the code: schemas, errors, commands, rules
+docs:      ## write again what is made from the code: schemas, errors, commands, rules, components, sizes
 	@.venv/bin/python -m catalogue.schemas
 	@.venv/bin/python -m migration.cli.reference
 	@.venv/bin/python -m infra.rules > docs/rules.md
+	@.venv/bin/python -m infra.reference
+	@.venv/bin/python -m lab.judges.page
 	@.venv/bin/python -m bench.results

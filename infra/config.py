@@ -88,19 +88,19 @@ def catalogue_folder() -> Path:
     return Path(given) if given else Path(__file__).resolve().parents[1] / "catalogue" / "khanh-hoa"
 
 
-def read(stack: str) -> Settings:
-    """Read the configuration of a stack.
+def read(stack: str, folder: Path | None = None) -> Settings:
+    """Read the configuration of a stack of the catalogue in `folder`, else of the environment's.
 
     Raises `ConfigError`, `CatalogueError`, `InfraError` (image-of-another-release).
     """
     try:
-        return _read(stack)
+        return _read(stack, folder or catalogue_folder())
     except pulumi.ConfigTypeError as wrong:
         raise ConfigError(f"{wrong}; docs/own-centre.md has every key with its type") from wrong
 
 
-def _read(stack: str) -> Settings:
-    config, catalogue = pulumi.Config("dcshift"), load(catalogue_folder())
+def _read(stack: str, folder: Path) -> Settings:
+    config, catalogue = pulumi.Config("dcshift"), load(folder)
     layer = _layer(config.get("layer") or (stack if stack in ("platform", "data") else "system"))
     system_id = None
     if layer == "system":

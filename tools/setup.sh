@@ -48,7 +48,8 @@ install_environment() {
   fi
   say "Python environment from uv.lock"
   # The machine's own authorities, as pip and Go use: many a public body reads its traffic through a proxy of its own.
-  "$uv" sync --frozen --quiet --system-certs
+  # Compiled once, here: where Python may not write beside its modules, every command would compile all of them again.
+  "$uv" sync --frozen --quiet --system-certs --compile-bytecode
 }
 
 mkdir -p "$cache"

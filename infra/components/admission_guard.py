@@ -17,6 +17,7 @@ class AdmissionGuardArgs:
     """Which centre's names and numbers the rules speak of."""
 
     settings: Settings
+    """The platform stack's own: registry, domain, hosts and numbers stand in the rules."""
 
 
 class AdmissionGuard(pulumi.ComponentResource):

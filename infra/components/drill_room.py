@@ -25,6 +25,7 @@ class DrillRoomArgs:
     """Under which settings."""
 
     settings: Settings
+    """The platform stack's own: the addresses that a restored database may reach stand in it."""
 
 
 class DrillRoom(pulumi.ComponentResource):

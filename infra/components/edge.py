@@ -18,8 +18,11 @@ class EdgeArgs:
     """
 
     namespace: str
+    """Where it stands; with the Secret `edge-tls` in it."""
     gateway_class: str
+    """The class that the cluster's gateway controller answers to."""
     domain: str
+    """The province's own; the Gateway answers to the names below it, and to no other."""
 
 
 class Edge(pulumi.ComponentResource):

@@ -23,6 +23,7 @@ class IdentitiesArgs:
     """Whose systems there are: each has a pipeline of its own."""
 
     systems: Sequence[System]
+    """Every system of the catalogue."""
 
 
 class Identities(pulumi.ComponentResource):

@@ -44,16 +44,27 @@ class PostgresClusterArgs:
     """What the database must be; its passwords lie in Secrets that exist already."""
 
     system: str
+    """Id of the system whose data it keeps; also the name of the database and of its owner."""
     labels: dict[str, str]
+    """Labels of every object that it declares."""
     image: str
+    """The PostgreSQL image that CloudNativePG starts, with its tag."""
     major: int
+    """Major version of PostgreSQL, 16 at least: the migration's role needs pg_create_subscription."""
     instances: int
+    """How many copies run; from two on, maintenance never stops the last one."""
     storage: str
+    """Size of each instance's volume, such as `10Gi`."""
     storage_class: str
+    """Class of the volumes; it should keep a volume whose claim goes."""
     locale: str
+    """Order of letters and their classes; the source's, or indexes would not say the same."""
     size: Size
+    """CPU and memory that each instance requests and may use."""
     backup: BackupPlace
+    """Where its backups and its log go."""
     may_be_destroyed: bool = False
+    """Take off the locks that keep the database when its declaration goes."""
 
 
 class PostgresCluster(pulumi.ComponentResource):

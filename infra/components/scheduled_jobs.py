@@ -18,7 +18,9 @@ class ScheduledJobsArgs:
     """Whose jobs, and what is special to their environment."""
 
     settings: Settings
+    """The system stack's own: which system, which release, which image, and which side serves."""
     environment: dict[str, str] = field(default_factory=dict)
+    """Variables of this service alone, added to those of every system; never a secret."""
 
 
 class ScheduledJobs(pulumi.ComponentResource):

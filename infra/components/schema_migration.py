@@ -17,7 +17,9 @@ class SchemaMigrationArgs:
     """Whose schema, and what is special to the environment."""
 
     settings: Settings
+    """The system stack's own: which system, which release, which image."""
     environment: dict[str, str] = field(default_factory=dict)
+    """Variables of this service alone, added to those of every system; never a secret."""
 
 
 class SchemaMigration(pulumi.ComponentResource):

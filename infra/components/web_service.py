@@ -17,7 +17,9 @@ class WebServiceArgs:
     """Whose web process, and what is special to its environment."""
 
     settings: Settings
+    """The system stack's own: which system, which release, which image."""
     environment: dict[str, str] = field(default_factory=dict)
+    """Variables of this service alone, added to those of every system; never a secret."""
 
 
 class WebService(pulumi.ComponentResource):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pulumi
@@ -33,6 +34,8 @@ class Declared:
     protect: bool
     retain: bool
     provider: str
+    parent: str = ""
+    """Type and name of what it belongs to, `dcshift:platform:Edge::edge`: a component, or the stack itself."""
 
     @property
     def is_object(self) -> bool:
@@ -75,6 +78,11 @@ def whole(value: Any) -> Any:
     return [whole(item) for item in value] if isinstance(value, list) else value
 
 
+def _above(urn: str) -> str:
+    kind, _, name = urn.partition("::")[2].partition("::")[2].partition("::")
+    return f"{kind.rpartition('$')[2]}::{name}" if name else ""
+
+
 class _Mocks(pulumi_mocks.Mocks):
     def call(self, args: Any) -> tuple[dict[str, Any], list[Any] | None]:
         raise AssertionError(f"the program called {args.token}; it must only declare")
@@ -101,13 +109,18 @@ class _Monitor(pulumi_mocks.MockMonitor):
                 bool(request.protect),
                 bool(request.retainOnDelete),
                 request.provider,
+                _above(request.parent),
             )
         )
         return _MOCKS.MockMonitor.RegisterResource(self, request)
 
 
-def build(stack: str, config: Mapping[str, str] | None = None, *, preview: bool = False) -> Built:
+def build(
+    stack: str, config: Mapping[str, str] | None = None, *, preview: bool = False, catalogue: Path | None = None
+) -> Built:
     """Return everything that a stack declares under a configuration (keys without `dcshift:`).
+
+    The catalogue is the one of the environment unless its folder is given.
 
     Raises `ConfigError`, `CatalogueError`, and what the program itself raises.
     """
@@ -119,7 +132,7 @@ def build(stack: str, config: Mapping[str, str] | None = None, *, preview: bool 
     pulumi.runtime.set_all_config({f"dcshift:{key}": value for key, value in (config or {}).items()})
 
     def run() -> None:
-        built.settings = infra_config.read(stack)
+        built.settings = infra_config.read(stack, catalogue)
         layers.build(built.settings)
 
     # Meant as a decorator of tests: it waits for every registration; a loop of one's own would wait for ever.

@@ -48,14 +48,17 @@ def missing() -> list[Tool]:
     return [tool for tool in TOOLS if not all(_on_path(program) or _built(tool, program) for program in tool.programs)]
 
 
-def build(tool: Tool, say: Say) -> None:
-    """Build one tool into the cache, atomically; a second builder of the same tool waits for the first."""
+def build(tool: Tool, say: Say) -> Path:
+    """Build one tool into the cache, atomically; a second builder of the same tool waits for the first.
+
+    Returns the folder of its programs.
+    """
     folder = _folder(tool)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{tool.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir():
-            return
+            return folder
         fresh = Path(tempfile.mkdtemp(prefix=f".{tool.name}-", dir=folder.parent))
         try:
             with patched(tool) as module_file:
@@ -74,6 +77,7 @@ def build(tool: Tool, say: Say) -> None:
             fresh.rename(folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+    return folder
 
 
 def _compile(tool: Tool, program: Program, output: Path, module_file: Path, say: Say) -> None:

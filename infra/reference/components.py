@@ -1,0 +1,133 @@
+"""The page of components: what each is told, what it declares, in which stack; read off the code and a built centre."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pulumi
+
+from infra import components
+from infra.render.declared import Built, Declared, build
+from infra.render.representative import EXAMPLE, SYSTEM
+
+_HEAD: Final = """# Components
+
+Each is one `ComponentResource` of `infra/components/`, told what it needs by its `Args` and nothing else: it reads no
+configuration, asks nothing, and declares its parts as its children. A stack of `infra/stacks/` composes them. What each
+declares is counted in the example province; *locked* means protected and kept when its declaration goes.
+Written by `make docs`; do not edit.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One field of a component's `Args`."""
+
+    name: str
+    type: str
+    default: str
+    meaning: str
+
+
+def page() -> str:
+    """Return docs/components.md."""
+    stacks = [
+        build("platform", catalogue=EXAMPLE),
+        build("data", catalogue=EXAMPLE),
+        build(SYSTEM, {"migrate": "true"}, catalogue=EXAMPLE),
+    ]
+    sections = [section for built in stacks for kind in found() if (section := _section(kind, built))]
+    return "\n".join([_HEAD, *sections])
+
+
+def found() -> list[type[pulumi.ComponentResource]]:
+    """Return every component of the package, by name."""
+    made = []
+    for module in pkgutil.iter_modules(components.__path__):
+        loaded = importlib.import_module(f"{components.__name__}.{module.name}")
+        made += [
+            kind
+            for _, kind in inspect.getmembers(loaded, inspect.isclass)
+            if issubclass(kind, pulumi.ComponentResource) and kind.__module__ == loaded.__name__
+        ]
+    return sorted(made, key=lambda kind: kind.__name__)
+
+
+def arguments(kind: type) -> list[Argument]:
+    """Return the fields of a component's `Args`, with the sentence that stands below each in the code."""
+    told: Any = getattr(inspect.getmodule(kind), f"{kind.__name__}Args")
+    meanings = dict(_meanings(told))
+    return [
+        Argument(each.name, str(each.type), _default(each), meanings.get(each.name, ""))
+        for each in dataclasses.fields(told)
+    ]
+
+
+def _section(kind: type, built: Built) -> str | None:
+    """Return what the page says of a component in one stack; none if the stack has no such component."""
+    here = [each for each in built.resources if each.type.startswith("dcshift:") and each.kind == kind.__name__]
+    if not here:
+        return None
+    told = inspect.getdoc(getattr(inspect.getmodule(kind), f"{kind.__name__}Args"))
+    outputs = ", ".join(f"`{name}`" for name in inspect.get_annotations(kind) if not name.startswith("_"))
+    rows = [f"| `{a.name}` | `{a.type}` | {a.default} | {a.meaning} |" for a in arguments(kind)]
+    lines = [
+        f"## {kind.__name__}",
+        "",
+        str(inspect.getdoc(kind)),
+        "",
+        f"`{here[0].type}`, in {_stack(built)}; [{_file(kind)}](../{_file(kind)})",
+        "",
+        f"`{kind.__name__}Args`: {told}",
+        "",
+        "| argument | type | default | meaning |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        f"Gives: {outputs or 'nothing'}.",
+        "",
+        f"Declares: {_declares(built, here[0])}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _stack(built: Built) -> str:
+    assert built.settings is not None
+    return "the stack of each system" if built.settings.system_id else f"stack `{built.stack}`"
+
+
+def _declares(built: Built, one: Declared) -> str:
+    children = [each for each in built.objects if each.parent == f"{one.type}::{one.name}"]
+    counted = Counter((each.kind, each.protect and each.retain) for each in children)
+    return ", ".join(
+        f"{kind}{f' × {count}' if count > 1 else ''}{' (locked)' if locked else ''}"
+        for (kind, locked), count in sorted(counted.items())
+    )
+
+
+def _meanings(told: type) -> Iterator[tuple[str, str]]:
+    body = ast.parse(inspect.getsource(told)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
+            yield field.target.id, " ".join(str(ast.literal_eval(below.value)).split())
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return f"`{field.default_factory()!r}`"
+    return "must be given" if field.default is dataclasses.MISSING else f"`{field.default!r}`"
+
+
+def _file(kind: type) -> str:
+    return Path(inspect.getfile(kind)).relative_to(EXAMPLE.parents[1]).as_posix()

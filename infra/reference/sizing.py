@@ -1,0 +1,139 @@
+"""The page of sizes: what one system takes from the cluster at each level, added up from what is rendered for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from catalogue import norms
+from infra import sizes
+from infra.render import footprint, representative
+from infra.render.footprint import Amount, Footprint
+from infra.render.representative import Place
+
+_MANY: Final = 30
+_PAGE: Final = """# Capacity and sizing
+
+What a system takes from the cluster follows from its level, its jobs and the size of its database; nobody writes it down.
+The tables are added up from the manifests of the example province's `{system}` ({jobs} jobs, {storage} of database, {buckets}
+bucket) outside a lab, read by the norms `{norms}`. Written by `make docs`; do not edit.
+
+## One system by level
+*Always* is what the pods request that always run: the fewest web pods and all database instances. *At most* is what the quotas
+of its two namespaces let it request, or use, when it is scaled out, in a roll-out, its jobs overlap and an instance joins.
+
+| level | web pods | database instances | CPU always | memory always | CPU at most | memory at most | CPU used at most | memory used at most | pods at most | volumes | volumes at most |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+{levels}
+
+The exposure of a system changes none of it. {many} systems like this one, if all have one level (level {apart} asks for a cluster
+each, so its row is the sum of {many} clusters):
+
+| level | CPU always | memory always | CPU at most | memory at most | volumes | volumes at most |
+|---|---|---|---|---|---|---|
+{many_levels}
+
+## One pod by part
+| part | CPU requested | CPU at most | memory requested | memory at most |
+|---|---|---|---|---|
+{parts}
+
+They are the same for every system (`catalogue/demand.py`, `infra/sizes.py`). A pod may use {memory_times} times the memory and
+{cpu_times} times the CPU that it requests: a busy system borrows what others leave, and a node full of busy systems has
+nothing to lend.
+
+## How much the centre must have
+- `dcshift catalogue check` adds up CPU and memory *at most*, and one volume an instance, of every system, and refuses a catalogue
+  that asks for more than `capacity` in province.yaml. Write there what the nodes can give to pods after their own needs.
+- A system's `quota` in its file is a ceiling for the same sum; it never raises anything.
+- A volume holds data, indexes and log of one instance, and grows only when somebody raises `storage` and its class can expand
+  volumes. Twice the source's database is our rule of thumb, not a measurement: the move builds indexes after the rows, and the log
+  waits for whoever follows it.
+
+## What is not counted
+- The cluster's own: API server, etcd, operator, gateway, DNS, and what nodes keep for themselves. No stack of ours declares it.
+- Buckets: they have no size in the catalogue, and no quota in the store.
+- Copies for the case of loss: backups and the archive of the log have no place yet ([limits](limits.md)).
+- Disks of nodes: images, container logs, and up to 512 MiB of `/tmp` a pod.
+- Where things fit: `capacity` is a sum. Whether the largest pod fits on a node, and whether everything still runs when a node or a
+  zone is lost, is computed by nobody; copies prefer different nodes and are not forced onto them.
+- The move: what the job host and the source need while data flows.
+- Load: no figure of a pod was measured under a real province's citizens. They carry the two example systems under the lab's
+  traffic. Web pods are added by memory alone (three times what they request), and only where the cluster has a metrics server.
+"""  # noqa: E501  a row of a table is one line
+
+
+def page() -> str:
+    """Return docs/sizing.md."""
+    taken = {level: footprint.of(representative.documents(Place(level, "internal"))) for level in norms.LEVELS}
+    one = taken[norms.LEVELS[0]]
+    settings = representative.stacks(Place(1, "internal"))[0].settings
+    assert settings is not None
+    law = norms.named(settings.catalogue.province.norms)
+    return _PAGE.format(
+        system=representative.SYSTEM,
+        jobs=one.jobs,
+        storage=_gibibytes(one.storage // one.instances),
+        buckets=one.buckets,
+        norms=law.id,
+        levels=_rows([str(level), *_whole(each)] for level, each in taken.items()),
+        many=_MANY,
+        apart=next(level for level in norms.LEVELS if norms.controls(law, level).own_cluster),
+        memory_times=_times_of([size.memory_limit / size.memory_request for size in _PARTS.values()]),
+        cpu_times=_times_of([size.cpu_limit / size.cpu_request for size in _PARTS.values()]),
+        many_levels=_rows([str(level), *_times(each, _MANY)] for level, each in taken.items()),
+        parts=_rows(_part(name, size) for name, size in _PARTS.items()),
+    )
+
+
+_PARTS: Final = {
+    "web": sizes.WEB,
+    "job": sizes.JOB,
+    "schema migration": sizes.SCHEMA,
+    "database instance": sizes.DATABASE,
+}
+
+
+def _whole(each: Footprint) -> list[str]:
+    return [
+        f"{each.web_pods_min}–{each.web_pods_max}",
+        str(each.instances),
+        *_amount(each.reserved),
+        *_amount(each.reserved_max),
+        *_amount(each.used_max),
+        str(each.pods_max),
+        f"{each.volumes}, {_gibibytes(each.storage)}",
+        _gibibytes(each.storage_max),
+    ]
+
+
+def _times_of(ratios: list[float]) -> str:
+    least, most = f"{min(ratios):g}", f"{max(ratios):g}"
+    return least if least == most else f"{least} to {most}"
+
+
+def _times(each: Footprint, count: int) -> list[str]:
+    return [
+        *_amount(each.reserved * count),
+        *_amount(each.reserved_max * count),
+        f"{each.volumes * count}, {_gibibytes(each.storage * count)}",
+        _gibibytes(each.storage_max * count),
+    ]
+
+
+def _part(name: str, size: sizes.Size) -> list[str]:
+    requested = _amount(Amount(size.cpu_request, size.memory_request))
+    limit = _amount(Amount(size.cpu_limit, size.memory_limit))
+    return [name, requested[0], limit[0], requested[1], limit[1]]
+
+
+def _amount(amount: Amount) -> list[str]:
+    return [f"{amount.cpu / 1000:g}", _gibibytes(amount.memory)]
+
+
+def _gibibytes(mebibytes: int) -> str:
+    return f"{mebibytes / 1024:.4g} GiB"
+
+
+def _rows(rows: Iterable[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
