@@ -212,7 +212,7 @@ def test_what_nobody_declared_and_what_cannot_be_followed_block_until_they_are_m
         refused(said, 3, "job-undeclared", "sweep_attachments", "send_digest", "close_old_tickets", "jobs_left_behind")
         refused(said, 3, "access-log-blind", "a marked request was not seen")
         # The run ends at its first step, which is the site's; the jobs' own would be the next to refuse.
-        refused(person.type(*RUN), 3, "error[blocked]", "traffic/prepare was not begun", "access-log-blind")
+        refused(person.type(*RUN), 3, "Blocked: wave-2/feedback/traffic/prepare was not begun", "access-log-blind")
     finally:
         on("edge1", loud)
         on("app1", "sudo systemctl stop feedback-close.timer; sudo rm -f /etc/systemd/system/feedback-close.*")
