@@ -30,8 +30,8 @@ class Rule:
     """A control of the norms by its id, else the topic of TT 12/2022 that we take it from."""
     subject: Subject
     condition: str
-    """CEL over `object`, `namespaceObject` and `variables`; PROTECT and RETAIN add `options`; STACK adds `objects`, which
-    are the stack's in the same namespace: such a rule may speak of no others."""
+    """CEL over `object`, `namespaceObject` and `variables`; PROTECT and RETAIN add `options`; STACK adds
+    `objects`: those of the stack in the same namespace, and such a rule may speak of no others."""
     scope: Scope = Scope.OBJECT
     level: int = 1
     """The lowest level of security that asks for it."""
