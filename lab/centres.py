@@ -51,6 +51,7 @@ def down(progress: Progress) -> None:
     target.down(lambda text: progress(f"target: {text}"))
     progress("source: stopping hosts")
     source.down()
+    progress("removing what both kept, and the records of moves between them")
     for folder in (STATE, RUN):
         shutil.rmtree(folder, ignore_errors=True)
     records.forget()

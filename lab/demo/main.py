@@ -67,10 +67,11 @@ def main(options: Options) -> int:
 
 def _run(options: Options, screen: Screen, citizens: Citizens) -> Summary:
     with screen.phase("tools") as say:
-        plugin = _tools(say)
+        plugin = _tools()
         fresh_folder()
         # An earlier demo's lab goes first: its memory is not this demo's.
-        centres.down(lambda _: None)
+        centres.down(lambda text: say(f"an earlier lab goes first: {text}"))
+        say(f"{len(TOOLS)} ready · Kubernetes plugin: {plugin}")
     with PeakMemory() as memory:
         return _moved(options, screen, citizens, plugin, memory)
 
@@ -113,7 +114,7 @@ def _moved(options: Options, screen: Screen, citizens: Citizens, plugin: str, me
     )
 
 
-def _tools(say: Say) -> str:
+def _tools() -> str:
     lacking = [checked for checked in diagnose() if not checked.ok]
     if lacking:
         raise LabError(
@@ -123,9 +124,7 @@ def _tools(say: Say) -> str:
             state="nothing was started",
             next=lacking[0].mend or "dcshift doctor",
         )
-    plugin = plugin_in_use()
-    say(f"{len(TOOLS)} ready · Kubernetes plugin: {plugin}")
-    return plugin
+    return plugin_in_use()
 
 
 def fresh_folder() -> None:

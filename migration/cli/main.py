@@ -82,6 +82,10 @@ def command(argv: list[str], workspace: Callable[[], Workspace] | None = None) -
         if ended == 130 and not OUT.told:
             raise KeyboardInterrupt  # typer turns Ctrl-C into this number without a word
         return ended if isinstance(ended, int) else 0
+    except SystemExit:
+        if "--help" in words:  # typer's way to end when nobody reads its help any more
+            return 0
+        raise
     except _WRONG_WORDS as wrong:
         return _unclear(wrong.format_message(), words)  # type: ignore[attr-defined]
     except (typer.Abort, KeyboardInterrupt):
