@@ -7,9 +7,15 @@ import os
 import sys
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from lab.demo.shell import names_another_centre
+
+
+# How long one example takes is the machine's business: no test of ours is about time.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

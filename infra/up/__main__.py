@@ -26,7 +26,7 @@ def bring_up(chosen: Sequence[str], engine: Engine, settings: Path, program: lan
     """
     engine.say(f"{len(chosen)} stacks: judging what they declare")
     began = time.monotonic()
-    apart.done(lambda: refuse_breaches([built(stack, settings) for stack in chosen]))
+    apart.done(judge, list(chosen), settings)
     engine.say(f"{len(chosen)} stacks: judged, {time.monotonic() - began:.1f} s")
     with plugin.shared() as variables, language.served(program) as words:
         engine.create(chosen)
@@ -34,6 +34,11 @@ def bring_up(chosen: Sequence[str], engine: Engine, settings: Path, program: lan
             began = time.monotonic()
             changes = engine.up(stack, words, variables)
             engine.say(f"{number}/{len(chosen)} {stack}: {changes}, {time.monotonic() - began:.1f} s")
+
+
+def judge(chosen: Sequence[str], settings: Path) -> None:
+    """Raise `InfraError` (rules-broken) with every rule that one of these stacks breaks."""
+    refuse_breaches([built(stack, settings) for stack in chosen])
 
 
 def main() -> int:

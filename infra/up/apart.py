@@ -1,23 +1,27 @@
-"""Does work in a copy of this process that then ends: what the work needed of memory, and left behind, ends with it."""
+"""Does work in a process of its own that then ends: what the work needed of memory, and left behind, ends with it."""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from typing import ParamSpec
 
 from infra import ending
 from infra.errors import InfraError
 
+_P = ParamSpec("_P")
 
-def done(work: Callable[[], None]) -> None:
+
+def done(work: Callable[_P, None], *given: _P.args, **named: _P.kwargs) -> None:
     """Do the work, and raise here what it raised of the user's own faults. Raises `InfraError`.
 
-    Nothing may have been started before that another thread serves: a copy of a process has one thread.
+    The process starts from nothing, so `work` is a function of a module. A copy of ours would have one of our threads
+    and the locks of all: whoever waits for the others there waits for ever.
     """
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_tell, args=(work, theirs))
+    process = context.Process(target=_tell, args=(theirs, work, given, named))
     process.start()
     theirs.close()
     try:
@@ -37,9 +41,9 @@ def done(work: Callable[[], None]) -> None:
         raise InfraError(told.pop("code"), **told)
 
 
-def _tell(work: Callable[[], None], pipe: Connection) -> None:
+def _tell(pipe: Connection, work: Callable[..., None], given: tuple[object, ...], named: dict[str, object]) -> None:
     try:
-        work()
+        work(*given, **named)
         pipe.send({})
     except ending.FAULTS as fault:
         thoughts = ending.thoughts(fault)

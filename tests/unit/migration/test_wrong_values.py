@@ -47,8 +47,8 @@ TABLE: dict[str, dict[str, list[str]]] = {
         "--traffic": ["NOTHING", "FOLDER", "EMPTY", "BINARY", "/proc/self/mem", "/dev/zero", LONG, "\udcff"],
         "--plan": NAMES,
     },
-    "render": {"--stack": ["-x"], "--output": ["FILE"]},
-    "network": {"SOURCE": ["-x"], "TARGET": ["portal/web:0"]},
+    "render": {"--stack": ["-x"], "--output": ["FILE"], "--settings": ["NOTHING", "FILE"]},
+    "network": {"SOURCE": ["-x"], "TARGET": ["portal/web:0"], "--settings": ["NOTHING", "FILE"]},
     "identity": {"NAME": ["-x", "\udcff"], "--output": ["FILE/below"], "--minutes": ["x", "9" * 40]},
     "deploy": {
         "SYSTEM": ["-x", "\udcff"],
