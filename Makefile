@@ -17,7 +17,7 @@ test:      setup check ## check, then the live ring on real hosts and a real clu
 
 check:     ## format, lint, types, import contracts, playbooks, all fast tests
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target types playbooks-lint contracts style yaml
-	@.venv/bin/pytest -q -m "not live"
+	@.venv/bin/pytest -q -n 2 --dist loadfile -m "not live"
 
 # Parts of check that need nothing of each other; the two long ones come first, and each one's words stay together.
 types:

@@ -12,7 +12,6 @@ import pytest
 
 from lab.demo.shell import names_another_centre
 
-
 # How long one example takes is the machine's business: no test of ours is about time.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
