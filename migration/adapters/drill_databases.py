@@ -12,17 +12,16 @@ import psycopg
 from catalogue.target import SecretRef
 from migration.adapters.database_access import TargetAccess
 from migration.adapters.drill_room import scratch_name
-from migration.adapters.postgres import LOCK_SECONDS_MAX
+from migration.adapters.postgres import LOCK_SECONDS_MAX, pinned
 from migration.drill import Instant, Totals
 from migration.errors import StepFailed
 from migration.movers import link
 from migration.movers.link import Connection, Endpoint
 from migration.ports import Clock
 from migration.verification.rows import tables
-from migration.verification.session import PINNED, Row, Side
+from migration.verification.session import Row, Side
 
 _PROGRAM: Final = "dcshift-drill"
-_QUERY_SECONDS_MAX: Final = 3600.0
 _ATTEMPTS: Final = 60
 _SEGMENT_MIB: Final = 16
 _TABLES: Final = """
@@ -57,7 +56,7 @@ class DrillDatabases:
     def instant(self) -> Instant:
         endpoint = self._access.target()
         with ExitStack() as stack:
-            reader = _open(endpoint, stack)
+            reader = pinned(endpoint, stack, program=_PROGRAM)
             lsn, at = self._at_rest(endpoint, reader)
             timeout = link.rows(reader, "SELECT setting::float8 FROM pg_settings WHERE name = 'archive_timeout'")[0][0]
             return Instant(lsn, at, _totals(reader), float(timeout))
@@ -112,17 +111,9 @@ class DrillDatabases:
         host = f"{name}-rw.{backup.drill_namespace}.svc.cluster.local"
         endpoint = self._access.endpoint(host, backup.drill_namespace, authority, folder)
         with ExitStack() as stack:
-            reader = _open(endpoint, stack)
+            reader = pinned(endpoint, stack, program=_PROGRAM)
             link.run(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             return _totals(reader)
-
-
-def _open(endpoint: Endpoint, stack: ExitStack) -> Connection:
-    connection = link.connect(endpoint, program=_PROGRAM, statement_seconds=_QUERY_SECONDS_MAX)
-    stack.callback(connection.close)
-    settings = ", ".join(f"set_config({link.literal(k)}, {link.literal(v)}, false)" for k, v in PINNED.items())
-    link.rows(connection, f"SELECT {settings}")
-    return connection
 
 
 def _totals(reader: Connection) -> Totals:

@@ -48,10 +48,12 @@ class Place:
     migration_role: str
 
 
-def _open(endpoint: Endpoint, stack: ExitStack, frozen: bool) -> Connection:
-    silence = link.HOLD_SILENCE_SECONDS_MAX if frozen else link.SILENCE_SECONDS_MAX
+def pinned(
+    endpoint: Endpoint, stack: ExitStack, *, program: str = PROGRAM, silence_seconds_max: int = link.SILENCE_SECONDS_MAX
+) -> Connection:
+    """Open a session, closed with `stack`, in which every value has one text form whatever the server is set to."""
     connection = link.connect(
-        endpoint, program=PROGRAM, statement_seconds=_QUERY_SECONDS_MAX, silence_seconds_max=silence
+        endpoint, program=program, statement_seconds=_QUERY_SECONDS_MAX, silence_seconds_max=silence_seconds_max
     )
     stack.callback(connection.close)
     settings = ", ".join(f"set_config({link.literal(k)}, {link.literal(v)}, false)" for k, v in PINNED.items())
@@ -84,9 +86,12 @@ def moment(
     most, until the target has everything; raises `StepFailed` when that never succeeded. Everything that is asked
     after `seconds_max` is refused, and what is asked then is cancelled.
     """
+    silence = link.HOLD_SILENCE_SECONDS_MAX if frozen else link.SILENCE_SECONDS_MAX
     with ExitStack() as stack, ThreadPoolExecutor(2 * workers) as pool:
         opened = [
-            pool.submit(_open, place.endpoint, stack, frozen) for place in (source, target) for _ in range(workers)
+            pool.submit(pinned, place.endpoint, stack, silence_seconds_max=silence)
+            for place in (source, target)
+            for _ in range(workers)
         ]
         connections = [task.result() for task in opened]
         here, there = connections[:workers], connections[workers:]

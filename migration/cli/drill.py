@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.system import System, seconds
 from migration.cli.output import OUT
 from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
+    from catalogue.system import System
     from migration.drill import Drilled
     from migration.wiring import Workspace
 
@@ -64,6 +64,8 @@ def known(workspace: Workspace, name: str) -> System:
 
 def told(drilled: Drilled, system: System) -> dict[str, Any]:
     """Return what a drill found, and which objectives of the catalogue it missed."""
+    from catalogue.system import seconds
+
     missed = []
     for name, wanted, measured in (
         ("rto", system.objectives.rto, drilled.rto_seconds),
