@@ -21,7 +21,6 @@ def pressing(terminal: Terminal, verb: str) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     terminal.world.tampering = press
-    before = signal.getsignal(signal.SIGINT)  # ignored, where somebody started the tests in the background
 
 
 @pytest.mark.parametrize("verb", ["replicate", "install_gate"])
@@ -29,6 +28,7 @@ def test_it_stops_safely_says_who_serves_and_goes_on(verb: str, capfd: pytest.Ca
     terminal = Terminal()
     terminal.type("survey")
     terminal.type("plan")
+    before = signal.getsignal(signal.SIGINT)  # ignored, where somebody started the tests in the background
     pressing(terminal, verb)
     status, out, err = terminal.type("run --wave 1")
     assert status == 130
