@@ -114,10 +114,11 @@ def test_an_up_that_was_killed_at_any_moment_continues(project: Project, api: Ap
     seed = int(os.environ.get("DCSHIFT_SEED") or random.SystemRandom().randrange(10**6))
     print(f"seed {seed}: again with DCSHIFT_SEED={seed}")
     moments = random.Random(seed)
-    # Early moments are as likely as late ones at any scale: the small stacks are met too, once the large one stands.
-    moment = [(int(LINES_MAX ** moments.random()), moments.uniform(0.0, 0.3)) for _ in range(KILLS)]
+    # Early moments are as likely as late ones at any scale, and come first: once a late one has come past everything,
+    # nothing is left to be cut off.
+    moment = sorted((int(LINES_MAX ** moments.random()), moments.uniform(0.0, 0.3)) for _ in range(KILLS))
     cut = [killed(project, api, *each) for each in moment]
-    assert sum("creating" in said for said in cut) > KILLS / 2, "the tries were cut off before they made anything"
+    assert sum("creating" in said for said in cut) > KILLS / 4, "the tries were cut off before they made anything"
     assert "its lock was left by an engine that is gone" in "".join(cut)
     said = ended(started(project, api))
     assert "already exists" not in said
