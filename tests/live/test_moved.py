@@ -40,11 +40,17 @@ def test_a_drill_that_is_killed_is_no_hindrance_to_the_next(play: Play) -> None:
 
 
 def test_a_backup_is_restored_apart_and_holds_every_row_while_citizens_write(play: Play) -> None:
-    """What was written since the backup comes back from the archived log; nobody's request waits for it in vain."""
+    """What was written since the backup comes back from the archived log; nobody's request waits for it in vain.
+
+    It works with the identity of drills, which is no administrator.
+    """
+    kubeconfig = FOLDER / "drill" / "kubeconfig"
+    dcshift("identity-drill", "identity", "drill", "--output", str(kubeconfig))
+    lent = {"KUBECONFIG": str(kubeconfig), "DCSHIFT_STATE": str(FOLDER / "drill" / "state")}
     citizens = Citizens(FOLDER / "drill", rate_per_second=8.0)
     citizens.start()
     try:
-        drilled = dcshift("drill", "drill", "feedback").json()
+        drilled = dcshift("drill", "drill", "feedback", env=lent).json()
     finally:
         citizens.stop()
     counters = citizens.read()["feedback"]
