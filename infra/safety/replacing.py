@@ -1,7 +1,7 @@
 """Which changes of what holds data need a new object; pure: it compares what was applied with what is declared.
 
-A new object of a database under the same name is an empty database. The engine finds out at that object, when others are
-written already, and says no field; here it is found out before anything is written.
+A new object of a database under the same name is an empty database. The engine finds out at that object, when others
+are written already, and says no field; here it is found out before anything is written.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ _CLAIM: Final = (
 _OF_KIND: Final[Mapping[str, tuple[str, ...]]] = {
     "postgresql.cnpg.io/Cluster": ("spec.bootstrap", "spec.storage.storageClass", "spec.walStorage.storageClass"),
     "/PersistentVolumeClaim": tuple(f"spec.{field}" for field in _CLAIM),
+    # Another group or name of a definition is another kind: all objects of the old one go with it.
+    "apiextensions.k8s.io/CustomResourceDefinition": (
+        *("spec.group", "spec.names.kind", "spec.names.plural", "spec.scope"),
+    ),
     "/PersistentVolume": tuple(f"spec.{field}" for field in _VOLUME),
 }
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
