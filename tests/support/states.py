@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from infra.foundations import LAID, STOOD_ON
 from infra.render.declared import Built, Declared
 
 Document = dict[str, Any]
@@ -25,8 +26,10 @@ def exported(built: Built, stack: str = "") -> Document:
         }
         for each in built.resources
     ]
+    # What comes of an object is an output that only the engine resolves.
+    said = {name: value for name, value in built.outputs.items() if name in (LAID, STOOD_ON, "contract")}
     stack_itself = {"urn": f"urn:pulumi:{built.stack}::dcshift::pulumi:pulumi:Stack::x", "type": "pulumi:pulumi:Stack"}
-    return {"version": 3, "deployment": {"resources": [{**stack_itself, "outputs": built.outputs}, *found]}}
+    return {"version": 3, "deployment": {"resources": [{**stack_itself, "outputs": said}, *found]}}
 
 
 def with_changed(built: Built, kind: str, change: Callable[[Document], None], **options: Any) -> Built:
