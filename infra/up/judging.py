@@ -12,7 +12,7 @@ from typing import Any, Final
 from infra.render.building import built
 from infra.render.declared import Built
 from infra.render.judging import refuse_breaches
-from infra.safety import definitions, dependants, replacing, secrecy
+from infra.safety import claims, definitions, dependants, replacing, secrecy
 from infra.up.engine import Engine
 
 _LAYERS: Final = ("platform", "data")
@@ -27,6 +27,7 @@ def judge(chosen: Sequence[str], settings: Path, project: Path, *, every_state: 
     wanted = [built(stack, settings) for stack in chosen]
     refuse_breaches(wanted)
     definitions.refuse(wanted)
+    claims.refuse(wanted)
     engine = Engine(lambda _: None, project)
     known = engine.known()
     read = [stack for stack in dict.fromkeys([*_LAYERS, *(chosen if every_state else ())]) if stack in known]
