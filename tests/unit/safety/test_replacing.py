@@ -32,7 +32,7 @@ def database(**spec: Any) -> Request:
 
 
 def said(spoilt: Any) -> list[str]:
-    return [str(each) for each in replacements(spoilt, exported(built_once("data")))]
+    return sorted(str(each) for each in replacements(spoilt, exported(built_once("data"))))
 
 
 def class_of(name: str) -> Any:
