@@ -104,11 +104,11 @@ def _elements(values: list[Any], live: Any, owned: _Owned, path: Path, text: str
     keys = [step for each in owned for step in each if step.startswith("k:")]
     for value in values:
         if not isinstance(value, Mapping):
-            step = f"v:{json.dumps(value)}"
+            step = f"v:{_written(value)}"
             yield Leaf((*path, step), f"{text}[{value}]", value, value if value in there else None, value not in there)
             continue
         names = _names(keys, value, there)
-        step = f"k:{json.dumps(names, sort_keys=True, separators=(',', ':'))}"
+        step = f"k:{_written(names)}"
         element = next((each for each in there if isinstance(each, Mapping) and _is(each, names)), None)
         shown = f"{text}[{', '.join(str(each) for each in names.values())}]"
         if element is None:
@@ -126,6 +126,10 @@ def _names(steps: Sequence[str], value: Mapping[str, Any], there: Sequence[Any])
     names = {key: value[key] for key in keys if key in value}
     same = next((each for each in there if isinstance(each, Mapping) and _is(each, names)), {})
     return {**names, **{key: same[key] for key in keys if key in same}}
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _is(element: Mapping[str, Any], names: Mapping[str, Any]) -> bool:
