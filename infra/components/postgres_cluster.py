@@ -94,7 +94,7 @@ class PostgresCluster(pulumi.ComponentResource):
                 protect=locked,
                 retain_on_delete=locked,
                 delete_before_replace=True,
-                ignore_changes=["spec.bootstrap"],
+                ignore_changes=["spec.bootstrap", "spec.externalClusters"],
             ),
         )
         k8s.apiextensions.CustomResource(
@@ -109,7 +109,13 @@ class PostgresCluster(pulumi.ComponentResource):
                 "backupOwnerReference": "self",
                 "cluster": {"name": naming.cluster(args.system)},
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster], protect=locked, retain_on_delete=locked),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[cluster],
+                protect=locked,
+                retain_on_delete=locked,
+                delete_before_replace=True,
+            ),
         )
         self.name = cluster.metadata["name"]
         self.register_outputs({"name": self.name})

@@ -28,9 +28,12 @@ class Change:
     kind: str
     namespace: str
     name: str
+    because: tuple[str, ...] = ()
+    """The fields that need a new object, as the plugin names them."""
 
     def __str__(self) -> str:
-        return f"{self.op} {self.kind} {self.namespace}/{self.name}"
+        told = f" because of {', '.join(self.because)}" if self.because else ""
+        return f"{self.op} {self.kind} {self.namespace}/{self.name}{told}"
 
 
 def changes(preview: Mapping[str, Any]) -> list[Change]:
@@ -43,7 +46,8 @@ def changes(preview: Mapping[str, Any]) -> list[Change]:
         inputs = state.get("inputs", {})
         metadata = inputs.get("metadata", {})
         kind = inputs.get("kind") or state["type"].rpartition(":")[2]
-        found.append(Change(step["op"], kind, metadata.get("namespace", ""), metadata.get("name", "")))
+        because = tuple(step.get("replaceReasons") or ())
+        found.append(Change(step["op"], kind, metadata.get("namespace", ""), metadata.get("name", ""), because))
     return found
 
 

@@ -24,7 +24,7 @@ from infra import config
 from infra.rules import facts as centre_facts
 from infra.rules.book import RULES
 from infra.rules.facts import Facts
-from infra.rules.judge import Item, breaches
+from infra.rules.judge import Item, breaches, options
 from infra.rules.rule import Rule, Scope
 
 Report = Callable[[str, str | None], None]
@@ -88,4 +88,12 @@ def _of_stack(rule: Rule, facts: Callable[[], Facts]) -> Callable[[StackValidati
 
 
 def _item(resource: ResourceValidationArgs | PolicyResource) -> Item:
-    return Item(plain(resource.props), {"protect": bool(resource.opts.protect)})
+    given = resource.opts
+    return Item(
+        plain(resource.props),
+        options(
+            protect=bool(given.protect),
+            deleted_first=bool(given.delete_before_replace),
+            ignored=tuple(given.ignore_changes or ()),
+        ),
+    )

@@ -17,6 +17,7 @@ from pulumi.runtime import settings as pulumi_settings
 from catalogue.load import load
 from infra import config as infra_config
 from infra.config import Settings
+from infra.rules.judge import Item, options
 from infra.stacks import layers
 
 # What mocks do not show is reached through names that the SDK does not type.
@@ -36,6 +37,10 @@ class Declared:
     provider: str
     parent: str = ""
     """Type and name of what it belongs to, `dcshift:platform:Edge::edge`: a component, or the stack itself."""
+    ignored: tuple[str, ...] = ()
+    """Fields whose change the engine does not look at, such as `spec.bootstrap`."""
+    replaced_after_deletion: bool = False
+    """Whether a replacement deletes first: under one name the other order deletes what it has just made."""
 
     @property
     def is_object(self) -> bool:
@@ -44,6 +49,17 @@ class Declared:
     @property
     def kind(self) -> str:
         return self.type.rpartition(":")[2]
+
+    @property
+    def item(self) -> Item:
+        """The object as rules judge it."""
+        known = options(
+            protect=self.protect,
+            retain=self.retain,
+            deleted_first=self.replaced_after_deletion,
+            ignored=self.ignored,
+        )
+        return Item(self.inputs, known)
 
     @property
     def identity(self) -> str:
@@ -110,6 +126,8 @@ class _Monitor(pulumi_mocks.MockMonitor):
                 bool(request.retainOnDelete),
                 request.provider,
                 _above(request.parent),
+                tuple(request.ignoreChanges),
+                bool(request.deleteBeforeReplace),
             )
         )
         return _MOCKS.MockMonitor.RegisterResource(self, request)

@@ -18,7 +18,7 @@ from infra.errors import InfraError
 from infra.render.building import built_from
 from infra.render.declared import Built
 from infra.rules import facts
-from infra.rules.judge import Breach, Item, breaches
+from infra.rules.judge import Breach, breaches
 
 _SECONDS_MAX: Final = 180
 _PREFIX: Final = "dcshift:"
@@ -47,8 +47,7 @@ def refuse_breaches(stacks: Iterable[Built]) -> None:
 
 def _of(built: Built) -> list[Breach]:
     assert built.settings is not None
-    items = [Item(each.inputs, {"protect": each.protect, "retain": each.retain}) for each in built.objects]
-    return list(breaches(items, facts.of(built.settings)))
+    return list(breaches([each.item for each in built.objects], facts.of(built.settings)))
 
 
 def _next(stack: str, rule: str) -> str:

@@ -27,7 +27,7 @@ the norms `{norms}`; an `?` says that nobody has compared ours with the words of
 _ENFORCERS: Final = {
     Scope.OBJECT: "graph, pack, admission",
     Scope.DECLARED: "graph, pack",
-    Scope.PROTECT: "graph, pack",
+    Scope.OPTIONS: "graph, pack",
     Scope.STACK: "graph, pack",
     Scope.RETAIN: "graph",
 }

@@ -56,12 +56,32 @@ DATA: Final = (
         DATABASES,
         "['requests', 'limits'].all(w, ['cpu', 'memory'].all(r, object.spec.?resources[?w][?r].hasValue()))",
     ),
+    Rule(
+        "database-born-empty",
+        "A declared database begins empty: a recovery left in the program would bring old rows back.",
+        _COPIES,
+        DATABASES,
+        # Of what is declared only: whoever restores a lost database by hand must be let through.
+        "!has(object.spec.bootstrap.recovery) && !has(object.spec.bootstrap.pg_basebackup) "
+        "&& object.spec.?externalClusters.orValue([]).size() == 0",
+        scope=Scope.DECLARED,
+    ),
+    Rule(
+        "database-birth-ignored",
+        "How a database was born is read once: a later change of it makes no new one.",
+        _COPIES,
+        DATABASES,
+        "options.birthIgnored",
+        scope=Scope.OPTIONS,
+    ),
+    Rule("data-replaced-after-deletion", "Data is never made anew beside itself: the old object would go second, under "
+         "the same name.", _COPIES, KEPT, "options.deletedFirst", scope=Scope.OPTIONS),
     Rule("data-protected", "Deleting a database or its backups is refused by the engine.", _COPIES, KEPT,
-         _locked("protect"), scope=Scope.PROTECT),
+         _locked("protect"), scope=Scope.OPTIONS),
     Rule("data-retained", "A database that leaves the program stays in the cluster.", _COPIES, KEPT,
          _locked("retain"), scope=Scope.RETAIN),
     Rule("data-namespace-protected", "Deleting the namespace of a database is refused by the engine.", _COPIES,
-         NAMESPACES, f"{_NOT_DATA} || {_locked('protect')}", scope=Scope.PROTECT),
+         NAMESPACES, f"{_NOT_DATA} || {_locked('protect')}", scope=Scope.OPTIONS),
     Rule("data-namespace-retained", "The namespace of a database stays when it leaves the program.", _COPIES,
          NAMESPACES, f"{_NOT_DATA} || {_locked('retain')}", scope=Scope.RETAIN),
 )  # fmt: skip

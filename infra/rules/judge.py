@@ -24,6 +24,17 @@ _ENVIRONMENT: Final = cel.NewEnv(
 )
 
 
+def options(
+    *, protect: bool, deleted_first: bool, ignored: Sequence[str], retain: bool | None = None
+) -> dict[str, bool]:
+    """Return the engine's options as rules speak of them; `retain` is None where the asker is not told."""
+    known = {"protect": protect, "deletedFirst": deleted_first, "birthIgnored": set(_BIRTH) <= set(ignored)}
+    return known if retain is None else {**known, "retain": retain}
+
+
+_BIRTH: Final = ("spec.bootstrap", "spec.externalClusters")
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One declared object, with the engine's options as far as the asker knows them."""

@@ -15,7 +15,7 @@ class Scope(Enum):
 
     OBJECT = "the object alone: graph, policy pack, admission"
     DECLARED = "only what a stack declares; the cluster must take such objects from others: graph, policy pack"
-    PROTECT = "the engine's option `protect`: graph, policy pack"
+    OPTIONS = "the engine's options that a policy pack is told: graph, policy pack"
     RETAIN = "the engine's option `retain_on_delete`, which policy packs are not told: graph"
     STACK = "other objects of the stack in its own namespace: graph, policy pack"
 
@@ -30,7 +30,7 @@ class Rule:
     """A control of the norms by its id, else the topic of TT 12/2022 that we take it from."""
     subject: Subject
     condition: str
-    """CEL over `object`, `namespaceObject` and `variables`; PROTECT and RETAIN add `options`.
+    """CEL over `object`, `namespaceObject` and `variables`; OPTIONS and RETAIN add `options`.
 
     STACK adds `objects`: those of the stack in the same namespace. Such a rule may speak of no others.
     """

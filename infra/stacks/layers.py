@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pulumi
+
+from infra import foundations
 from infra.config import Settings
 from infra.stacks import data, platform, system
 
@@ -9,5 +12,7 @@ _BUILDERS = {"platform": platform.build, "data": data.build, "system": system.bu
 
 
 def build(settings: Settings) -> None:
-    """Declare everything of the stack's layer."""
+    """Declare everything of the stack's layer, and say what it lays for others and stands on."""
     _BUILDERS[settings.layer](settings)
+    pulumi.export(foundations.LAID, foundations.laid(settings))
+    pulumi.export(foundations.STOOD_ON, foundations.stood_on(settings))

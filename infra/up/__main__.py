@@ -11,10 +11,8 @@ from pathlib import Path
 from infra import ending
 from infra.ending import UsageError
 from infra.render import stack_files
-from infra.render.building import built
 from infra.render.declared import stacks
-from infra.render.judging import refuse_breaches
-from infra.up import apart, language, plugin
+from infra.up import apart, judging, language, plugin
 from infra.up.engine import Engine
 
 
@@ -26,7 +24,7 @@ def bring_up(chosen: Sequence[str], engine: Engine, settings: Path, program: lan
     """
     engine.say(f"{len(chosen)} stacks: judging what they declare")
     began = time.monotonic()
-    apart.done(judge, list(chosen), settings)
+    apart.done(judging.judge, list(chosen), settings, engine.project)
     engine.say(f"{len(chosen)} stacks: judged, {time.monotonic() - began:.1f} s")
     with plugin.shared() as variables, language.served(program) as words:
         engine.create(chosen)
@@ -34,17 +32,15 @@ def bring_up(chosen: Sequence[str], engine: Engine, settings: Path, program: lan
             began = time.monotonic()
             changes = engine.up(stack, words, variables)
             engine.say(f"{number}/{len(chosen)} {stack}: {changes}, {time.monotonic() - began:.1f} s")
-
-
-def judge(chosen: Sequence[str], settings: Path) -> None:
-    """Raise `InfraError` (rules-broken) with every rule that one of these stacks breaks."""
-    refuse_breaches([built(stack, settings) for stack in chosen])
+    if told := judging.followers(engine, chosen, list(stacks())):
+        engine.say(told)
 
 
 def main() -> int:
     """Bring the stacks up; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m infra.up", description=__doc__)
     parser.add_argument("stack", nargs="*", help="only these; every stack of the catalogue by default")
+    parser.add_argument("--judge", action="store_true", help="say what forbids it, in every state too, and stop")
     given = parser.parse_args()
 
     def work() -> int:
@@ -59,6 +55,10 @@ def main() -> int:
                 next="python -m infra.up, for all of them",
             )
         chosen = [stack for stack in known if stack in given.stack] or known
+        if given.judge:
+            apart.done(judging.judge, chosen, stack_files.FOLDER, Engine(_say).project, every_state=True)
+            _say(f"{len(chosen)} stacks: nothing forbids to bring them up")
+            return ending.YES
         bring_up(chosen, Engine(_say), stack_files.FOLDER, language.declare)
         return ending.YES
 

@@ -7,10 +7,11 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -29,12 +30,25 @@ class Engine:
     say: Callable[[str], None]
     project: Path = _ROOT
 
+    def known(self) -> set[str]:
+        """Return the stacks that the backend has. Raises `InfraError`."""
+        return {each["name"] for each in json.loads(self._run(["stack", "ls", "--json"]))}
+
     def create(self, stacks: Sequence[str]) -> None:
-        """Make the stacks that the backend does not have yet."""
-        known = {each["name"] for each in json.loads(self._run(["stack", "ls", "--json"]))}
+        """Make the stacks that the backend does not have yet. Raises `InfraError`."""
+        known = self.known()
         for stack in stacks:
             if stack not in known:
                 self._run(["stack", "init", stack])
+
+    def export(self, stack: str) -> dict[str, Any]:
+        """Return what was applied last, as the backend keeps it: secrets stay encrypted. Raises `InfraError`."""
+        # By a file: what the engine warns of stands on the same stream as its answer.
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "state.json"
+            self._run(["stack", "export", "--stack", stack, "--file", str(file)])
+            found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return found
 
     def up(self, stack: str, words: Sequence[str], variables: Mapping[str, str]) -> str:
         """Apply a stack and return what happened to how many resources; a killed engine's lock is taken away first.

@@ -1,4 +1,4 @@
-"""`dcshift render`, `network` and `identity`: the declared centre and who works on it; thin doors to `infra`.
+"""`dcshift render`, `network`, `drift` and `identity`: the declared centre and who works on it; thin doors to `infra`.
 
 They run in place of this process: migration and infrastructure share data, never code.
 """
@@ -43,6 +43,17 @@ def register(app: typer.Typer) -> None:
         """Show which packets the declared network lets through; of two ends, say which policies decide; 3 means no."""
         ends = [word for word in (source, target) if word is not None]
         return instead("infra.reachability", [*_of(settings), "--", *ends])
+
+    @app.command()
+    def drift(
+        stack: Annotated[
+            list[str] | None, typer.Argument(help="Only these stacks; all of the catalogue by default.")
+        ] = None,
+        settings: Settings = None,
+    ) -> int:
+        """Say which declared fields are not so in the cluster, who wrote them and when; 3 means that some are not."""
+        os.environ["KUBECONFIG"] = str(SESSION.workspace().kubeconfig)
+        return instead("infra.drift", [*_of(settings), "--", *(stack or [])])
 
     @app.command()
     def identity(

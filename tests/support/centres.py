@@ -53,7 +53,7 @@ def pod_of(deployment: Document) -> Document:
 
 def items_of(built: Built) -> list[Item]:
     """Return the objects in one order, their fields too: mocks hand over both in another at each run."""
-    found = [Item(_sorted(o.inputs), {"protect": o.protect, "retain": o.retain}) for o in built.objects]
+    found = [Item(_sorted(o.inputs), o.item.options) for o in built.objects]
     return sorted(found, key=lambda item: item.identity)
 
 

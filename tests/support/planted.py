@@ -271,6 +271,11 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("Cluster", "spec.imageName", "ghcr.io/cloudnative-pg/postgresql:17"),
         Plant("Cluster", "spec.imageName", DROP),
     ),
+    "database-born-empty": (
+        Plant("Cluster", "spec.bootstrap.recovery", {"source": "portal-db"}),
+        Plant("Cluster", "spec.bootstrap.pg_basebackup", {"source": "portal-db"}),
+        Plant("Cluster", "spec.externalClusters", [{"name": "portal-db"}]),
+    ),
     "database-without-superuser": (
         Plant("Cluster", "spec.enableSuperuserAccess", True),
         Plant("Cluster", "spec.managed.roles.0.superuser", True),

@@ -225,3 +225,13 @@ def test_components_reads_and_unchanged_objects_are_no_changes() -> None:
         Change("update", "Deployment", NAMESPACE, "portal-web")
     ]
     assert unexpected(changes({"steps": [ACCOUNT]}), NAMESPACE) == []
+
+
+def test_a_replacement_is_refused_with_the_field_that_needs_it() -> None:
+    odd = step("replace", "Cluster", namespace="httt-portal-data", name="portal-db")
+    stack = FakeStack([{**odd, "replaceReasons": ["spec.storage.storageClass"]}])
+    with pytest.raises(InfraError) as refused:
+        judge(stack, NAMESPACE, Wanted("2"))
+    assert refused.value.code == "deployment-unexpected"
+    assert refused.value.why == "replace Cluster httt-portal-data/portal-db because of spec.storage.storageClass"
+    assert stack.deployed == []

@@ -122,6 +122,17 @@ def test_data_without_a_lock_is_refused_until_it_may_be_destroyed(rule_id: str, 
     assert not list(breaches(open_ones, facts, [named(rule_id)]))
 
 
+@pytest.mark.parametrize(
+    ("rule_id", "option"),
+    [("database-birth-ignored", "birthIgnored"), ("data-replaced-after-deletion", "deletedFirst")],
+)
+def test_a_database_without_the_engines_care_is_refused_whatever_may_be_destroyed(rule_id: str, option: str) -> None:
+    careless = [replace(i, options={**i.options, option: False}) for i in production().stacks["data"]]
+    assert "Cluster httt-portal-data/portal-db" in broken(rule_id, careless)
+    facts = replace(production().facts, constants={**production().facts.constants, "dataMayBeDestroyed": True})
+    assert list(breaches(careless, facts, [named(rule_id)]))
+
+
 def test_a_secret_in_a_stack_is_refused() -> None:
     metadata = {"name": "x", "namespace": "httt-portal-app"}
     planted = Item({"apiVersion": "v1", "kind": "Secret", "metadata": metadata})

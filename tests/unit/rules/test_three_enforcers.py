@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ MANIFESTS = 4000
 SEED = 20260801
 SECONDS_MAX = 60
 Document = dict[str, Any]
+UNLOCKED = {"protect": False, "deletedFirst": False, "birthIgnored": False}
 BY_MESSAGE = {rule.message: rule.id for rule in RULES}
 
 
@@ -38,8 +39,10 @@ def doubles(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def options(protect: bool) -> PolicyResourceOptions:
-    return PolicyResourceOptions(protect, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
+def options(given: Mapping[str, bool]) -> PolicyResourceOptions:
+    ignored = ["spec.bootstrap", "spec.externalClusters"] if given.get("birthIgnored") else []
+    first, protect = given.get("deletedFirst", False), given.get("protect", False)
+    return PolicyResourceOptions(protect, ignored, first, [], PolicyCustomTimeouts(0, 0, 0), [])
 
 
 class Pack:
@@ -48,10 +51,10 @@ class Pack:
     def __init__(self, centre: Centre) -> None:
         self._policies = policies(lambda: centre.facts)
 
-    def refuses(self, document: Document, *, protect: bool = False) -> set[str]:
+    def refuses(self, document: Document) -> set[str]:
         type_ = f"kubernetes:{document['apiVersion']}:{document['kind']}"
         props = unknown_checking_proxy(doubles(document))
-        args = ResourceValidationArgs(type_, props, "urn", "name", options(protect), None)
+        args = ResourceValidationArgs(type_, props, "urn", "name", options(UNLOCKED), None)
         found: set[str] = set()
         for policy in self._policies:
             if isinstance(policy, ResourceValidationPolicy):
@@ -62,7 +65,7 @@ class Pack:
         resources = [
             PolicyResource(f"kubernetes:{i.document['apiVersion']}:{i.document['kind']}",
                            unknown_checking_proxy(doubles(dict(i.document))), f"urn of {i.identity}", "name",
-                           options(i.options["protect"]), None, None, [], {})
+                           options(i.options), None, None, [], {})
             for i in items
         ]  # fmt: skip
         found: set[tuple[str, str]] = set()
@@ -81,7 +84,7 @@ def test_all_three_give_one_verdict_rule_by_rule(centre: Callable[[], Centre]) -
     for _ in range(MANIFESTS // 2):
         document = spoilt(dice.choice(whole.documents), dice)
         rules = [rule for rule in RULES if rule.scope is not Scope.STACK and rule.scope is not Scope.RETAIN]
-        graph = {breach.rule.id for breach in breaches([Item(document, {"protect": False})], whole.facts, rules)}
+        graph = {breach.rule.id for breach in breaches([Item(document, UNLOCKED)], whole.facts, rules)}
         answers = refused(document, resource_of(document), whole.policies, whole.bindings, whole.facts.namespaces)
         assert pack.refuses(document) == graph, document
         assert {BY_MESSAGE[answer] for answer in answers} == graph & judged_by_all, document

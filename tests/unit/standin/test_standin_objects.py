@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import threading
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from standin.cluster import Address, ClusterError, conflict_sentence
+from standin.cluster import ClusterError, conflict_sentence
 from standin.drift import drifted
 from standin.kinds import Kind, UnsupportedError, kind_of
 from standin.objects import MANAGER_KEY, UID_KEY, Objects, Request, manager_of
@@ -16,45 +14,7 @@ from standin.settings import refusals, settings
 from standin.values import UNKNOWN, UnsupportedValueError, decode, encode, has_unknown, with_secrets_marked
 from standin.waiting import NotReadyError, Waiter
 
-
-@dataclass
-class FakeCluster:
-    """Keeps objects by (namespace, name); an apply merges the top level of `spec` and records who did it."""
-
-    live: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    deleted: list[str] = field(default_factory=list)
-    status: dict[str, Any] = field(default_factory=dict)
-    uids: int = 0
-
-    def address(self, kind: Kind) -> Address:
-        if kind.name == "Unserved":
-            raise UnsupportedError("the cluster does not serve kind Unserved in v1")
-        return Address("/api/v1", kind.name.lower(), namespaced=kind.name != "Namespace")
-
-    def get(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
-        return copy.deepcopy(self.live.get((namespace, name)))
-
-    def apply(
-        self, kind: Kind, document: dict[str, Any], manager: str, *, force: bool = False, dry_run: bool = False
-    ) -> dict[str, Any]:
-        metadata = document["metadata"]
-        key = (metadata.get("namespace", ""), metadata["name"])
-        found = copy.deepcopy(self.live.get(key))
-        if found is None:
-            self.uids += 1
-            found = {"metadata": {"uid": f"uid-{self.uids}", "managedFields": []}}
-        found |= {**document, "metadata": {**found["metadata"], **metadata}, "status": self.status}
-        found["metadata"]["managedFields"].append({"manager": manager})
-        if not dry_run:
-            self.live[key] = copy.deepcopy(found)
-        return found
-
-    def delete(self, kind: Kind, namespace: str, name: str, *, uid: str, propagation: str) -> None:
-        self.deleted.append(f"{namespace}/{name} {propagation}")
-        del self.live[namespace, name]
-
-    def items(self, path: str, **selectors: str) -> list[dict[str, Any]]:
-        return [{"reason": "FailedMount", "message": "no such volume"}] if path.endswith("events") else []
+from tests.support.fake_cluster import FakeCluster
 
 
 def request(token: str = "core/v1:ConfigMap", name: str = "x", timeout_seconds: float = 0.2, **parts: Any) -> Request:

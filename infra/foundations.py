@@ -1,0 +1,81 @@
+"""What each stack lays for those above it, as one hash for each; both sides compute it from their own words.
+
+A stack that is applied alone changes what others stand on, and nothing of theirs changes with it. Each stack therefore
+exports what it laid and what it stood on when it was applied; where both differ, somebody must follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+from catalogue.system import System
+from infra import labels, naming
+from infra.config import Settings
+
+LAID: Final = "foundations"
+STOOD_ON: Final = "stands_on"
+_DATA: Final = "data"
+_PLATFORM: Final = "platform"
+
+
+def laid(settings: Settings) -> dict[str, str]:
+    """Return, for each stack above this one, the hash of what it finds here."""
+    systems = settings.catalogue.systems
+    match settings.layer:
+        case "platform":
+            return {_DATA: _of_grounds(settings), **{each.id: _hash(_ground(settings, each)) for each in systems}}
+        case "data":
+            return {each.id: _hash(_store(settings, each)) for each in systems}
+        case "system":
+            return {}
+
+
+def stood_on(settings: Settings) -> dict[str, str]:
+    """Return, for each stack below this one, the hash of what this one takes for granted."""
+    match settings.layer:
+        case "platform":
+            return {}
+        case "data":
+            return {_PLATFORM: _of_grounds(settings)}
+        case "system":
+            system = settings.system
+            return {_PLATFORM: _hash(_ground(settings, system)), _DATA: _hash(_store(settings, system))}
+
+
+def _ground(settings: Settings, system: System) -> dict[str, Any]:
+    province = settings.catalogue.province
+    return {
+        "app": [naming.app_namespace(system.id), labels.of_namespace(province, system, "app")],
+        "data": [naming.data_namespace(system.id), labels.of_namespace(province, system, "data")],
+        "edge": [settings.edge_namespace, naming.EDGE],
+        "domain": province.domain,
+        "registry": settings.registry,
+    }
+
+
+def _of_grounds(settings: Settings) -> str:
+    """Return the hash of where databases lie: who serves them, and through which door, is no business of theirs."""
+    province, operator = settings.catalogue.province, settings.operator_namespace
+    found = {
+        each.id: [naming.data_namespace(each.id), labels.of_namespace(province, each, "data")]
+        for each in settings.catalogue.systems
+    }
+    return _hash({"namespaces": found, "operator": operator, "registry": settings.registry})
+
+
+def _store(settings: Settings, system: System) -> dict[str, Any]:
+    return {
+        "host": naming.database_host(system.id),
+        "name": system.id,
+        "owner": [system.id, naming.owner_secret(system.id)],
+        "migration": [naming.MIGRATION_ROLE, naming.migration_secret(system.id)],
+        "authority": naming.ca_secret(system.id),
+        "major": system.database.major,
+        "locale": system.database.locale,
+    }
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

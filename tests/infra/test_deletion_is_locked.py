@@ -1,0 +1,114 @@
+"""Four locks hold a database, each by itself: with any three taken off, the fourth keeps the rows."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_optional
+from standin.objects import Objects, Request
+from standin.settings import settings
+from standin.waiting import Waiter
+
+from infra import naming
+from infra.rules import keeping
+from infra.rules.book import named
+from infra.rules.judge import Item, breaches
+from lab.target import documents
+from tests.support.centres import production
+from tests.support.fake_cluster import FakeCluster
+
+Document = dict[str, Any]
+DATABASE = "Cluster httt-portal-data/portal-db"
+
+
+def broken(rule_id: str, items: list[Item]) -> list[str]:
+    return [breach.identity for breach in breaches(items, production().facts, [named(rule_id)])]
+
+
+def data() -> list[Item]:
+    return production().stacks["data"]
+
+
+def test_an_object_that_leaves_the_program_is_deleted_where_nothing_holds_it() -> None:
+    """The danger: what the engine does with a resource that is declared no more."""
+    (item,) = [each for each in data() if each.identity == DATABASE]
+    cluster = FakeCluster()
+    objects = Objects(cluster, settings({}), Waiter(cluster, threading.Event()))  # type: ignore[arg-type]
+    inputs = dict(item.document)
+    inputs["metadata"] = {**inputs["metadata"], "annotations": {"pulumi.com/skipAwait": "true"}}
+    asked = Request("urn:pulumi:s::p::kubernetes:postgresql.cnpg.io/v1:Cluster::x", inputs, 0.2)
+    state = objects.create(asked, preview=False)
+    objects.delete(asked, state)
+    assert cluster.live == {}
+    assert cluster.deleted == ["httt-portal-data/portal-db Foreground"]
+
+
+@pytest.mark.parametrize(("lock", "rule_id"), [("protect", "data-protected"), ("retain", "data-retained")])
+def test_the_engines_two_locks_are_on_and_their_absence_is_refused(lock: str, rule_id: str) -> None:
+    assert broken(rule_id, data()) == []
+    assert DATABASE in broken(rule_id, [replace(i, options={**i.options, lock: False}) for i in data()])
+
+
+_ADMISSION = cel.NewEnv(
+    variables=dict.fromkeys(("request", "oldObject", "namespaceObject", "variables"), cel.Type.DYN),
+    extensions=[ext_optional.ExtOptional()],
+)
+
+
+def evaluated(expression: str, told: Document) -> Any:
+    value = _ADMISSION.compile(expression).eval(data=told)
+    assert value.type() != cel.Type.ERROR, (expression, value)
+    return value.plain_value()
+
+
+def deletion(user: str, groups: list[str], namespace_labels: Document, *, kind: str = "clusters") -> Document:
+    """Return what the admission policy is told of one deletion."""
+    group = "" if kind == "persistentvolumeclaims" else "postgresql.cnpg.io"
+    return {
+        "request": {
+            "operation": "DELETE",
+            "name": "portal-db",
+            "namespace": "httt-portal-data",
+            "resource": {"group": group, "resource": kind},
+            "userInfo": {"username": user, "groups": groups},
+        },
+        "oldObject": {"metadata": {"name": "portal-db", "namespace": "httt-portal-data"}},
+        "namespaceObject": {"metadata": {"labels": namespace_labels}},
+    }
+
+
+def refused(asked: Document) -> list[str]:
+    """Return the messages of the policy's validations that a deletion fails, as the API server evaluates them."""
+    spec = keeping.policy(production().facts)["spec"]
+    variables: Document = {}
+    told = {**asked, "variables": variables}
+    for each in spec["variables"]:
+        variables[each["name"]] = evaluated(each["expression"], told)
+    return [each["message"] for each in spec["validations"] if evaluated(each["expression"], told) is not True]
+
+
+@pytest.mark.parametrize("kind", ["clusters", "scheduledbackups", "persistentvolumeclaims"])
+@pytest.mark.parametrize("identity", ["data", "platform", "tenancy", "deploy-portal"])
+def test_the_api_server_refuses_the_deletion_to_everybody_but_break_glass(kind: str, identity: str) -> None:
+    labels = dict(production().facts.namespaces["httt-portal-data"])
+    (why,) = refused(deletion(naming.identity_user(identity), [naming.identity_group(identity)], labels, kind=kind))
+    assert why.startswith("data-kept: Only break-glass deletes")
+    assert refused(deletion(naming.identity_user("break-glass"), [], labels, kind=kind)) == []
+    # The danger: with another label on the namespace nothing would be kept; that label is judged by other rules.
+    assert refused(deletion("kubernetes-admin", ["system:masters"], {}, kind=kind)) == []
+    assert refused(deletion("kubernetes-admin", ["system:masters"], labels, kind=kind))
+
+
+def test_the_volumes_outlive_their_claims() -> None:
+    """CloudNativePG deletes the claims of a cluster that is deleted; a class that retains keeps what was in them."""
+    item = next(each for each in data() if each.identity == DATABASE)
+    document = {**item.document, "spec": {**item.document["spec"], "storage": {"size": "1Gi", "storageClass": "fast"}}}
+    assert broken("database-on-kept-volumes", [replace(item, document=document)]) == [DATABASE]
+    assert broken("database-on-kept-volumes", [item]) == []
+    (lab_class,) = [each for each in documents.storage() if each["kind"] == "StorageClass"]
+    assert lab_class["metadata"]["name"] == item.document["spec"]["storage"]["storageClass"]
+    assert lab_class["reclaimPolicy"] == "Retain"

@@ -1,0 +1,166 @@
+"""A centre applied by the real engine to a real API server: what would harm is refused, what drifted is told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.project import Project
+from infra.up import judging
+from lab.api_server import ApiServer
+from lab.errors import LabError
+from lab.toolchain import tool_path
+from tests.support.api_server_kinds import server_with_kinds
+from tests.support.project import ROOT
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+MERGE = {"Content-Type": "application/merge-patch+json"}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    try:
+        tool_path("pulumi")
+    except LabError as missing:
+        pytest.skip(f"lacks a tool: {missing.what}")
+    with server_with_kinds(tmp_path_factory.mktemp("safe")) as server:
+        for name in ("dcshift-edge", "cnpg-system"):
+            answer = server.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            assert answer.status_code == 201, answer.text
+        yield server
+
+
+@pytest.fixture(scope="module")
+def project(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A centre of one system, applied."""
+    made = Project(tmp_path_factory.mktemp("project"), 1)
+    made.write()
+    said = up(made, api)
+    assert said.returncode == 0, said.stdout
+    return made
+
+
+def up(project: Project, api: ApiServer) -> subprocess.CompletedProcess[str]:
+    return run(project, api, "-m", "bench.up", str(project.folder), str(project.settings))
+
+
+def run(project: Project, api: ApiServer, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words], cwd=ROOT, env=project.environment(api.kubeconfig), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def drift(project: Project, api: ApiServer) -> tuple[int, list[dict[str, Any]]]:
+    done = run(project, api, "-m", "infra.drift", f"--settings={project.settings}", "--json")
+    assert done.returncode in (0, 3), done.stdout
+    found: list[dict[str, Any]] = json.loads(done.stdout)["differences"]
+    return done.returncode, found
+
+
+def changed(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def place(project: Project) -> tuple[str, str]:
+    """Return the namespace of the system's workloads and that of its data."""
+    system = project.stacks[-1]
+    return f"httt-{system}-app", f"httt-{system}-data"
+
+
+def database(project: Project, api: ApiServer) -> dict[str, Any]:
+    where = f"/apis/postgresql.cnpg.io/v1/namespaces/{place(project)[1]}/clusters"
+    (found,) = api.client.get(where).json()["items"]
+    return dict(found)
+
+
+def test_a_centre_as_it_was_applied_drifts_nowhere(project: Project, api: ApiServer) -> None:
+    code, found = drift(project, api)
+    assert [each for each in found if each["class"] != "shared"] == []
+    assert code == 0
+
+
+def test_a_database_on_another_storage_class_is_refused_and_nothing_is_written(
+    project: Project, api: ApiServer
+) -> None:
+    before, file = database(project, api), project.catalogue / "province.yaml"
+    changed(file, "local-retain", "another-class")
+    try:
+        said = up(project, api)
+    finally:
+        changed(file, "another-class", "local-retain")
+    assert said.returncode == 1
+    assert "error[data-would-be-replaced]" in said.stdout
+    assert "spec.storage.storageClass: local-retain → another-class" in said.stdout
+    assert database(project, api) == before
+
+
+def test_another_birth_of_a_database_makes_no_new_one(project: Project, api: ApiServer) -> None:
+    before, file = database(project, api), project.catalogue / f"{project.stacks[-1]}.yaml"
+    changed(file, "en_US.UTF-8", "vi_VN.UTF-8")
+    try:
+        said = up(project, api)
+        assert said.returncode == 0, said.stdout
+        now = database(project, api)
+    finally:
+        changed(file, "vi_VN.UTF-8", "en_US.UTF-8")
+    assert now["metadata"]["uid"] == before["metadata"]["uid"]
+    assert now["spec"]["bootstrap"] == before["spec"]["bootstrap"]
+    assert up(project, api).returncode == 0
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A change of one object's `spec` by hand, what puts it back, and the field that it is told at."""
+
+    path: str
+    change: dict[str, Any]
+    back: dict[str, Any]
+    field: str
+
+
+QUOTA = Hand("/api/v1/namespaces/{app}/resourcequotas/quota", {"hard": {"pods": "99"}}, {}, "spec.hard.pods")
+POLICY = Hand(
+    "/apis/networking.k8s.io/v1/namespaces/{data}/networkpolicies/deny-all",
+    {"podSelector": {"matchLabels": {"a": "b"}}},
+    {"podSelector": {"matchLabels": None}},
+    "spec.podSelector",
+)
+
+
+@pytest.mark.parametrize("hand", [QUOTA, POLICY], ids=["a quota", "a network policy"])
+def test_a_change_by_hand_is_told_with_its_hand(project: Project, api: ApiServer, hand: Hand) -> None:
+    app, data = place(project)
+    where = f"{hand.path.format(app=app, data=data)}?fieldManager=kubectl-edit"
+    before = api.client.get(where).json()["spec"]
+    answer = api.client.patch(where, json={"spec": hand.change}, headers=MERGE)
+    assert answer.status_code == 200, answer.text
+    try:
+        code, found = drift(project, api)
+    finally:
+        # Whoever puts a value back still holds the field; that is told as shared, and refuses nothing.
+        assert api.client.patch(where, json={"spec": hand.back or before}, headers=MERGE).status_code == 200
+    assert code == 3
+    (told,) = [each for each in found if each["class"] == "drift"]
+    assert (told["field"], told["manager"], told["refuses"]) == (hand.field, "kubectl-edit", True)
+    assert told["when"]
+    code, found = drift(project, api)
+    assert code == 0
+    assert (hand.field, "shared") in {(each["field"], each["class"]) for each in found}
+
+
+def test_no_state_of_the_centre_holds_a_secret(
+    project: Project, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in project.environment(api.kubeconfig).items():
+        monkeypatch.setenv(name, value)
+    judging.judge(project.stacks, project.settings, project.folder, every_state=True)

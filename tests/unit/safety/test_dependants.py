@@ -1,0 +1,97 @@
+"""A changed ground names the stacks that must follow, each by itself; what has not changed names nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.errors import InfraError
+from infra.foundations import LAID, STOOD_ON
+from infra.safety.dependants import outputs, parted, refuse_unlaid, sentence
+from tests.support.declared import CATALOGUE, Built, build, built_once
+from tests.support.states import exported
+
+STACKS = ("platform", "data", "portal", "feedback")
+
+
+def applied(**instead: Built) -> dict[str, Any]:
+    return {stack: outputs(exported(instead.get(stack) or built_once(stack))) for stack in STACKS}
+
+
+def changed(folder: Path, stack: str, old: str, new: str, file: str = "portal.yaml") -> Built:
+    """Build a stack of the example with other words in one file."""
+    made = folder / "catalogue"
+    made.mkdir()
+    for each in CATALOGUE.glob("*.yaml"):
+        (made / each.name).write_text(each.read_text(encoding="utf-8"), encoding="utf-8")
+    text = (made / file).read_text(encoding="utf-8")
+    assert old in text
+    (made / file).write_text(text.replace(old, new), encoding="utf-8")
+    return build(stack, catalogue=made)
+
+
+def told(**instead: Built) -> list[str]:
+    return [str(each) for each in parted(applied(**instead))]
+
+
+def test_each_stack_stands_on_what_those_below_lay() -> None:
+    assert told() == []
+    assert {stack: set(found[STOOD_ON]) for stack, found in applied().items()} == {
+        "platform": set(),
+        "data": {"platform"},
+        "portal": {"platform", "data"},
+        "feedback": {"platform", "data"},
+    }
+    assert set(applied()["platform"][LAID]) == {"data", "portal", "feedback"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_engine_itself_knows_of_no_stack_that_stands_on_another(stack: str) -> None:
+    """The danger: an `up` of one stack touches no other, and says nothing of those that need what it changed."""
+    assert not [each.type for each in built_once(stack).resources if "StackReference" in each.type]
+
+
+def test_a_changed_ground_of_one_system_names_that_system_alone_and_nobody_else(tmp_path: Path) -> None:
+    data = changed(tmp_path, "data", "major: 17", "major: 16")
+    assert told(data=data) == ["portal stands on what data was before"]
+    assert sentence(parted(applied(data=data))) == (
+        "must follow: portal stands on what data was before. python -m infra.up portal"
+    )
+    assert sentence([]) is None
+
+
+def test_another_domain_names_every_system_and_no_database(tmp_path: Path) -> None:
+    platform = changed(tmp_path, "platform", "domain: khanhhoa.example", "domain: other.example", "province.yaml")
+    assert told(platform=platform) == [
+        f"{stack} stands on what platform was before" for stack in ("portal", "feedback")
+    ]
+
+
+def test_a_setting_that_only_one_of_two_stacks_was_told_is_found() -> None:
+    platform = built_once("platform", {"edgeNamespace": "another-edge"})
+    assert told(platform=platform) == [
+        f"{stack} stands on what platform was before" for stack in ("portal", "feedback")
+    ]
+
+
+def test_a_change_that_concerns_nobody_above_names_nobody() -> None:
+    assert told(data=built_once("data", {"databaseInstances": "2"})) == []
+
+
+def test_a_stack_is_not_written_for_a_ground_that_is_not_laid() -> None:
+    wanted = {"portal": built_once("portal", {"edgeNamespace": "another-edge"}).outputs}
+    below = {stack: found for stack, found in applied().items() if stack in ("platform", "data")}
+    with pytest.raises(InfraError) as refused:
+        refuse_unlaid(wanted, below)
+    assert refused.value.code == "ground-not-laid"
+    assert refused.value.next == "python -m infra.up platform portal"
+    refuse_unlaid({"portal": built_once("portal").outputs}, below)
+
+
+def test_stacks_that_never_said_what_they_stand_on_are_not_guessed_about() -> None:
+    silent: dict[str, Any] = {stack: {} for stack in STACKS}
+    assert list(parted(silent)) == []
+    assert list(parted({**applied(), "platform": {}, "data": {}})) == []
+    assert outputs({}) == outputs({"deployment": {"resources": None}}) == {}
