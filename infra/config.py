@@ -43,6 +43,10 @@ class Settings:
     database_instances: int | None
     postgres_tag: str | None
     data_may_be_destroyed: bool
+    prometheus_image: str = "2"
+    alertmanager_image: str = "0"
+    alert_webhook: str | None = None
+    runbooks: str = "docs/runbooks"
     system_id: str | None = None
     release: str | None = None
     image: str | None = None
@@ -74,6 +78,10 @@ class Settings:
             return 1
         found: int = getattr(self.catalogue.controls(system), control)
         return found
+
+    def pinned(self, name: str, reference: str) -> str:
+        """Return an image of the registry by its tag or its digest."""
+        return f"{self.registry}/{name}{'@' if reference.startswith('sha256:') else ':'}{reference}"
 
     @property
     def object_store(self) -> tuple[str, int]:
@@ -125,6 +133,10 @@ def _read(stack: str, folder: Path) -> Settings:
         database_instances=config.get_int("databaseInstances"),
         postgres_tag=config.get("postgresTag"),
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
+        prometheus_image=config.get("prometheusImage") or "2",
+        alertmanager_image=config.get("alertmanagerImage") or "0",
+        alert_webhook=_webhook(config.get("alertWebhook")),
+        runbooks=config.get("runbooks") or "docs/runbooks",
         system_id=system_id,
         release=release,
         image=_digest(config.get("image"), deployed),
@@ -157,12 +169,10 @@ def _check_addresses(settings: Settings) -> None:
     if not port.isdigit():
         raise ConfigError(f"dcshift:apiServer is {settings.api_server!r}; it must be an IPv4 address and a port")
     for where, given in (("target.object_store", settings.object_store[0]), ("dcshift:apiServer", host)):
-        try:
-            ipaddress.IPv4Address(given)
-        except ValueError as bad:
+        if not _is_address(given):
             raise ConfigError(
                 f"{where} names the host {given!r}; a network policy knows addresses only, so give its IPv4 address"
-            ) from bad
+            )
 
 
 def _layer(given: str) -> Layer:
@@ -179,6 +189,24 @@ def _serves(given: str) -> Serves:
             return given
         case _:
             raise ConfigError(f"dcshift:serves is {given!r}; allowed are source and target")
+
+
+def _webhook(given: str | None) -> str | None:
+    """Return where alerts are sent; a ConfigMap shows it to whoever may look, so nothing secret may stand in it."""
+    parts = urlsplit(given or "http://192.0.2.1/")
+    if parts.scheme not in ("http", "https") or not _is_address(parts.hostname):
+        raise ConfigError(f"dcshift:alertWebhook is {given!r}; it must be http(s)://IPv4-ADDRESS:PORT/PATH")
+    if parts.username or parts.query:
+        raise ConfigError("dcshift:alertWebhook holds a login or a query; secrets do not belong in a stack's settings")
+    return given
+
+
+def _is_address(host: str | None) -> bool:
+    try:
+        ipaddress.IPv4Address(host or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _digest(given: str | None, deployed: str | None) -> str | None:
