@@ -87,7 +87,7 @@ _DATABASE: Final = (
     Alert(
         "BackupTooOld",
         f"{_BACKUP} > 0 and time() - {_BACKUP} > {BACKUP_AGE_HOURS_MAX * 3600}", "15m", "ticket",
-        "{{ $labels.system }}: the newest backup is {{ $value | humanizeTimestamp }}",
+        "{{ $labels.system }}: the newest backup is of {{ $value | humanizeTimestamp }}",
     ),
     # A database is born without one; its first night must have brought it.
     Alert(
@@ -121,7 +121,7 @@ _ITSELF: Final = (
         "dcshift_targets_declared > on (job, system) "
         "(sum by (job, system) (up) or dcshift_targets_declared * 0)",
         "2m", "page",
-        "{{ $labels.system }}: {{ $labels.job }} does not answer: fewer than {{ $value }} of it are up",
+        "{{ $labels.system }}: fewer than the declared number of {{ $labels.job }} answer, {{ $value }}",
     ),
     Alert(
         "AlertsNotDelivered",
