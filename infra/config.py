@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ import pulumi
 
 from catalogue.load import Catalogue, load
 from catalogue.system import System, mebibytes
-from infra import sizes
-from infra.errors import InfraError
+from infra import sizes, values
+from infra.errors import ConfigError, InfraError
 
 Layer = Literal["platform", "data", "system"]
 Serves = Literal["source", "target"]
@@ -23,10 +22,6 @@ CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
 _LAB_REGISTRY: Final = "dcshift.local"
 _LAB_API_SERVER: Final = "192.0.2.10:6443"
 _EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
-
-
-class ConfigError(Exception):
-    """The stack's configuration cannot be used; the message names the key and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +128,9 @@ def _read(stack: str, folder: Path) -> Settings:
         database_instances=config.get_int("databaseInstances"),
         postgres_tag=config.get("postgresTag"),
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
-        prometheus_image=config.get("prometheusImage") or "2",
-        alertmanager_image=config.get("alertmanagerImage") or "0",
-        alert_webhook=_webhook(config.get("alertWebhook")),
+        prometheus_image=values.reference("prometheusImage", config.get("prometheusImage") or "2"),
+        alertmanager_image=values.reference("alertmanagerImage", config.get("alertmanagerImage") or "0"),
+        alert_webhook=values.webhook(config.get("alertWebhook")),
         runbooks=config.get("runbooks") or "docs/runbooks",
         system_id=system_id,
         release=release,
@@ -169,7 +164,7 @@ def _check_addresses(settings: Settings) -> None:
     if not port.isdigit():
         raise ConfigError(f"dcshift:apiServer is {settings.api_server!r}; it must be an IPv4 address and a port")
     for where, given in (("target.object_store", settings.object_store[0]), ("dcshift:apiServer", host)):
-        if not _is_address(given):
+        if not values.is_address(given):
             raise ConfigError(
                 f"{where} names the host {given!r}; a network policy knows addresses only, so give its IPv4 address"
             )
@@ -189,24 +184,6 @@ def _serves(given: str) -> Serves:
             return given
         case _:
             raise ConfigError(f"dcshift:serves is {given!r}; allowed are source and target")
-
-
-def _webhook(given: str | None) -> str | None:
-    """Return where alerts are sent; a ConfigMap shows it to whoever may look, so nothing secret may stand in it."""
-    parts = urlsplit(given or "http://192.0.2.1/")
-    if parts.scheme not in ("http", "https") or not _is_address(parts.hostname):
-        raise ConfigError(f"dcshift:alertWebhook is {given!r}; it must be http(s)://IPv4-ADDRESS:PORT/PATH")
-    if parts.username or parts.query:
-        raise ConfigError("dcshift:alertWebhook holds a login or a query; secrets do not belong in a stack's settings")
-    return given
-
-
-def _is_address(host: str | None) -> bool:
-    try:
-        ipaddress.IPv4Address(host or "")
-    except ValueError:
-        return False
-    return True
 
 
 def _digest(given: str | None, deployed: str | None) -> str | None:

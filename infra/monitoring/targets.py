@@ -107,9 +107,7 @@ def _label(name: str, value: str, source: str, expression: str) -> Document:
 def _router(system: str, settings: Settings) -> str:
     """Return what traefik (3.6: gateway/httproute.go) calls the routers of a system's route at our edge."""
     route = f"{naming.app_namespace(system)}-{naming.web(system)}"
-    return (
-        f"httproute-{route}-gw-{settings.edge_namespace}-{naming.EDGE}-ep-[a-z0-9]+-[0-9]+-[0-9a-f]+@kubernetesgateway"
-    )
+    return f"httproute-{route}-gw-{settings.edge_namespace}-{naming.EDGE}-ep-.*@kubernetesgateway"
 
 
 def _address(target: Target) -> str:

@@ -202,6 +202,33 @@ def as_promtool_reads(case: Case, alert: Any) -> dict[str, Any]:
     }
 
 
+def test_no_failure_is_told_from_no_measurement(files: Path, tmp_path: Path) -> None:
+    whole = {f'traefik_router_requests_total{{{PORTAL},code="200"}}': "0+100x99"}
+    asked = [
+        {
+            "expr": f"system:request_errors:ratio{window}",
+            "eval_time": "70m",
+            "exp_samples": [{"value": 0, "labels": told}],
+        }
+        for window in ("5m", "30m", "1h", "6h", "3d")
+        for told in [f"system:request_errors:ratio{window}{{{PORTAL}}}"]
+    ]
+    document = {
+        "rule_files": [str(files / "objectives.yml")],
+        "group_eval_order": ["catalogue", "requests", "ratios"],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": series, "values": values} for series, values in whole.items()],
+                "promql_expr_test": asked,
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    status, said = judged("promtool", "test", "rules", str(tmp_path / "test.yml"))
+    assert status == 0, said
+
+
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
 def test_an_alert_has_a_page_that_says_what_to_do(alert: Any) -> None:
     page = (RUNBOOKS / f"{alert.name}.md").read_text(encoding="utf-8")

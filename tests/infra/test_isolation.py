@@ -299,6 +299,7 @@ def test_thirty_systems_are_proved_in_seconds(settings: Settings) -> None:
         ("gateway", "portal/web:http", 0, "in   open: httt-portal-app/allow-gateway"),
         ("portal/web", "dns:53/udp", 0, "in   open: no policy selects dns"),
         ("portal/web", "portal/database", 0, "portal/web → portal/database: 5432"),
+        ("dcshift-monitoring/prometheus", "portal/database:9187", 0, "in   open: httt-portal-data/allow-metrics"),
         ("internet", "portal/database", 3, "internet → portal/database: nothing"),
     ],
 )

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.config import ConfigError
-from infra.errors import InfraError
+from infra.errors import ConfigError, InfraError
 from infra.render.__main__ import render
 from infra.render.judging import ask, refuse_breaches
 from tests.support.commands import run
