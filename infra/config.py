@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ import pulumi
 
 from catalogue.load import Catalogue, load
 from catalogue.system import System, mebibytes
-from infra import sizes
-from infra.errors import InfraError
+from infra import sizes, values
+from infra.errors import ConfigError, InfraError
 
 Layer = Literal["platform", "data", "system"]
 Serves = Literal["source", "target"]
@@ -23,10 +22,6 @@ CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
 _LAB_REGISTRY: Final = "dcshift.local"
 _LAB_API_SERVER: Final = "192.0.2.10:6443"
 _EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
-
-
-class ConfigError(Exception):
-    """The stack's configuration cannot be used; the message names the key and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +38,10 @@ class Settings:
     database_instances: int | None
     postgres_tag: str | None
     data_may_be_destroyed: bool
+    prometheus_image: str = "2"
+    alertmanager_image: str = "0"
+    alert_webhook: str | None = None
+    runbooks: str = "docs/runbooks"
     system_id: str | None = None
     release: str | None = None
     image: str | None = None
@@ -74,6 +73,10 @@ class Settings:
             return 1
         found: int = getattr(self.catalogue.controls(system), control)
         return found
+
+    def pinned(self, name: str, reference: str) -> str:
+        """Return an image of the registry by its tag or its digest."""
+        return f"{self.registry}/{name}{'@' if reference.startswith('sha256:') else ':'}{reference}"
 
     @property
     def object_store(self) -> tuple[str, int]:
@@ -125,6 +128,10 @@ def _read(stack: str, folder: Path) -> Settings:
         database_instances=config.get_int("databaseInstances"),
         postgres_tag=config.get("postgresTag"),
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
+        prometheus_image=values.reference("prometheusImage", config.get("prometheusImage") or "2"),
+        alertmanager_image=values.reference("alertmanagerImage", config.get("alertmanagerImage") or "0"),
+        alert_webhook=values.webhook(config.get("alertWebhook")),
+        runbooks=config.get("runbooks") or "docs/runbooks",
         system_id=system_id,
         release=release,
         image=_digest(config.get("image"), deployed),
@@ -157,12 +164,10 @@ def _check_addresses(settings: Settings) -> None:
     if not port.isdigit():
         raise ConfigError(f"dcshift:apiServer is {settings.api_server!r}; it must be an IPv4 address and a port")
     for where, given in (("target.object_store", settings.object_store[0]), ("dcshift:apiServer", host)):
-        try:
-            ipaddress.IPv4Address(given)
-        except ValueError as bad:
+        if not values.is_address(given):
             raise ConfigError(
                 f"{where} names the host {given!r}; a network policy knows addresses only, so give its IPv4 address"
-            ) from bad
+            )
 
 
 def _layer(given: str) -> Layer:

@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TextIO
 
 from catalogue.load import CatalogueError
-from infra.config import ConfigError
-from infra.errors import InfraError
+from infra.errors import ConfigError, InfraError
 
 YES: Final = 0
 FAILED: Final = 1

@@ -1,6 +1,10 @@
-"""The one error of the providing step: what, why, in what state it leaves things, what next. It prints nothing."""
+"""The errors of infra: what, why, in what state it leaves things, what next. They print nothing."""
 
 from __future__ import annotations
+
+
+class ConfigError(Exception):
+    """The stack's configuration cannot be used; the message names the key and what is allowed."""
 
 
 class InfraError(Exception):

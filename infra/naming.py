@@ -14,6 +14,12 @@ MIGRATION_ROLE: Final = "dcshift_migration"
 IDENTITIES: Final = "dcshift-identities"
 DRILLS: Final = "dcshift-drills"
 """Namespace in which backups are restored for a trial; nothing in it outlives the trial."""
+MONITORING: Final = "dcshift-monitoring"
+"""Namespace of Prometheus and Alertmanager."""
+PROMETHEUS: Final = "prometheus"
+ALERTMANAGER: Final = "alertmanager"
+GATEWAY_METRICS: Final = "gateway-metrics"
+OPERATOR_METRICS: Final = "postgres-operator-metrics"
 PLATFORM: Final = "platform"
 TENANCY: Final = "tenancy"
 DATA: Final = "data"
@@ -37,7 +43,17 @@ def cluster(system: str) -> str:
 
 def database_host(system: str) -> str:
     """Return the name of the read-write service inside the cluster."""
-    return f"{cluster(system)}-rw.{data_namespace(system)}.svc.cluster.local"
+    return host(f"{cluster(system)}-rw", data_namespace(system))
+
+
+def database_metrics(system: str) -> str:
+    """Return the Service whose name leads to the metrics of every instance."""
+    return f"{cluster(system)}-metrics"
+
+
+def host(service: str, namespace: str) -> str:
+    """Return the name of a Service inside the cluster."""
+    return f"{service}.{namespace}.svc.cluster.local"
 
 
 def owner_secret(system: str) -> str:

@@ -58,6 +58,11 @@ WEB: Final = _size(demand.WEB, cpu_limit=2000, memory_limit=1024)
 JOB: Final = _size(demand.JOB, cpu_limit=1000, memory_limit=512)
 SCHEMA: Final = _size(demand.SCHEMA, cpu_limit=2000, memory_limit=1024)
 DATABASE: Final = _size(demand.DATABASE, cpu_limit=2000, memory_limit=1536)
+# One of each for the whole centre; the catalogue does not add them up.
+PROMETHEUS: Final = Size(cpu_request=50, cpu_limit=1000, memory_request=256, memory_limit=1024)
+ALERTMANAGER: Final = Size(cpu_request=10, cpu_limit=200, memory_request=32, memory_limit=128)
+PROMETHEUS_VOLUME: Final = 10 * 1024
+"""MiB of measurements."""
 
 
 def web_replicas_max(replicas: int) -> int:
@@ -78,6 +83,11 @@ def app(system: System, replicas: int) -> Size:
 def data(instances: int) -> Size:
     """Return the most that a system's data namespace may use; one more for the pod that makes or joins an instance."""
     return DATABASE * (instances + 1)
+
+
+def monitoring() -> Size:
+    """Return the most that monitoring may use; each twice, for the pod that goes while the next one comes."""
+    return (PROMETHEUS + ALERTMANAGER) * 2
 
 
 def cpu(millis: int) -> str:

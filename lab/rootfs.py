@@ -45,7 +45,7 @@ _APT: Final = (
 def base(suite: str, packages: Sequence[str] = (), name: str = "base") -> Path:
     """Return a Debian root folder of `suite` with `packages`, built if the cache does not hold it (about 2 minutes)."""
     wanted = tuple(sorted(set(packages)))
-    target = cache() / "rootfs" / f"{suite}-{name}-{digest(_RECIPE, suite, *wanted)}"
+    target = base_place(suite, wanted, name)
     if not wanted:
         return cached(target, lambda folder: _bootstrap(suite, folder))
 
@@ -54,6 +54,11 @@ def base(suite: str, packages: Sequence[str] = (), name: str = "base") -> Path:
         install(folder, suite, wanted)
 
     return cached(target, build)
+
+
+def base_place(suite: str, packages: Sequence[str], name: str) -> Path:
+    """Return where a base is kept, whether it is there or not."""
+    return cache() / "rootfs" / f"{suite}-{name}-{digest(_RECIPE, suite, *sorted(set(packages)))}"
 
 
 def install(root: Path, suite: str, packages: Sequence[str]) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from catalogue.system import System
 from infra import labels, naming
 from infra.config import Settings
+from infra.monitoring import targets
 
 Document = dict[str, Any]
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 _PEERS: Final = ("web", "job", "schema")
 _POSTGRES: Final = 5432
 _INSTANCE_MANAGER: Final = 8000
+_COMPONENT: Final = "app.kubernetes.io/component"
+_PROMETHEUS: Final = {_COMPONENT: naming.PROMETHEUS}
+_ALERTMANAGER: Final = {_COMPONENT: naming.ALERTMANAGER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[
         "allow-dns": _DNS,
         "allow-application": _ingress(instances, [callers], [_tcp(_POSTGRES)]),
         "allow-operator": _ingress(instances, [_namespace(settings.operator_namespace)], both),
+        "allow-metrics": _ingress(serving, [_namespace(naming.MONITORING, _PROMETHEUS)], [_tcp(targets.DATABASE_PORT)]),
         "allow-instances": {
             "podSelector": instances,
             "policyTypes": ["Ingress", "Egress"],
@@ -106,6 +112,33 @@ def drills(settings: Settings) -> dict[str, Document]:
         "allow-object-store": _egress({}, [_address(host)], [_tcp(port)]),
         **moving,
     }
+
+
+def monitoring(settings: Settings) -> dict[str, Document]:
+    """Return the policies of monitoring: it asks exactly what it measures, and nobody asks it over the network."""
+    asks = {
+        "databases": [_namespace(naming.data_namespace(each.id)) for each in settings.catalogue.systems],
+        "operator": [_namespace(settings.operator_namespace)],
+        "gateway": [_namespace(settings.edge_namespace)],
+        "alertmanager": [{"podSelector": {"matchLabels": _ALERTMANAGER}}],
+    }
+    ports = (targets.DATABASE_PORT, targets.OPERATOR_PORT, targets.GATEWAY_PORT, targets.ALERTMANAGER_PORT)
+    prometheus, alertmanager = {"matchLabels": _PROMETHEUS}, {"matchLabels": _ALERTMANAGER}
+    found = {
+        "deny-all": _DENY_ALL,
+        "allow-dns": _DNS,
+        **{
+            f"allow-{to}": _egress(prometheus, peers, [_tcp(port)])
+            for (to, peers), port in zip(asks.items(), ports, strict=True)
+            if peers
+        },
+        "allow-prometheus": _ingress(alertmanager, [{"podSelector": prometheus}], [_tcp(targets.ALERTMANAGER_PORT)]),
+    }
+    if settings.alert_webhook:
+        parts = urlsplit(settings.alert_webhook)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        found["allow-receiver"] = _egress(alertmanager, [_address(str(parts.hostname))], [_tcp(port)])
+    return found
 
 
 _DENY_ALL: Final[Document] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

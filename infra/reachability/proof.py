@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra import naming
+from infra.monitoring.targets import DATABASE_PORT
 from infra.reachability.centre import ELSEWHERE, INTERNET, JOB_HOST, Centre
 from infra.reachability.ends import End, Pods
 from infra.reachability.network import Verdict
 from infra.reachability.ports import Ports, minus, said
 
 _POSTGRES: Final = Ports("TCP", 5432, 5432)
+_METRICS: Final = Ports("TCP", DATABASE_PORT, DATABASE_PORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ def _forbidden(centre: Centre, source: End, target: End) -> Iterator[tuple[str, 
     elif there and source.name == JOB_HOST:
         rule = f"job-host-to-{_tier(target)}"
         allowed = (_POSTGRES,) if target.name == f"{there}/database" else ()
-    elif _is_drill(source) or _is_drill(target):
+    elif _of(source, naming.MONITORING) or _of(target, naming.MONITORING):
+        rule, measured = "monitoring-measures-only", f"{there}/database"
+        measures = source.name == f"{naming.MONITORING}/{naming.PROMETHEUS}" and target.name == measured
+        allowed = (_METRICS,) if measures else ()
+    elif _of(source, naming.DRILLS) or _of(target, naming.DRILLS):
         rule, allowed = "drills-apart", ()
     elif here and target.name == INTERNET and _tier(source) == "data":
         rule, allowed = "data-to-internet", ()
@@ -89,8 +95,8 @@ def _declared(centre: Centre, source: End, target: End) -> tuple[Ports, ...]:
     )
 
 
-def _is_drill(end: End) -> bool:
-    return isinstance(end, Pods) and end.namespace == naming.DRILLS
+def _of(end: End, namespace: str) -> bool:
+    return isinstance(end, Pods) and end.namespace == namespace
 
 
 def _system(end: End) -> str | None:

@@ -51,6 +51,8 @@ nothing to lend.
   waits for whoever follows it.
 
 ## What is not counted
+- Monitoring, once for a centre: Prometheus requests {prometheus_cpu} CPU and {prometheus_memory} and has a volume of {prometheus_volume}; Alertmanager {alertmanager_cpu} CPU
+  and {alertmanager_memory}.
 - The cluster's own: API server, etcd, operator, gateway, DNS, and what nodes keep for themselves. No stack of ours declares it.
 - Buckets: they have no size in the catalogue, and no quota in the store.
 - Copies for the case of loss: backups and the archive of the log have no place yet ([limits](limits.md)).
@@ -82,6 +84,9 @@ def page() -> str:
         memory_times=_times_of([size.memory_limit / size.memory_request for size in _PARTS.values()]),
         cpu_times=_times_of([size.cpu_limit / size.cpu_request for size in _PARTS.values()]),
         many_levels=_rows([str(level), *_times(each, _MANY)] for level, each in taken.items()),
+        prometheus_volume=_gibibytes(sizes.PROMETHEUS_VOLUME),
+        **_of_monitoring("prometheus", sizes.PROMETHEUS),
+        **_of_monitoring("alertmanager", sizes.ALERTMANAGER),
         parts=_rows(_part(name, size) for name, size in _PARTS.items()),
     )
 
@@ -125,6 +130,11 @@ def _part(name: str, size: sizes.Size) -> list[str]:
     requested = _amount(Amount(size.cpu_request, size.memory_request))
     limit = _amount(Amount(size.cpu_limit, size.memory_limit))
     return [name, requested[0], limit[0], requested[1], limit[1]]
+
+
+def _of_monitoring(name: str, size: sizes.Size) -> dict[str, str]:
+    cpu, memory = _amount(Amount(size.cpu_request, size.memory_request))
+    return {f"{name}_cpu": cpu, f"{name}_memory": memory}
 
 
 def _amount(amount: Amount) -> list[str]:

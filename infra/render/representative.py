@@ -31,6 +31,7 @@ _PROVINCE: Final = {"environment": "production", "capacity": {"cpu": 64, "memory
 # Level 1 is refused for personal data; with the same classes at every level only the level differs.
 _DATA: Final = {"classes": ["public"]}
 _SETTINGS: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
+_PLATFORM: Final = {"prometheusImage": f"sha256:{'b' * 64}", "alertmanagerImage": f"sha256:{'c' * 64}"}
 _DEPLOYED: Final = {"release": "9", "image": f"9@sha256:{'a' * 64}", "migrate": "true"}
 
 
@@ -78,7 +79,7 @@ def _built(systems: dict[str, Document]) -> tuple[Built, ...]:
         for name, changed in systems.items():
             _write(folder, name, changed)
         return (
-            build("platform", _SETTINGS, catalogue=folder),
+            build("platform", {**_SETTINGS, **_PLATFORM}, catalogue=folder),
             build("data", _SETTINGS, catalogue=folder),
             *(build(name, {**_SETTINGS, **_DEPLOYED}, catalogue=folder) for name in systems),
         )

@@ -7,7 +7,7 @@ from typing import Final
 
 import yaml
 
-from infra.config import ConfigError
+from infra.errors import ConfigError
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "build" / "pulumi" / "config"
 _PREFIX: Final = "dcshift:"

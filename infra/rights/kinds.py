@@ -27,6 +27,7 @@ from infra.rules.subjects import (
     SCALER,
     SERVICE,
     SERVICE_ACCOUNT,
+    STATEFUL_SET,
     Kind,
 )
 
@@ -40,8 +41,11 @@ ADMISSION_BINDING: Final = Kind(
 
 TENANCY: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, SERVICE_ACCOUNT)
 """The ground of the systems: the part of the platform stack that lies in their namespaces."""
-PLATFORM: Final = (*TENANCY, GATEWAY, ROUTE, CLUSTER_ROLE, CLUSTER_BINDING, ADMISSION, ADMISSION_BINDING)
-DATA: Final = (CLUSTER, BACKUP)
+PLATFORM: Final = (
+    *(*TENANCY, GATEWAY, ROUTE, CLUSTER_ROLE, CLUSTER_BINDING, ADMISSION, ADMISSION_BINDING),
+    *(SERVICE, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET),
+)
+DATA: Final = (CLUSTER, BACKUP, SERVICE)
 SYSTEM: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, DEPLOYMENT, CRON_JOB, JOB, ROUTE, SCALER, BUDGET)
 ALL: Final = tuple(dict.fromkeys((*PLATFORM, *DATA, *SYSTEM)))
 
@@ -59,7 +63,6 @@ OF_THE_CLUSTER: Final = (
     VOLUMES,
     Kind("v1", "Node", "nodes"),
     Kind("v1", "Endpoints", "endpoints"),
-    Kind("apps/v1", "StatefulSet", "statefulsets"),
     Kind("apps/v1", "DaemonSet", "daemonsets"),
     Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
     Kind("storage.k8s.io/v1", "StorageClass", "storageclasses"),

@@ -1,4 +1,4 @@
-"""Layer `platform`: the door from outside, the identities, and the ground for every system; no workloads."""
+"""Layer `platform`: the door from outside, identities, monitoring, and the ground for every system; none of theirs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from infra.components.drill_room import DrillRoom, DrillRoomArgs
 from infra.components.edge import Edge, EdgeArgs
 from infra.components.identities import Identities, IdentitiesArgs
 from infra.components.information_system import InformationSystem, InformationSystemArgs
+from infra.components.observability import Observability, ObservabilityArgs
 from infra.config import Settings
 from infra.stacks.cluster import provider
 
@@ -20,6 +21,7 @@ def build(settings: Settings) -> None:
     AdmissionGuard("rules", AdmissionGuardArgs(settings), opts)
     Identities("identities", IdentitiesArgs(settings.catalogue.systems), opts)
     DrillRoom("drills", DrillRoomArgs(settings), opts)
+    Observability("monitoring", ObservabilityArgs(settings), opts)
     namespaces = {}
     for system in settings.catalogue.systems:
         ground = InformationSystem(system.id, InformationSystemArgs(settings, system), opts)

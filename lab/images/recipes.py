@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 from lab.command import run
 from lab.images.layers import TRIMMED, Entry, Layer, Tree, account_entries, file_entry
 from lab.images.store import Part, Recipe
+from lab.monitoring import debian_version, monitoring_root
 from lab.paths import CHECKOUT, cache
 from lab.rootfs import base, cached
 from lab.source.environments import venv_layer
@@ -34,7 +34,9 @@ RELEASES: Final = {
     "feedback:2.6.1": "trixie",
 }
 _TOOLS: Final = {"coredns": "coredns", "traefik": "traefik", "cloudnative-pg": "cnpg-manager"}
-INFRASTRUCTURE: Final = ("pause", "probe", "coredns", "traefik", "cloudnative-pg")
+MONITORING: Final = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
+"""Images of Debian's monitoring programs, and the package of each, which has its program's name."""
+INFRASTRUCTURE: Final = ("pause", "probe", "coredns", "traefik", "cloudnative-pg", *MONITORING)
 
 
 def recipe(name: str) -> Recipe:
@@ -50,16 +52,43 @@ def image_name(name: str) -> str:
         return f"dcshift.local/postgresql:{postgres_version()}"
     if ":" in name:
         return f"dcshift.local/{name}"
+    if name in MONITORING:
+        return f"dcshift.local/{name}:{debian_version(monitoring_root(), MONITORING[name])}"
     version = next((tool.version for tool in TOOLS if tool.name == _TOOLS.get(name)), "1")
     return f"dcshift.local/{name}:{version.removeprefix('v')}"
 
 
 def postgres_version() -> str:
     """Return PostgreSQL's own version in the operand image, such as 17.11; the operator reads it from the tag."""
-    listing = (_postgres_root() / "var/lib/dpkg/status").read_text()
-    found = re.search(r"^Package: postgresql-17\n(?:.+\n)*?Version: ([0-9.]+)", listing, re.MULTILINE)
-    assert found is not None, "the package was installed a line above"
-    return found.group(1)
+    return debian_version(_postgres_root(), "postgresql-17")
+
+
+def _monitoring(name: str) -> Recipe:
+    """Return Prometheus or Alertmanager: the program and its own files over plain Debian, whose C library it needs.
+
+    What else its package depends on are scripts of a web interface that Debian does not ship.
+    """
+    root, package = monitoring_root(), MONITORING[name]
+    shared = {"prometheus": "web", "alertmanager": "alertmanager"}[name]
+
+    def make() -> Layer:
+        files = Tree(root / "usr/share/prometheus" / shared, f"usr/share/prometheus/{shared}")
+        return Layer(
+            (files,),
+            (
+                *account_entries({"app": _APPLICATION_USER}),
+                file_entry(f"usr/bin/{package}", root / "usr/bin" / package),
+            ),
+        )
+
+    full = image_name(name)
+    # Also under its major version alone, as stacks ask for it by default.
+    repository, _, version = full.rpartition(":")
+    return Recipe(
+        (full, f"{repository}:{version.partition('.')[0]}"),
+        (_debian_part("trixie"), Part(f"monitoring {_FORMAT} {name} {root.name}", make)),
+        entrypoint=(f"/usr/bin/{package}",),
+    )
 
 
 def _pause() -> Recipe:
@@ -214,4 +243,5 @@ _RECIPES: Final[dict[str, Callable[[], Recipe]]] = {
     "traefik": lambda: _program("traefik", ("traefik",)),
     "cloudnative-pg": lambda: _program("cloudnative-pg", ("manager", "operator/manager_amd64")),
     "postgresql": _postgres,
+    **{name: functools.partial(_monitoring, name) for name in MONITORING},
 }

@@ -68,7 +68,7 @@ def test_every_workload_of_every_stack_is_an_end(centre: Centre) -> None:
     expected = {f"{s}/{c}" for s in SYSTEMS for c in ("web", "job", "schema", "database", "database-job")}
     assert {pods.name for pods in centre.pods} == expected
     assert {pods.tier for pods in centre.pods} == {"app", "data"}
-    assert centre.policies == 31
+    assert centre.policies == 40
     assert "dcshift-drills/database" in {end.name for end in centre.ends}, "a restored copy is looked at, too"
 
 
@@ -91,10 +91,30 @@ def test_what_a_system_needs_is_open(centre: Centre) -> None:
             (f"{system}/database", "api-server", 6443, "TCP"),
             (f"{system}/database", "source", 5432, "TCP"),
             (f"{system}/database-job", f"{system}/database", 5432, "TCP"),
+            ("dcshift-monitoring/prometheus", f"{system}/database", 9187, "TCP"),
         ):
             verdict = centre.network.verdict(ends[source], ends[target], number, protocol)
             assert verdict.allowed, verdict
     assert not centre.network.open_ports(ends["gateway"], ends["portal/database"])
+
+
+def test_monitoring_asks_what_it_measures_and_nobody_asks_it(centre: Centre) -> None:
+    ends = {end.name: end for end in centre.ends}
+    prometheus, alertmanager = ends["dcshift-monitoring/prometheus"], ends["dcshift-monitoring/alertmanager"]
+    asked = {name: said(ports) for name, end in ends.items() if (ports := centre.network.open_ports(prometheus, end))}
+    assert asked == {
+        "portal/database": "9187",
+        "feedback/database": "9187",
+        "operator": "8080",
+        "gateway": "9100",
+        "dcshift-monitoring/alertmanager": "9093",
+        "dns": "53, 53/udp",
+    }
+    assert [name for name, end in ends.items() if centre.network.open_ports(alertmanager, end)] == ["dns"]
+    askers = {
+        name for name, end in ends.items() for one in (prometheus, alertmanager) if centre.network.open_ports(end, one)
+    }
+    assert askers == {"dcshift-monitoring/prometheus"}
 
 
 @pytest.mark.parametrize(
@@ -129,8 +149,23 @@ def test_what_a_system_needs_is_open(centre: Centre) -> None:
             ],
             {"drills-apart: portal/web → dcshift-drills/database": "5432"},
         ),
+        (
+            [
+                planted("dcshift-monitoring", "curious", policyTypes=["Egress"], egress=[{"to": [EVERY_NAMESPACE]}]),
+                planted("httt-portal-data", "door", ingress=[{"from": [EVERY_NAMESPACE], "ports": [{"port": 5432}]}]),
+                planted("dcshift-monitoring", "door", ingress=[{"from": [EVERY_NAMESPACE], "ports": [{"port": 9090}]}]),
+                planted("httt-feedback-app", "open", policyTypes=["Egress"], egress=[{"to": [EVERY_NAMESPACE]}]),
+            ],
+            {
+                "monitoring-measures-only: dcshift-monitoring/prometheus → portal/database": "5432",
+                "monitoring-measures-only: feedback/web → dcshift-monitoring/prometheus": "9090",
+            },
+        ),
     ],
-    ids=["a door without a name", "every address", "one block of the internet", "a way to a restored copy"],
+    ids=[
+        *("a door without a name", "every address", "one block of the internet", "a way to a restored copy"),
+        "a way from and to monitoring",
+    ],
 )  # fmt: skip
 def test_a_planted_hole_is_found_with_its_ports(
     holes: list[Document], expected: dict[str, str], documents: list[Document], settings: Settings
@@ -264,6 +299,7 @@ def test_thirty_systems_are_proved_in_seconds(settings: Settings) -> None:
         ("gateway", "portal/web:http", 0, "in   open: httt-portal-app/allow-gateway"),
         ("portal/web", "dns:53/udp", 0, "in   open: no policy selects dns"),
         ("portal/web", "portal/database", 0, "portal/web → portal/database: 5432"),
+        ("dcshift-monitoring/prometheus", "portal/database:9187", 0, "in   open: httt-portal-data/allow-metrics"),
         ("internet", "portal/database", 3, "internet → portal/database: nothing"),
     ],
 )

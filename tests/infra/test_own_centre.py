@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.config import ConfigError
-from infra.errors import InfraError
+from infra.errors import ConfigError, InfraError
 from infra.render.__main__ import render
 from infra.render.judging import ask, refuse_breaches
 from tests.support.commands import run
@@ -83,7 +82,7 @@ def test_rendering_refuses_what_the_cluster_would_refuse_and_writes_nothing(tmp_
     with pytest.raises(InfraError, match="what stacks feedback, portal would write is not allowed: 6 breaches"):
         render(tmp_path / "out", None, tmp_path)
     assert not (tmp_path / "out").exists()
-    assert render(tmp_path / "out", "data", tmp_path)[0]["objects"] == 4
+    assert render(tmp_path / "out", "data", tmp_path)[0]["objects"] == 6
 
 
 @pytest.mark.usefixtures("own")

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.config import ConfigError
-from infra.errors import InfraError
+from infra.errors import ConfigError, InfraError
 from infra.render.manifests import LIST, manifests, write
 from infra.render.stack_files import settings_of
 from tests.support.commands import run

@@ -55,7 +55,7 @@ def test_every_namespace_denies_both_ways_and_has_quota_and_limits(stack: Stacks
     platform = stack("platform")
     # In the namespace of identities nothing runs: there is nothing to deny and to limit.
     names = {d.inputs["metadata"]["name"] for d in platform.of("Namespace")} - {"dcshift-identities"}
-    assert len(names) == 5
+    assert len(names) == 6
     denied = {
         d.inputs["metadata"]["namespace"]
         for d in platform.of("NetworkPolicy")
@@ -93,6 +93,7 @@ def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
         (data, "ingress", app, 5432),
         (data, "ingress", "cnpg-system", 5432),
         (data, "ingress", "cnpg-system", 8000),
+        (data, "ingress", "dcshift-monitoring", 9187),
         (data, "ingress", "own pods", 5432),
         (data, "ingress", "own pods", 8000),
         (data, "egress", "own pods", 5432),
@@ -109,6 +110,16 @@ def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
         ("egress", "192.0.2.10/32", 8333),
         ("ingress", "cnpg-system", 5432),
         ("ingress", "cnpg-system", 8000),
+    }
+    monitoring = {opening[1:] for opening in openings if opening[0] == "dcshift-monitoring"}
+    assert monitoring == {
+        ("egress", "kube-system", 53),
+        ("egress", data, 9187),
+        ("egress", "httt-feedback-data", 9187),
+        ("egress", "cnpg-system", 8080),
+        ("egress", "dcshift-edge", 9100),
+        ("egress", "own pods", 9093),
+        ("ingress", "own pods", 9093),
     }
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.config import ConfigError
-from infra.errors import InfraError
+from infra.errors import ConfigError, InfraError
 from tests.support.declared import CATALOGUE, built_once
 
 DIGEST = f"sha256:{'b' * 64}"

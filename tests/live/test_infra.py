@@ -22,6 +22,7 @@ from lab.images import image_name
 from lab.target import layout
 from lab.toolchain import tool_path
 from tests.support import wire
+from tests.support.measured import Measured, until
 from tests.support.project import ROOT, Project
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
@@ -110,12 +111,16 @@ def test_the_contract_in_the_cluster_is_the_exported_one(centre: Project) -> Non
 
 @pytest.mark.parametrize("system", ["portal", "feedback"])
 def test_the_gateway_serves_each_system_under_its_public_name(centre: Project, system: str) -> None:
+    assert answered(centre, system) == 200
+
+
+def answered(centre: Project, system: str) -> int:
     host = centre.outputs(system)["contract"]["web"]["host"]
     with httpx.Client(verify=ssl_context(), trust_env=False, timeout=10) as client:
         answer = client.get(
             f"https://{NODE_ADDRESS}/healthz", headers={"Host": host}, extensions={"sni_hostname": host}
         )
-    assert answer.status_code == 200
+    return answer.status_code
 
 
 def ssl_context() -> ssl.SSLContext:
@@ -158,6 +163,68 @@ def test_packets_go_where_the_network_proof_says_and_nowhere_else(centre: Projec
     assert not wire.open_though_closed(otherwise)
     assert not wire.closed_though_open(otherwise, declared)
     print(f"{len(expected)} paths tried, {sum(expected.values())} of them proved open")
+
+
+@pytest.fixture(scope="module")
+def measured(centre: Project) -> Measured:
+    return Measured(kubectl)
+
+
+def test_everything_declared_is_measured_and_nobody_is_called(measured: Measured) -> None:
+    # Targets were declared minutes before they were there: those alerts must end.
+    until("an end of all alerts", lambda: not measured.firing())
+    targets = measured.prometheus("targets?state=active")["activeTargets"]
+    assert {(each["labels"]["job"], each["labels"]["system"]) for each in targets} == {
+        *(("postgres", system) for system in ("portal", "feedback")),
+        *((job, "platform") for job in ("postgres-operator", "gateway", "prometheus", "alertmanager")),
+    }
+    assert {each["health"] for each in targets} == {"up"}, [each["lastError"] for each in targets]
+    rules = [rule for group in measured.prometheus("rules")["groups"] for rule in group["rules"]]
+    assert {rule["health"] for rule in rules} == {"ok"}, [rule.get("lastError") for rule in rules]
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        "cnpg_collector_up",
+        "cnpg_pg_stat_archiver_last_archived_time",
+        "cnpg_pg_stat_archiver_last_failed_time",
+        "cnpg_pg_stat_archiver_seconds_since_last_archival",
+        'cnpg_collector_pg_wal_archive_status{value="ready"}',
+        "cnpg_collector_last_available_backup_timestamp",
+        "cnpg_pg_replication_lag",
+        "cnpg_backends_total",
+        'cnpg_pg_settings_setting{name="max_connections"}',
+        "cnpg_pg_database_size_bytes",
+        'cnpg_collector_pg_wal{value="size"}',
+    ],
+)
+def test_what_alerts_ask_of_a_database_is_there(measured: Measured, series: str) -> None:
+    """An alert over a series that nobody exports would be silent for ever."""
+    assert set(measured.by_system(f"count by (system) ({series})")) == {"portal", "feedback"}
+
+
+def test_what_the_gateway_answers_is_counted_for_the_system(centre: Project, measured: Measured) -> None:
+    def counted() -> dict[str, float]:
+        return measured.by_system('sum by (system) (traefik_router_requests_total{code="200",system!="platform"})')
+
+    before = counted()
+    for system in ("portal", "feedback"):
+        assert answered(centre, system) == 200
+    more = ("portal", "feedback")
+    until("two answers more", lambda: all(counted().get(each, 0) > before.get(each, 0) for each in more), 60)
+
+
+def test_a_target_that_goes_away_is_told_to_alertmanager_and_is_over_when_it_is_back(measured: Measured) -> None:
+    operator, gone = "deployment/cnpg-controller-manager", ("TargetDown", "platform", "postgres-operator")
+    kubectl("-n", "cnpg-system", "scale", operator, "--replicas=0")
+    try:
+        until("the alert at Alertmanager", lambda: gone in measured.called())
+        assert measured.firing() == {gone}
+    finally:
+        kubectl("-n", "cnpg-system", "scale", operator, "--replicas=1")
+        kubectl("-n", "cnpg-system", "rollout", "status", operator, "--timeout=100s")
+    until("its end", lambda: not measured.firing())
 
 
 def test_each_systems_keys_open_its_own_bucket_only(centre: Project) -> None:

@@ -54,7 +54,9 @@ def test_the_gateway_class_and_its_controller_are_declared() -> None:
     found = {document["kind"]: document for document in documents.load("edge")}
     assert found["GatewayClass"]["metadata"]["name"] == "traefik"
     ports = found["Deployment"]["spec"]["template"]["spec"]["containers"][0]["ports"]
-    assert {(port["hostPort"], port["hostIP"]) for port in ports} == {(80, NODE_ADDRESS), (443, NODE_ADDRESS)}
+    outside = {(port["hostPort"], port["hostIP"]) for port in ports if "hostPort" in port}
+    assert outside == {(80, NODE_ADDRESS), (443, NODE_ADDRESS)}
+    assert [port["containerPort"] for port in ports if "hostPort" not in port] == [9100], "its metrics stay inside"
 
 
 def test_containers_of_the_lab_are_confined() -> None:

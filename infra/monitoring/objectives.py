@@ -1,0 +1,86 @@
+"""What the catalogue promises of each system as series that alerts compare with, and how it is measured; pure.
+
+An availability is declared nowhere; the time to recover is. A system that may be away for its `rto` once in 30 days
+has that part of its requests as its budget of errors.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from catalogue.system import System, mebibytes, seconds
+from infra.config import Settings
+from infra.monitoring.targets import PLATFORM, targets
+
+Document = dict[str, Any]
+_MONTH_SECONDS: Final = 30 * 24 * 3600
+_BUDGET_MAX: Final = 0.05
+"""Beyond it 14.4 times the budget would be more than all requests, and the fastest alert could never fire."""
+_ARCHIVE_WAIT_SECONDS: Final = 3600
+"""For a system whose file names no `rpo`."""
+_REQUESTS: Final = "traefik_router_requests_total"
+_WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d")
+
+
+def error_budget(system: System) -> float:
+    """Return the part of a system's requests that may fail in a month."""
+    return min(seconds(system.objectives.rto) / _MONTH_SECONDS, _BUDGET_MAX)
+
+
+def file(settings: Settings) -> Document:
+    """Return the file of recorded series."""
+    return {
+        "groups": [
+            {"name": "catalogue", "interval": "1m", "rules": [*_declared(settings), *_promised(settings)]},
+            {"name": "requests", "rules": _requests()},
+            # Sums of what was recorded: three days of every answer's code would be read anew each time.
+            {"name": "ratios", "interval": "1m", "rules": [_ratio(window) for window in _WINDOWS]},
+        ]
+    }
+
+
+def _declared(settings: Settings) -> list[Document]:
+    return [
+        _constant("dcshift_targets_declared", target.count, job=target.job, system=target.system)
+        for target in targets(settings)
+    ]
+
+
+def _promised(settings: Settings) -> list[Document]:
+    found = []
+    for system in settings.catalogue.systems:
+        waits = seconds(system.objectives.rpo) if system.objectives.rpo else _ARCHIVE_WAIT_SECONDS
+        found += [
+            _constant("dcshift_error_budget_ratio", round(error_budget(system), 6), system=system.id),
+            _constant("dcshift_archive_wait_seconds_max", waits, system=system.id),
+            _constant("dcshift_volume_bytes", mebibytes(system.database.storage) * 1024**2, system=system.id),
+        ]
+    return found
+
+
+def _constant(name: str, value: float, **labels: str) -> Document:
+    return {"record": name, "expr": f"vector({value})", "labels": labels}
+
+
+def _requests() -> list[Document]:
+    of_systems = f'system!="{PLATFORM}"'
+    return [
+        {"record": "system:requests:rate5m", "expr": f"sum by (system) (rate({_REQUESTS}{{{of_systems}}}[5m]))"},
+        {
+            "record": "system:request_errors:rate5m",
+            # Without a failure there is no such series, and no failure must be told from no measurement.
+            "expr": f'sum by (system) (rate({_REQUESTS}{{{of_systems},code=~"5.."}}[5m])) '
+            "or system:requests:rate5m * 0",
+        },
+    ]
+
+
+def _ratio(window: str) -> Document:
+    def over(name: str) -> str:
+        # What is recorded is itself of five minutes.
+        return name if window == "5m" else f"sum_over_time({name}[{window}])"
+
+    return {
+        "record": f"system:request_errors:ratio{window}",
+        "expr": f"{over('system:request_errors:rate5m')} / {over('system:requests:rate5m')}",
+    }

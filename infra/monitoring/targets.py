@@ -1,0 +1,114 @@
+"""Whom Prometheus asks and how many of each must answer; found by names in DNS, without any right; pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from infra import naming
+from infra.config import Settings
+
+Document = dict[str, Any]
+PLATFORM: Final = "platform"
+"""Stands as `system` where a target belongs to none."""
+DATABASE_PORT: Final = 9187
+OPERATOR_PORT: Final = 8080
+GATEWAY_PORT: Final = 9100
+"""The port of metrics in traefik's own chart."""
+PROMETHEUS_PORT: Final = 9090
+ALERTMANAGER_PORT: Final = 9093
+_SAMPLES_MAX: Final = 20_000
+"""Of one answer: a target that goes mad must not take the memory of all."""
+_KEPT_OF_GATEWAY: Final = "traefik_(router_requests_total|router_request_duration_seconds_.*|config_.*)|process_.*"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Programs of one kind that belong to one system, behind one name."""
+
+    job: str
+    system: str
+    host: str
+    port: int
+    count: int = 1
+
+
+def targets(settings: Settings) -> list[Target]:
+    """Return everything that is asked."""
+    return [
+        *(
+            Target(
+                "postgres",
+                system.id,
+                naming.host(naming.database_metrics(system.id), naming.data_namespace(system.id)),
+                DATABASE_PORT,
+                settings.instances(system),
+            )
+            for system in settings.catalogue.systems
+        ),
+        Target(
+            "postgres-operator",
+            PLATFORM,
+            naming.host(naming.OPERATOR_METRICS, settings.operator_namespace),
+            OPERATOR_PORT,
+        ),
+        Target("gateway", PLATFORM, naming.host(naming.GATEWAY_METRICS, settings.edge_namespace), GATEWAY_PORT),
+        Target("prometheus", PLATFORM, "localhost", PROMETHEUS_PORT),
+        Target("alertmanager", PLATFORM, naming.host(naming.ALERTMANAGER, naming.MONITORING), ALERTMANAGER_PORT),
+    ]
+
+
+def file(settings: Settings) -> Document:
+    """Return prometheus.yml."""
+    province, asked = settings.catalogue.province, targets(settings)
+    alertmanager = next(each for each in asked if each.job == "alertmanager")
+    return {
+        "global": {
+            "scrape_interval": "15s",
+            "scrape_timeout": "10s",
+            "evaluation_interval": "15s",
+            "external_labels": {"province": province.id, "environment": province.environment},
+        },
+        "rule_files": ["/etc/prometheus/objectives.yml", "/etc/prometheus/alerts.yml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [_address(alertmanager)]}]}]},
+        "scrape_configs": [
+            _job(job, [each for each in asked if each.job == job], settings)
+            for job in dict.fromkeys(each.job for each in asked)
+        ],
+    }
+
+
+def _job(job: str, asked: list[Target], settings: Settings) -> Document:
+    found: Document = {"job_name": job, "sample_limit": _SAMPLES_MAX}
+    if job in ("prometheus", "alertmanager"):
+        found["static_configs"] = [{"targets": [_address(each)], "labels": {"system": each.system}} for each in asked]
+        return found
+    # Every address behind a name: each instance is asked itself, not whichever a balancer chooses.
+    found["dns_sd_configs"] = [
+        {"names": [each.host], "type": "A", "port": each.port, "refresh_interval": "15s"} for each in asked
+    ]
+    found["relabel_configs"] = [
+        _label("system", each.system, "__meta_dns_name", re.escape(each.host)) for each in asked
+    ]
+    if job == "gateway":
+        # What the gateway says of one of our routes is that system's; of itself, the platform's.
+        found["metric_relabel_configs"] = [
+            {"action": "keep", "source_labels": ["__name__"], "regex": _KEPT_OF_GATEWAY},
+            *(_label("system", each.id, "router", _router(each.id, settings)) for each in settings.catalogue.systems),
+        ]
+    return found
+
+
+def _label(name: str, value: str, source: str, expression: str) -> Document:
+    return {"source_labels": [source], "regex": expression, "target_label": name, "replacement": value}
+
+
+def _router(system: str, settings: Settings) -> str:
+    """Return what traefik (3.6: gateway/httproute.go) calls the routers of a system's route at our edge."""
+    route = f"{naming.app_namespace(system)}-{naming.web(system)}"
+    return f"httproute-{route}-gw-{settings.edge_namespace}-{naming.EDGE}-ep-.*@kubernetesgateway"
+
+
+def _address(target: Target) -> str:
+    return f"{target.host}:{target.port}"
