@@ -12,6 +12,7 @@ import yaml
 
 from infra import labels, naming, sizes
 from infra.components import network_policies
+from infra.components.metrics_service import metrics_service
 from infra.config import Settings
 from infra.monitoring import alerts, objectives, pods, receivers, targets
 
@@ -167,19 +168,8 @@ class Observability(pulumi.ComponentResource):
         ]
 
     def _service(self, name: str, namespace: str, selector: dict[str, str], port: int) -> k8s.core.v1.Service:
-        return k8s.core.v1.Service(
-            _logical("service", name),
-            metadata={**_metadata(name, name), "namespace": namespace},
-            spec={
-                "type": "ClusterIP",
-                # The name leads to the pods themselves, also to one that is not well.
-                "clusterIP": "None",
-                "publishNotReadyAddresses": True,
-                "selector": selector,
-                "ports": [{"name": "http", "port": port, "targetPort": port, "protocol": "TCP"}],
-            },
-            opts=self._inside,
-        )
+        metadata = {**_metadata(name, name), "namespace": namespace}
+        return metrics_service(_logical("service", name), metadata, selector, port, self._inside)
 
 
 def _logical(kind: str, name: str) -> str:

@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 
 from catalogue.system import DATABASE_MAJOR_MIN
 from infra import naming
+from infra.components.metrics_service import metrics_service
 from infra.monitoring.targets import DATABASE_PORT
 from infra.sizes import Size
 
@@ -118,20 +119,13 @@ class PostgresCluster(pulumi.ComponentResource):
                 delete_before_replace=True,
             ),
         )
-        k8s.core.v1.Service(
+        metrics_service(
             naming.logical(args.system, "service", "db-metrics"),
-            metadata=_metadata(args, naming.database_metrics(args.system)),
-            spec={
-                "type": "ClusterIP",
-                # Without an address of its own its name leads to every instance, also one that is not ready: that one
-                # most of all must be measured.
-                "clusterIP": "None",
-                "publishNotReadyAddresses": True,
-                "selector": {"cnpg.io/cluster": naming.cluster(args.system), "cnpg.io/podRole": "instance"},
-                "ports": [{"name": "metrics", "port": DATABASE_PORT, "targetPort": DATABASE_PORT, "protocol": "TCP"}],
-            },
+            _metadata(args, naming.database_metrics(args.system)),
+            {"cnpg.io/cluster": naming.cluster(args.system), "cnpg.io/podRole": "instance"},
+            DATABASE_PORT,
             # It holds nothing; but a refused `destroy` takes first what is not protected.
-            opts=pulumi.ResourceOptions(parent=self, protect=locked),
+            pulumi.ResourceOptions(parent=self, protect=locked),
         )
         self.name = cluster.metadata["name"]
         self.register_outputs({"name": self.name})

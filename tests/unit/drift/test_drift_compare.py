@@ -36,7 +36,8 @@ def found(document: Document, live: Document | None) -> list[Difference]:
 
 
 def one(kind: str) -> Document:
-    return next(each for each in documents() if each["kind"] == kind)
+    """Return an object of this kind of the portal's."""
+    return next(d for d in documents() if d["kind"] == kind and d["metadata"]["namespace"].startswith("httt-portal-"))
 
 
 def other(value: Any) -> Any:
