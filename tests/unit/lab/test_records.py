@@ -10,7 +10,7 @@ import pytest
 from lab import records
 from lab.demo import shell
 from lab.errors import LabError
-from migration import wiring
+from migration import places
 from migration.errors import UsageError
 from migration.wiring import Workspace
 
@@ -48,7 +48,7 @@ def test_records_of_another_centre_are_neither_used_nor_removed(folders: tuple[P
 def test_another_centre_does_not_begin_in_folders_that_go_with_the_lab(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert wiring._LAB_MARK == records.MARK
+    assert places._LAB_MARK == records.MARK
     (tmp_path / records.MARK).touch()
     monkeypatch.setenv("DCSHIFT_STATE", str(tmp_path))
     Workspace.from_environment().assert_records_of_this_centre(tmp_path)
