@@ -27,6 +27,8 @@ class Api(ThreadingHTTPServer):
     """Serves documents by path, the lists of kinds among them; it refuses to write."""
 
     documents: Documents
+    forbidden: str = ""
+    """A path that the asker may not read."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -37,7 +39,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(self.server, Api)
         found = self.server.documents.get(self.path)
         body = json.dumps(found or {"message": "none"}).encode()
-        self.send_response(200 if found else 404)
+        self.send_response(403 if self.path == self.server.forbidden else 200 if found else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -139,6 +141,14 @@ def test_a_cluster_that_does_not_answer_is_an_error_and_no_verdict(tmp_path: Pat
     assert done.returncode == 1
     assert done.stderr.startswith("error[cluster-unread]: /api")
     assert done.stdout == ""
+
+
+def test_an_object_that_may_not_be_read_is_an_error_and_not_gone(tmp_path: Path, api: Api) -> None:
+    api.forbidden = place(of("Service"))[1]
+    done = drift(tmp_path, api, "portal")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error[cluster-unread]: {api.forbidden} could not be read")
+    assert "auditor" in done.stderr
 
 
 def test_a_stack_that_is_none_is_told(tmp_path: Path, api: Api) -> None:
