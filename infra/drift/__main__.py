@@ -28,6 +28,7 @@ _SAID: Final = {
     Class.SHARED: "two hold it, with one value",
     Class.PENDING: "declared and not applied yet: `up` does it",
 }
+_BESIDE: Final = "nobody declared it, and `up` leaves it: take it away by hand"
 _REFUSED: Final = "`up` is refused there until that one gives it up, or it is declared so"
 
 
@@ -49,7 +50,7 @@ def told(found: Sequence[Difference]) -> str:
     order = list(Class)
     lines = []
     for each in sorted(found, key=lambda one: (order.index(one.cls), one.stack, one.object, one.field)):
-        what = _REFUSED if each.refuses else _SAID[each.cls]
+        what = _REFUSED if each.refuses else _BESIDE if each.cls is Class.DRIFT and each.beside else _SAID[each.cls]
         lines.append(f"{each.cls:<8} {each.object} {each.field} (stack {each.stack})")
         if each.cls is not Class.GONE:
             lines.append(f"         ours {_short(each.ours)} · there {_short(each.theirs)}")
@@ -71,6 +72,7 @@ def row(each: Difference) -> dict[str, Any]:
         "theirs": each.theirs,
         "manager": each.manager or None,
         "who": each.who,
+        "beside": each.beside,
         "certain": each.held,
         "when": each.when or None,
         "refuses": each.refuses,

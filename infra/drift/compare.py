@@ -52,6 +52,8 @@ class Difference:
     theirs: Any
     manager: str = ""
     when: str = ""
+    beside: bool = False
+    """Whether it stands beside ours, in a list that we declare: applying ours leaves it."""
     held: bool = True
     """Whether that manager holds the field now. One that takes a field away leaves no name at it."""
 
@@ -65,7 +67,7 @@ class Difference:
     @property
     def refuses(self) -> bool:
         """Whether applying ours would be refused as it is: the field has another owner and another value."""
-        return self.cls is Class.DRIFT and self.held
+        return self.cls is Class.DRIFT and self.held and not self.beside
 
 
 def compare(stack: str, identity: str, declared: Document, live: Document | None) -> Iterator[Difference]:
@@ -80,8 +82,9 @@ def compare(stack: str, identity: str, declared: Document, live: Document | None
         found = _judge(leaf, everybody)
         if found is not None:
             cls, writer = found
-            named = (writer.manager, writer.time, writer.has(leaf.path)) if writer else ("", "", False)
-            yield Difference(stack, identity, leaf.text, cls, leaf.declared, leaf.live, *named)
+            name, when, held = (writer.manager, writer.time, writer.has(leaf.path)) if writer else ("", "", False)
+            values = leaf.declared, leaf.live
+            yield Difference(stack, identity, leaf.text, cls, *values, name, when, leaf.beside, held)
 
 
 def _judge(leaf: Leaf, everybody: Sequence[Writer]) -> tuple[Class, Writer | None] | None:
@@ -91,7 +94,7 @@ def _judge(leaf: Leaf, everybody: Sequence[Writer]) -> tuple[Class, Writer | Non
     mine = [each for each in holders if ours(each.manager)]
     # What the server adds to a field of ours is no change of it. One that somebody took over was changed, or it would
     # be ours still: there every addition counts.
-    same = not leaf.absent and _equal(leaf.declared, leaf.live, exactly=not mine)
+    same = not leaf.absent and not leaf.beside and _equal(leaf.declared, leaf.live, exactly=not mine)
     if others:
         return (Class.SHARED if same else Class.DRIFT), others[0]
     if same:

@@ -61,10 +61,13 @@ class Leaf:
     declared: Any
     live: Any
     absent: bool = False
+    """Whether it is declared and not there."""
+    beside: bool = False
+    """Whether it is there, in a list of ours, and not declared: a container, a variable, a port."""
 
 
 def leaves(declared: Mapping[str, Any], live: Mapping[str, Any], everybody: Sequence[Writer]) -> Iterator[Leaf]:
-    """Yield every declared field beside the live one, as finely as the server tells owners apart.
+    """Yield every declared field with the live one, and what stands beside ours in a list, as finely as owners are.
 
     How fine that is depends on the kind; the entries themselves show it. Where nobody owns anything, sections are
     followed and lists are taken whole.
@@ -101,20 +104,28 @@ def _one(value: Any, live: Any, owned: _Owned, path: Path, text: str) -> Iterato
 
 def _elements(values: list[Any], live: Any, owned: _Owned, path: Path, text: str) -> Iterator[Leaf]:
     there = live if isinstance(live, list) else []
+    met: set[str] = set()
     keys = [step for each in owned for step in each if step.startswith("k:")]
     for value in values:
         if not isinstance(value, Mapping):
             step = f"v:{_written(value)}"
+            met.add(step)
             yield Leaf((*path, step), f"{text}[{value}]", value, value if value in there else None, value not in there)
             continue
         names = _names(keys, value, there)
         step = f"k:{_written(names)}"
+        met.add(step)
         element = next((each for each in there if isinstance(each, Mapping) and _is(each, names)), None)
         shown = f"{text}[{', '.join(str(each) for each in names.values())}]"
         if element is None:
             yield Leaf((*path, step), shown, value, None, absent=True)
         else:
             yield from _fields(value, element, _below(owned, step), (*path, step), shown)
+    for step in sorted({each for one in owned for each in one if each.startswith(("k:", "v:"))} - met):
+        names = json.loads(step[2:])
+        said = ", ".join(str(each) for each in names.values()) if isinstance(names, dict) else names
+        found = [each for each in there if each == names or (isinstance(names, dict) and _is(each, names))]
+        yield from (Leaf((*path, step), f"{text}[{said}]", None, each, beside=True) for each in found[:1])
 
 
 def _names(steps: Sequence[str], value: Mapping[str, Any], there: Sequence[Any]) -> dict[str, Any]:

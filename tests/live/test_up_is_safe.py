@@ -43,7 +43,7 @@ def project(api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Project
     made = Project(tmp_path_factory.mktemp("project"), 1)
     made.write()
     said = up(made, api)
-    assert said.returncode == 0, said.stdout
+    assert said.returncode == 0, said.stdout + said.stderr
     return made
 
 
@@ -54,13 +54,13 @@ def up(project: Project, api: ApiServer) -> subprocess.CompletedProcess[str]:
 def run(project: Project, api: ApiServer, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *words], cwd=ROOT, env=project.environment(api.kubeconfig), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 
 
 def drift(project: Project, api: ApiServer) -> tuple[int, list[dict[str, Any]]]:
     done = run(project, api, "-m", "infra.drift", f"--settings={project.settings}", "--json")
-    assert done.returncode in (0, 3), done.stdout
+    assert done.returncode in (0, 3), done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)["differences"]
     return done.returncode, found
 
@@ -99,8 +99,8 @@ def test_a_database_on_another_storage_class_is_refused_and_nothing_is_written(
     finally:
         changed(file, "another-class", "local-retain")
     assert said.returncode == 1
-    assert "error[data-would-be-replaced]" in said.stdout
-    assert "spec.storage.storageClass: local-retain → another-class" in said.stdout
+    assert said.stderr.startswith("error[data-would-be-replaced]")
+    assert "spec.storage.storageClass: local-retain → another-class" in said.stderr
     assert database(project, api) == before
 
 
@@ -109,7 +109,7 @@ def test_another_birth_of_a_database_makes_no_new_one(project: Project, api: Api
     changed(file, "en_US.UTF-8", "vi_VN.UTF-8")
     try:
         said = up(project, api)
-        assert said.returncode == 0, said.stdout
+        assert said.returncode == 0, said.stdout + said.stderr
         now = database(project, api)
     finally:
         changed(file, "vi_VN.UTF-8", "en_US.UTF-8")

@@ -76,6 +76,13 @@ class OwnedObject:
         self._taken(path, manager)
         self._owns[manager].add(("f:metadata", "f:annotations", "f:theirs"))
 
+    def add(self, path: Path, element: Document, manager: str) -> None:
+        """Let somebody put an element into a list."""
+        parent, _ = self._parent(path)
+        parent.append(copy.deepcopy(element))
+        self._wrote(manager, "Update")
+        self._owns[manager] |= {(*path, f"f:{name}") for name in element}
+
     def apply_too(self, path: Path, manager: str) -> None:
         """Let somebody apply the same value: both own it then."""
         self._wrote(manager, "Apply")

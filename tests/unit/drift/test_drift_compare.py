@@ -106,6 +106,32 @@ def test_an_element_of_a_list_that_was_taken_away_is_told_as_one() -> None:
     assert (told.field, told.manager) == ("spec.template.spec.containers[web].env[PGHOST]", "kubectl-edit")
 
 
+def test_what_somebody_put_into_a_list_of_ours_is_told_and_is_left_by_an_up() -> None:
+    """The danger: a container or a variable beside ours changes no field that is declared."""
+    document = one("Deployment")
+    kept = OwnedObject(document, OURS)
+    containers = ("f:spec", "f:template", "f:spec", "f:containers")
+    kept.add((*containers, 'k:{"name":"miner"}'), {"name": "miner", "image": "x"}, "kubectl-edit")
+    kept.add(
+        (*containers, 'k:{"name":"web"}', "f:env", 'k:{"name":"DEBUG"}'), {"name": "DEBUG", "value": "1"}, "argocd"
+    )
+    told = {each.field: each for each in found(document, kept.live)}
+    env, miner = (f"spec.template.spec.containers[{each}]" for each in ("web].env[DEBUG", "miner"))
+    assert {field: (each.cls, each.manager, each.refuses) for field, each in told.items()} == {
+        env: (Class.DRIFT, "argocd", False),
+        miner: (Class.DRIFT, "kubectl-edit", False),
+    }
+    assert told[miner].theirs == {"name": "miner", "image": "x"}
+
+
+def test_an_element_that_we_declare_no_more_is_pending() -> None:
+    document = copy.deepcopy(one("Deployment"))
+    kept = OwnedObject(document, OURS)
+    gone = document["spec"]["template"]["spec"]["containers"][0]["env"].pop()
+    (told,) = found(document, kept.live)
+    assert (told.cls, told.field) == (Class.PENDING, f"spec.template.spec.containers[web].env[{gone['name']}]")
+
+
 def test_an_object_that_is_gone_is_told() -> None:
     (told,) = found(one("Service"), None)
     assert (told.cls, told.field) == (Class.GONE, "the whole object")
