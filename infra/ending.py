@@ -1,6 +1,6 @@
 """How the commands of this package speak and end: a result on stdout, four thoughts on stderr, the project's statuses.
 
-0 done, and the answer is yes · 1 failed · 2 the request or the catalogue is wrong · 3 the answer is no.
+0 done, and the answer is yes · 1 failed · 2 the request or the catalogue is wrong · 3 the answer is no · 130 stopped.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ YES: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 NO: Final = 3
+STOPPED: Final = 130
 FAULTS: Final = (ConfigError, CatalogueError, InfraError, ValueError)
 """What is wrong with the user's own files or settings, as opposed to with us."""
 
@@ -40,6 +41,9 @@ def end(work: Callable[[], int], *, as_json: bool) -> int:
         if bad.filename is None:
             raise
         return _told(_of_file(bad), USAGE, as_json)
+    except KeyboardInterrupt:
+        note("stopped; what was said above is done, and the same command may be typed again")
+        return STOPPED
     except (InfraError, CatalogueError, ConfigError) as fault:
         told = thoughts(fault)
         return _told(told, USAGE if isinstance(told, UsageError) else FAILED, as_json)

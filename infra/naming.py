@@ -23,6 +23,7 @@ OPERATOR_METRICS: Final = "postgres-operator-metrics"
 PLATFORM: Final = "platform"
 TENANCY: Final = "tenancy"
 DATA: Final = "data"
+DRILL: Final = "drill"
 AUDITOR: Final = "auditor"
 BREAK_GLASS: Final = "break-glass"
 _LENGTH_MAX: Final = 63
@@ -137,6 +138,11 @@ def backup_secret(system: str) -> str:
 def restore_secret(system: str) -> str:
     """Return the Secret with keys that can only read one system's backups; in the namespace of drills."""
     return bounded(f"{system}-s3-restore")
+
+
+def scratch_ca_secret(system: str) -> str:
+    """Return the Secret in which CloudNativePG keeps the authority of a system's restored database."""
+    return f"{system}-drill-ca"
 
 
 def logical(system: str, kind: str, name: str) -> str:

@@ -6,97 +6,16 @@ lock, once, for a fraction of a second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from migration.errors import StepFailed
+from migration.model.drilled import Drilled, Totals
 from migration.ports import Clock
+from migration.ports.drill import Databases, Room
 
-Totals = Mapping[str, tuple[int, int]]
-"""Rows and sum of row hashes, by table."""
 _LOOK_SECONDS: Final = 2.0
 _DIFFERENCES_MAX: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """One completed backup."""
-
-    name: str
-    id: str
-    """As the archive knows it."""
-    ended_at: float
-    """Seconds since the epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Instant:
-    """The living database at one moment at which nothing was being written."""
-
-    lsn: str
-    at: float
-    totals: Totals
-    archive_timeout_seconds: float
-    """However little is written, the log is archived after this time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drilled:
-    """What a drill measured; durations in seconds."""
-
-    system: str
-    base: Base
-    instant: Instant
-    archived_seconds: float
-    """From the instant until the log up to it was in the archive."""
-    restored_seconds: float
-    """From the order to restore until the database answered."""
-    compared_seconds: float
-    differences: tuple[str, ...]
-
-    @property
-    def rto_seconds(self) -> float:
-        """How long it took until a database was there and known to be equal."""
-        return self.restored_seconds + self.compared_seconds
-
-    @property
-    def rpo_seconds(self) -> float:
-        """How much of the last work would be lost: what waits for the archive, and the time to bring it there."""
-        return self.instant.archive_timeout_seconds + self.archived_seconds
-
-    @property
-    def rows(self) -> int:
-        return sum(count for count, _ in self.instant.totals.values())
-
-
-class Room(Protocol):
-    """Where backups are looked up, made and restored."""
-
-    def newest_backup(self) -> Base | None: ...
-
-    def back_up(self) -> Base:
-        """Make a backup now, and wait for its end."""
-
-    def restore(self, base: Base, instant: Instant) -> None:
-        """Order a scratch database, restored from this backup and the log up to this instant."""
-
-    def restored(self) -> tuple[bool, str]:
-        """Return whether it answers, and what it is doing."""
-
-    def clear(self) -> Sequence[str]:
-        """Remove the scratch database and wait until it is gone; return volumes that stay by their class's rule."""
-
-
-class Databases(Protocol):
-    """The living database, and the restored one."""
-
-    def instant(self) -> Instant: ...
-
-    def archived(self, instant: Instant) -> bool:
-        """Return whether the log up to the instant is in the archive; hurries it there."""
-
-    def restored_totals(self) -> Totals: ...
 
 
 def drill(
@@ -115,6 +34,8 @@ def drill(
         say("there is no backup yet: making one")
         base = room.back_up()
     instant = databases.instant()
+    if not any(rows for rows, _ in instant.totals.values()):
+        raise _nothing_to_compare(system, len(instant.totals))
     say(f"noted {len(instant.totals)} tables at {instant.lsn}; waiting for the archive")
     archived_seconds = _wait(clock, lambda: (databases.archived(instant), "archiving"), seconds_max, _not_archived)
     try:
@@ -125,11 +46,20 @@ def drill(
         began = clock.monotonic()
         differences = tuple(_differences(instant.totals, databases.restored_totals()))
         compared_seconds = clock.monotonic() - began
-    finally:
-        say("removing the scratch database")
-        for volume in room.clear():
-            say(f"volume {volume} is kept by its storage class, with the data: let its administrator wipe it")
+    except BaseException:
+        try:
+            _clear(room, say)
+        except StepFailed as left:  # what ended the drill is what its error tells
+            say(f"{left.what}: {left.why}; {left.state}; next: {left.next}")
+        raise
+    _clear(room, say)
     return Drilled(system, base, instant, archived_seconds, restored_seconds, compared_seconds, differences)
+
+
+def _clear(room: Room, say: Callable[[str], None]) -> None:
+    say("removing the scratch database")
+    for volume in room.clear():
+        say(f"volume {volume} is kept by its storage class, with the data: let its administrator wipe it")
 
 
 def _differences(living: Totals, restored: Totals) -> list[str]:
@@ -183,4 +113,14 @@ def _not_restored(seconds_max: float, doing: str) -> StepFailed:
         why=f"after {seconds_max:.0f} s it was still: {doing}",
         state="the living database was only read; the scratch one is removed",
         next="raise --seconds-max if the database is large; else look at the operator's log and try again",
+    )
+
+
+def _nothing_to_compare(system: str, tables: int) -> StepFailed:
+    return StepFailed(
+        "nothing-to-compare",
+        what=f"the database of {system} holds nothing that a backup could be compared by",
+        why=f"it has {tables} tables that the migration's role may read, and no row in them",
+        state="nothing was restored; the database serves as before",
+        next=f"move {system} first (dcshift run), or let its application write, then try again",
     )

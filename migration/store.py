@@ -50,9 +50,9 @@ def save(folder: Path, pinned: Pinned) -> Path:
             "contracts": {name: contract.model_dump(mode="json") for name, contract in pinned.contracts.items()},
             "planned_at": pinned.planned_at,
         }
-        _write(path, json.dumps(document, indent=1, ensure_ascii=False))
+        write(path, json.dumps(document, indent=1, ensure_ascii=False))
         path.chmod(0o444)
-    _write(folder / _NEWEST, pinned.plan.id)
+    write(folder / _NEWEST, pinned.plan.id)
     return path
 
 
@@ -161,7 +161,8 @@ def _plan(content: dict[str, object]) -> Plan:
     )
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Write a whole file or none of it, and have it on the disk."""
     fresh = path.with_suffix(".tmp")
     with fresh.open("w", encoding="utf-8") as file:
         file.write(text)

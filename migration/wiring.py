@@ -26,6 +26,7 @@ from migration.model.context import SystemContext
 from migration.model.inventory import Inventory
 from migration.model.plan import Step
 from migration.model.words import Finding, RunId, Severity, Stage
+from migration.places import CHECKOUT, Places
 from migration.ports import Clock, Cluster, Moves
 from migration.stages.registry import handler
 from migration.store import Pinned
@@ -33,13 +34,8 @@ from migration.store import Pinned
 if TYPE_CHECKING:
     from migration.adapters.ansible import AnsiblePlaybooks
     from migration.adapters.ssh import WarmSsh
-    from migration.drill import Drilled
     from migration.journal import Journal
-
-CHECKOUT = Path(__file__).resolve().parents[1]
-_LAB = CHECKOUT / "build" / "lab"
-_LAB_MARK = ".of-the-lab"
-"""What the lab writes into folders of records that go with it when it is taken down."""
+    from migration.model.drilled import Drilled
 
 
 def app_namespace(system: str) -> str:
@@ -48,50 +44,8 @@ def app_namespace(system: str) -> str:
 
 
 @dataclass(frozen=True)
-class Workspace:
-    """Where everything of one move lies."""
-
-    catalogue_folder: Path
-    inventory_file: Path
-    """Ansible's inventory: how source hosts are reached."""
-    kubeconfig: Path
-    state: Path
-    ca_file: Path | None
-
-    @classmethod
-    def from_environment(cls) -> Workspace:
-        """Return the workspace that the environment names; in a checkout the lab's by default.
-
-        Raises `UsageError` when another centre than the lab is meant and the records here are the lab's.
-        """
-        given = os.environ.get
-        inventory = Path(given("DCSHIFT_INVENTORY") or _LAB / "inventory.yml")
-        beside = inventory.parent / "ca" / "ca.pem"
-        ca = given("DCSHIFT_CA")
-        workspace = cls(
-            catalogue_folder=Path(given("DCSHIFT_CATALOGUE") or CHECKOUT / "catalogue" / "khanh-hoa"),
-            inventory_file=inventory,
-            # KUBECONFIG may be a list for kubectl; the first file is the one meant.
-            kubeconfig=Path((given("KUBECONFIG") or "").split(os.pathsep)[0] or _LAB / "target" / "kubeconfig"),
-            state=Path(given("DCSHIFT_STATE") or CHECKOUT / "build" / "state"),
-            ca_file=Path(ca) if ca else (beside if beside.is_file() else None),
-        )
-        workspace.assert_records_of_this_centre(workspace.state)
-        return workspace
-
-    def assert_records_of_this_centre(self, folder: Path) -> None:
-        """Raise `UsageError` when a folder of records is the lab's, which removes it, and we mean another centre."""
-        if _is(self.inventory_file, _LAB / "inventory.yml") and _is(self.kubeconfig, _LAB / "target" / "kubeconfig"):
-            return
-        if (folder / _LAB_MARK).exists():
-            raise UsageError(
-                "records-of-the-lab",
-                what=f"{folder} is not used for this centre",
-                why="it holds the records of a move in the lab and is removed with it, while KUBECONFIG or "
-                "DCSHIFT_INVENTORY name another centre",
-                state="nothing was changed",
-                next="make lab-down, or use a checkout of its own for each centre",
-            )
+class Workspace(Places):
+    """The places of one move, and whatever works on them."""
 
     def pulumi_variables(self) -> dict[str, str]:
         """Return what pulumi needs in its environment. Raises `UsageError` as `from_environment` does."""
@@ -101,18 +55,6 @@ class Workspace:
         self.assert_records_of_this_centre(folder)
         variables = environment(folder, self.kubeconfig, Path(sys.prefix), os.environ.get("PATH", ""))
         return {**variables, "DCSHIFT_CATALOGUE": str(self.catalogue_folder)}
-
-    @property
-    def plans(self) -> Path:
-        return self.state / "plans"
-
-    @property
-    def observed(self) -> Path:
-        return self.state / "inventory.json"
-
-    @property
-    def progress(self) -> Path:
-        return self.state / "progress.json"
 
     @cached_property
     def clock(self) -> Clock:
@@ -177,9 +119,8 @@ class Workspace:
         from migration.adapters.survey import AnsibleSurveyor
 
         inventory: Inventory = AnsibleSurveyor(self.playbooks).survey(self.catalogue())
-        fresh = self.private(self.state) / "inventory.json.new"
-        fresh.write_text(inventory.model_dump_json(indent=1), encoding="utf-8")
-        fresh.replace(self.observed)
+        self.private(self.state)
+        store.write(self.observed, inventory.model_dump_json(indent=1))
         return inventory
 
     def contracts(self, systems: Sequence[str]) -> dict[str, TargetContract | str]:
@@ -280,14 +221,8 @@ class Workspace:
     def keep_drill(self, system: str, document: Mapping[str, Any]) -> Path:
         """Keep what a drill found; return the file."""
         path = self.private(self.state / "drills") / f"{system}-{int(self.clock.now())}.json"
-        path.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+        store.write(path, json.dumps(document, ensure_ascii=False, indent=1))
         return path
-
-    def private(self, folder: Path) -> Path:
-        """Return a folder that only we may enter, made if missing."""
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        return folder
 
     def pin(self, pinned: Pinned) -> Path:
         """Keep a plan and make it the newest."""
@@ -342,11 +277,7 @@ def usable(contracts: Mapping[str, TargetContract | str]) -> dict[str, TargetCon
             "contract-missing",
             what=f"the target has no contract for {', '.join(sorted(missing))}",
             why="; ".join(f"{name}: {why}" for name, why in sorted(missing.items())),
-            state="no plan was made; nothing was changed",
+            state="nothing was changed",
             next=f"pulumi up --stack {sorted(missing)[0]}",
         )
     return {name: contract for name, contract in contracts.items() if isinstance(contract, TargetContract)}
-
-
-def _is(path: Path, other: Path) -> bool:
-    return path.resolve() == other.resolve()

@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 from infra import labels, naming, sizes
 from infra.components.network_policies import drills
 from infra.config import Settings
+from infra.rights import identities
 
 _COUNTS: Final = {
     "pods": "3",
@@ -64,6 +65,19 @@ class DrillRoom(pulumi.ComponentResource):
             metadata={"name": "default", "namespace": naming.DRILLS},
             automount_service_account_token=False,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace], retain_on_delete=True),
+        )
+        role = k8s.rbac.v1.Role(
+            naming.logical("platform", "role", "drills"),
+            metadata=metadata(naming.DRILL),
+            rules=identities.drilling(args.settings.catalogue.systems),
+            opts=inside,
+        )
+        k8s.rbac.v1.RoleBinding(
+            naming.logical("platform", "binding", "drills"),
+            metadata=metadata(naming.DRILL),
+            role_ref={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": naming.DRILL},
+            subjects=identities.DRILL.subjects,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[role]),
         )
         for called, spec in drills(args.settings).items():
             k8s.networking.v1.NetworkPolicy(

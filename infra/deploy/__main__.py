@@ -6,6 +6,7 @@ import argparse
 import datetime
 import os
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -38,6 +39,7 @@ def main() -> int:
 
 
 def _run(words: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a pipeline that is cancelled is put back like Ctrl-C
     began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
     catalogue = load(catalogue_folder())
     system, wanted = _system(catalogue, words.system), _wanted(words, catalogue)

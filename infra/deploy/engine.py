@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
+import psutil
+
 from infra.errors import InfraError
+from infra.locks import left_behind
+from infra.render.stack_files import FOLDER, file_of
 
 Say = Callable[[str], None]
 _PAUSE_SECONDS: Final = 2.0
 _HOPELESS_SECONDS: Final = 15.0
+_STOP_SECONDS_MAX: Final = 30.0
 _SIGNS: Final = ("+", "~", "-", "error", "Error")
 
 
@@ -26,32 +36,63 @@ class Stack:
 
     name: str
     policy_pack: str | None = None
+    folder: Path = FOLDER
+    """Where Pulumi keeps the stacks' settings."""
+    tried_file: Path | None = None
+    """Settings to work with in place of the stack's own."""
 
     def settings(self) -> dict[str, str]:
-        """Return the stack's own configuration by key."""
+        """Return the configuration by key."""
         found = self._json(["config", "--json"]).items()
         return {
             name.partition(":")[2]: str(entry.get("value", "")) for name, entry in found if name.startswith("dcshift:")
         }
 
-    def set(self, key: str, value: str | None) -> None:
-        """Set a value, or take it out."""
-        words = ["config", "rm", f"dcshift:{key}"] if value is None else ["config", "set", f"dcshift:{key}", value]
-        self._run(words)
+    @contextmanager
+    def trying(self, values: Mapping[str, str | None]) -> Iterator[Stack]:
+        """Yield this stack with other settings (None: without), which are gone afterwards unless they are kept.
+
+        The stack's own file is not touched: whoever is killed meanwhile leaves it naming what was proved to serve.
+        """
+        own = file_of(self.name, self.folder)
+        with tempfile.TemporaryDirectory(prefix="dcshift-deploy-") as place:
+            file = Path(place) / own.name
+            if own.exists():
+                shutil.copyfile(own, file)
+            tried = replace(self, tried_file=file)
+            found = tried.settings() if file.exists() else {}
+            for key, value in values.items():
+                if found.get(key) != value:
+                    name = f"dcshift:{key}"
+                    tried._run(["config", "rm", name] if value is None else ["config", "set", name, value])
+            yield tried
+
+    def keep(self, tried: Stack) -> None:
+        """Make the settings that were tried the stack's own, all at once. Raises `OSError`."""
+        own = file_of(self.name, self.folder)
+        if tried.tried_file is None or not tried.tried_file.exists():
+            return
+        own.parent.mkdir(parents=True, exist_ok=True)
+        fresh = own.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(tried.tried_file.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(own)
 
     def preview(self) -> dict[str, Any]:
         """Return what `up` would do. Raises `InfraError` when the program, a rule or the cluster refuses."""
         return self._json(["preview", "--json", "--refresh", *self._packs()])
 
-    def up(self, say: Say, hopeless: Callable[[], str | None] = lambda: None, *, refresh: bool = False) -> None:
+    def up(self, say: Say, hopeless: Callable[[], str | None] = lambda: None) -> None:
         """Apply. Raises `InfraError` with the engine's last words when it fails.
 
         `hopeless` is asked every few seconds; when it gives a reason for a while, waiting for pods to come up is cut
-        short, and the reason is the error's. `refresh`: compare with the live objects, not with what was last applied
-        whole; an update that failed half-way is only seen so.
+        short, and the reason is the error's. It compares with the live objects, as the preview does: what an update
+        that failed or was killed left half-way is not in the state.
         """
-        words = ["up", "--yes", "--skip-preview", "--color", "never", "--suppress-outputs", *self._packs()]
-        self._run([*words, *(["--refresh"] if refresh else [])], say, hopeless)
+        words = ["up", "--yes", "--skip-preview", "--refresh", "--color", "never", "--suppress-outputs"]
+        self._run([*words, *self._packs()], say, hopeless)
 
     def outputs(self) -> dict[str, Any]:
         """Return the stack's outputs."""
@@ -72,26 +113,51 @@ class Stack:
         self, words: Sequence[str], say: Say | None = None, hopeless: Callable[[], str | None] = lambda: None
     ) -> str:
         argv = ["pulumi", "--non-interactive", *words, "--stack", self.name]
+        if self.tried_file and words[0] in ("config", "preview", "up"):
+            argv += ["--config-file", str(self.tried_file)]
+        try:
+            return self._said(words, argv, say, hopeless)
+        except InfraError as refused:
+            if not left_behind(refused.why, socket.gethostname(), psutil.pid_exists):
+                raise
+        self._said(["cancel"], ["pulumi", "--non-interactive", "cancel", "--yes", "--stack", self.name])
+        if say:
+            say("the stack's lock was left by an engine that is gone, and was taken away")
+        return self._said(words, argv, say, hopeless)
+
+    def _said(
+        self,
+        words: Sequence[str],
+        argv: Sequence[str],
+        say: Say | None = None,
+        hopeless: Callable[[], str | None] = lambda: None,
+    ) -> str:
         lines: list[str] = []
         reasons: list[str] = []
         try:
             with subprocess.Popen(
-                argv,
+                [*_outlived_by_nobody(), *argv],
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if say else subprocess.PIPE,
                 text=True,
                 errors="replace",
+                # Ctrl-C is ours to pass on, once: an engine that hears it twice leaves at once, and its work undone.
+                start_new_session=True,
             ) as process:
                 assert process.stdout is not None
-                if say:
-                    threading.Thread(target=_give_up, args=(process, hopeless, reasons), daemon=True).start()
-                for line in process.stdout:
-                    lines.append(line)
-                    if say and line.lstrip().startswith(_SIGNS):
-                        say(" ".join(line.split()))
-                aside = process.stderr.read() if process.stderr else ""
+                try:
+                    if say:
+                        threading.Thread(target=_give_up, args=(process, hopeless, reasons), daemon=True).start()
+                    for line in process.stdout:
+                        lines.append(line)
+                        if say and line.lstrip().startswith(_SIGNS):
+                            say(" ".join(line.split()))
+                    aside = process.stderr.read() if process.stderr else ""
+                except BaseException:
+                    _stop(process)
+                    raise
         except OSError as missing:
             raise self._failed(words, str(missing)) from missing
         if process.returncode != 0:
@@ -106,6 +172,20 @@ class Stack:
             state="the stack's state is Pulumi's own; nothing was hidden from it",
             next=f'eval "$(dcshift env)", then pulumi preview --diff --stack {self.name}',
         )
+
+
+def _outlived_by_nobody() -> list[str]:
+    """Return words that let the engine hear Ctrl-C when we are killed: else it would hold the stack's lock for long."""
+    return ["setpriv", "--pdeathsig", "INT"] if shutil.which("setpriv") else []
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Let the engine end what it is doing and write its state; one that does not is killed."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=_STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _give_up(process: subprocess.Popen[str], hopeless: Callable[[], str | None], reasons: list[str]) -> None:

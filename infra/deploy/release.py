@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from infra.deploy.expectations import Change, changes, unexpected
 from infra.errors import InfraError
@@ -20,9 +21,10 @@ class Stack(Protocol):
     @property
     def name(self) -> str: ...
     def settings(self) -> dict[str, str]: ...
-    def set(self, key: str, value: str | None) -> None: ...
+    def trying(self, values: Mapping[str, str | None]) -> AbstractContextManager[Self]: ...
+    def keep(self, tried: Self) -> None: ...
     def preview(self) -> dict[str, Any]: ...
-    def up(self, say: Say, hopeless: Hopeless = ..., *, refresh: bool = ...) -> None: ...
+    def up(self, say: Say, hopeless: Hopeless = ...) -> None: ...
     def outputs(self) -> dict[str, Any]: ...
 
 
@@ -49,24 +51,24 @@ class Deployed:
 
 
 def judge(stack: Stack, namespace: str, wanted: Wanted) -> list[Change]:
-    """Return what the deployment would change; the stack's settings are put back in any case.
+    """Return what the deployment would change; the stack's settings stay what they are.
 
     Raises `InfraError` (`deployment-unexpected`) when it would change more than a deployment may.
     """
-    before = _kept(stack)
-    try:
-        _set(stack, wanted.settings())
-        found = changes(stack.preview())
-        if wrong := unexpected(found, namespace):
-            raise InfraError(
-                "deployment-unexpected",
-                what=f"this deployment of {stack.name} would change more than a release may",
-                why="; ".join(map(str, wrong)),
-                state="nothing was applied, and the stack's settings are what they were",
-                next=f"pulumi preview --diff --stack {stack.name}; let the layer's owner bring these up first",
-            )
-    finally:
-        _set(stack, before)
+    with stack.trying(wanted.settings()) as tried:
+        return _judged(tried, namespace)
+
+
+def _judged(tried: Stack, namespace: str) -> list[Change]:
+    found = changes(tried.preview())
+    if wrong := unexpected(found, namespace):
+        raise InfraError(
+            "deployment-unexpected",
+            what=f"this deployment of {tried.name} would change more than a release may",
+            why="; ".join(map(str, wrong)),
+            state="nothing was applied, and the stack's settings are what they were",
+            next=f"pulumi preview --diff --stack {tried.name}; let the layer's owner bring these up first",
+        )
     return found
 
 
@@ -94,42 +96,50 @@ def deploy(
             state="nothing was changed",
             next="mend the system first: a deployment could not be judged",
         )
-    before = _kept(stack)
-    found = judge(stack, namespace, wanted)
-    say(f"preview: {', '.join(map(str, found)) or 'nothing changes'}")
-    try:
-        _set(stack, wanted.settings())
-        stack.up(say, hopeless)
-        if wrong := smoke():
-            raise InfraError(
-                "smoke-failed",
-                what=f"release {wanted.release} of {stack.name} came up and does not answer as it should",
-                why="; ".join(wrong),
-                state="it is being put back",
-                next="read the pods' logs",
-            )
-        if (published := live_release()) != wanted.release:
-            raise InfraError(
-                "contract-stale",
-                what=f"the contract in the cluster names release {published}",
-                why=f"{wanted.release} was deployed",
-                state="it is being put back",
-                next=f"pulumi refresh --stack {stack.name}",
-            )
-    except InfraError as reason:
-        _put_back(stack, before, reason, smoke, say)
+    with stack.trying(wanted.settings()) as tried:
+        found = _judged(tried, namespace)
+        say(f"preview: {', '.join(map(str, found)) or 'nothing changes'}")
+        try:
+            tried.up(say, hopeless)
+            _assert_serves(stack.name, wanted, smoke, live_release)
+            # Last of all: whoever is killed before leaves settings that name what served.
+            stack.keep(tried)
+        except KeyboardInterrupt:
+            _put_back(stack, _interrupted(stack.name, wanted), smoke, say)
+        except InfraError as reason:
+            _put_back(stack, reason, smoke, say)
     return Deployed(tuple(found), stack.outputs().get("contract", {}))
 
 
-def _put_back(
-    stack: Stack, before: dict[str, str | None], reason: InfraError, smoke: Callable[[], list[str]], say: Say
-) -> None:
+def _assert_serves(name: str, wanted: Wanted, smoke: Callable[[], list[str]], live_release: Callable[[], str]) -> None:
+    if wrong := smoke():
+        raise InfraError(
+            "smoke-failed",
+            what=f"release {wanted.release} of {name} came up and does not answer as it should",
+            why="; ".join(wrong),
+            state="it is being put back",
+            next="read the pods' logs",
+        )
+    if (published := live_release()) != wanted.release:
+        raise InfraError(
+            "contract-stale",
+            what=f"the contract in the cluster names release {published}",
+            why=f"{wanted.release} was deployed",
+            state="it is being put back",
+            next=f"pulumi refresh --stack {name}",
+        )
+
+
+def _put_back(stack: Stack, reason: InfraError, smoke: Callable[[], list[str]], say: Say) -> None:
     say(f"{reason.what}; putting the release before back")
     why = f"{reason.what}: {reason.why}"
     try:
-        _set(stack, before)
-        stack.up(say, refresh=True)
+        with stack.trying(_before(stack)) as old:
+            old.up(say)
+            stack.keep(old)
         wrong = smoke()
+    except KeyboardInterrupt:
+        wrong = ["it was stopped (Ctrl-C or SIGTERM) while the release before was being put back"]
     except InfraError as second:
         wrong = [f"{second.what}: {second.why}"]
     if wrong:
@@ -149,17 +159,20 @@ def _put_back(
     ) from reason
 
 
-def _kept(stack: Stack) -> dict[str, str | None]:
+def _interrupted(name: str, wanted: Wanted) -> InfraError:
+    return InfraError(
+        "deployment-interrupted",
+        what=f"the deployment of release {wanted.release} of {name} was stopped",
+        why="Ctrl-C or SIGTERM arrived before it was shown to serve",
+        state="it is being put back",
+        next="deploy again when you mean it",
+    )
+
+
+def _before(stack: Stack) -> dict[str, str | None]:
     found = stack.settings()
     kept = {key: found.get(key) for key in _KEYS}
     if (image := kept["image"]) and "@" not in image and kept["release"]:
         # Written before digests named their release; the way back must not be refused for it.
         kept["image"] = f"{kept['release']}@{image}"
     return kept
-
-
-def _set(stack: Stack, values: dict[str, str | None]) -> None:
-    found = stack.settings()
-    for key, value in values.items():
-        if found.get(key) != value:
-            stack.set(key, value)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from catalogue.system import System
 from infra import naming
 from infra.rights import kinds
 from infra.rights.rules import SEE, WRITE, Rule, changing, on, rule
-from infra.rules.subjects import CONFIG_MAP, NAMESPACE, POD, ROLE, SECRET, SERVICE_ACCOUNT
+from infra.rules.subjects import CLUSTER, CONFIG_MAP, NAMESPACE, POD, ROLE, SECRET, SERVICE, SERVICE_ACCOUNT
 
 VIEWER: Final = "viewer"
 Reference = dict[str, str]
@@ -39,8 +39,8 @@ def account(name: str, namespace: str) -> Reference:
     return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
 
 
-def _of_the_centre(name: str, purpose: str, rules: list[Rule]) -> Identity:
-    return Identity(name, naming.identity_group(name), purpose, rules)
+def _of_the_centre(name: str, purpose: str, rules: list[Rule] | None = None) -> Identity:
+    return Identity(name, naming.identity_group(name), purpose, rules or [])
 
 
 DATA: Final = _of_the_centre(
@@ -53,6 +53,19 @@ DATA: Final = _of_the_centre(
         *on([POD, kinds.LOGS, kinds.EVENTS, kinds.CLAIMS], SEE),
     ],
 )
+
+
+DRILL: Final = _of_the_centre(
+    naming.DRILL,
+    "restores backups for a trial (dcshift drill): starts a backup, reads a database as the migration's role",
+)
+"""Who runs drills. It makes and removes databases in the namespace of drills alone: `drilling`."""
+
+
+def drilling(systems: Sequence[System]) -> list[Rule]:
+    """Return what it may do in the namespace of drills: the scratch database, and the authority of its certificate."""
+    authorities = [naming.scratch_ca_secret(system.id) for system in systems]
+    return [*on([CLUSTER], (*SEE, "create", "delete")), *on([SECRET], ("get",), authorities)]
 
 
 def deploying(system: System) -> Identity:
@@ -84,11 +97,12 @@ def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
             "keeps the systems' namespaces, quotas, limits, network policies and viewers; reads no secret",
             _tenancy(apps),
         ),
+        replace(DRILL, rules=_drill(systems)),
         _of_the_centre(naming.AUDITOR, "reads everything but secrets, changes nothing", _auditor()),
     ]
 
 
-BREAK_GLASS: Final = _of_the_centre(naming.BREAK_GLASS, "the only one that deletes what holds data", [])
+BREAK_GLASS: Final = _of_the_centre(naming.BREAK_GLASS, "the only one that deletes what holds data")
 """It has the cluster's own role `cluster-admin`: whatever we forgot to name is what it is for."""
 
 
@@ -117,6 +131,18 @@ def _tenancy(apps: list[str]) -> list[Rule]:
         # Of all roles of a system this alone neither reads a secret nor starts a pod that could.
         rule(ROLE.group, [ROLE.resource], ("bind",), [VIEWER]),
         *_deletion_of(apps),
+    ]
+
+
+def _drill(systems: Sequence[System]) -> list[Rule]:
+    """Secrets by their names alone, one login and one authority of each system: no name is given twice in a centre."""
+    read = [name(system.id) for system in systems for name in (naming.migration_secret, naming.ca_secret)]
+    return [
+        *on([CONFIG_MAP], ("get",), [naming.CONTRACT]),
+        *on([SECRET], ("get",), read),
+        *on([CLUSTER, SERVICE], ("get",)),
+        *on([kinds.BACKUPS], (*SEE, "create")),
+        *on([POD, kinds.CLAIMS, kinds.VOLUMES], SEE),
     ]
 
 

@@ -54,12 +54,13 @@ LOGS: Final = Kind("v1", "Pod", "pods/log")
 EVENTS: Final = Kind("v1", "Event", "events")
 REPLICA_SETS: Final = Kind("apps/v1", "ReplicaSet", "replicasets")
 CLAIMS: Final = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+VOLUMES: Final = Kind("v1", "PersistentVolume", "persistentvolumes")
 BACKUPS: Final = Kind("postgresql.cnpg.io/v1", "Backup", "backups")
 RUNNING: Final = (POD, LOGS, EVENTS, REPLICA_SETS)
 OF_THE_CLUSTER: Final = (
     CLAIMS,
     BACKUPS,
-    Kind("v1", "PersistentVolume", "persistentvolumes"),
+    VOLUMES,
     Kind("v1", "Node", "nodes"),
     Kind("v1", "Endpoints", "endpoints"),
     Kind("apps/v1", "DaemonSet", "daemonsets"),

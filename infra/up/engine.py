@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from infra.errors import InfraError
-from infra.up.locks import left_behind
+from infra.locks import left_behind
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _COUNT: Final = re.compile(r"^\s+[+~-]* *(\d+ (?:created|updated|deleted|replaced|unchanged))$")

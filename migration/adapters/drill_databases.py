@@ -13,8 +13,8 @@ from catalogue.target import SecretRef
 from migration.adapters.database_access import TargetAccess
 from migration.adapters.drill_room import scratch_name
 from migration.adapters.postgres import LOCK_SECONDS_MAX, pinned
-from migration.drill import Instant, Totals
 from migration.errors import StepFailed
+from migration.model.drilled import Instant, Totals
 from migration.movers import link
 from migration.movers.link import Connection, Endpoint
 from migration.ports import Clock

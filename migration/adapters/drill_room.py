@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from catalogue.target import TargetBackup, TargetDatabase
 from migration.adapters.kubernetes import KubernetesCluster
-from migration.drill import Base, Instant
 from migration.errors import StepFailed
+from migration.model.drilled import Base, Instant
 from migration.ports import Clock
 
 _GROUP: Final = ("postgresql.cnpg.io", "v1")

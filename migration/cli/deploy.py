@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _stand_where_pulumi_works() -> None:
-    from migration.wiring import CHECKOUT
+    from migration.places import CHECKOUT
 
     workspace = SESSION.workspace()
     os.environ |= workspace.pulumi_variables()

@@ -11,7 +11,7 @@ from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from catalogue.system import System
-    from migration.drill import Drilled
+    from migration.model.drilled import Drilled
     from migration.wiring import Workspace
 
 

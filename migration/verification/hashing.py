@@ -26,7 +26,20 @@ _NATIVE = {
 }
 # Under the collation C equal means the same bytes; under others it need not.
 _TEXT = 'hashtextextended(({c}) COLLATE "C", {seed})'
-_TEXT_TYPES = frozenset({"text", "character varying"})
+# What stands for a value where its text would not do: blanks at the end of padded text and the payload of a number
+# that is none are in no text; bytea cannot be seeded before 14, and its text is twice its size.
+_WRITTEN = {
+    "text": "{c}",
+    "character varying": "{c}",
+    "bytea": "md5({c})",
+    "character": "encode(bpcharsend({c}), 'hex')",
+    "bpchar": "encode(bpcharsend({c}), 'hex')",
+    "double precision": "encode(float8send({c}), 'hex')",
+    "real": "encode(float4send({c}), 'hex')",
+    "double precision[]": "encode(array_send({c}), 'hex')",
+    "real[]": "encode(array_send({c}), 'hex')",
+}
+_AS_TEXT = "{c}::text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,7 @@ class Column:
 def row_hash(columns: tuple[Column, ...], *, digest: bool = False) -> str:
     """Return an SQL expression of type bigint over one row; `digest` asks for MD5 of the text, slower and portable."""
     if digest:
-        texts = ", ".join(f"quote_nullable({column.name}::text)" for column in columns)
+        texts = ", ".join(f"quote_nullable({_written(column)})" for column in columns)
         return f"('x' || left(md5(concat_ws(',', {texts or 'NULL'})), 16))::bit(64)::bigint"
     seed = "0::bigint"
     for column in columns:
@@ -57,11 +70,13 @@ def _step(column: Column, seed: str) -> str:
         pattern, zero = _NATIVE[column.type]
         value = column.name if column.not_null else f"coalesce({column.name}, {zero})"
         return pattern.format(c=value, seed=seed)
-    # bytea by a digest: its SQL hash cannot be seeded before 14, and its text is twice its size.
-    text = column.name if column.type in _TEXT_TYPES else f"{column.name}::text"
-    if column.type == "bytea":
-        text = f"md5({column.name})"
+    text = _written(column)
     return _TEXT.format(c=text if column.not_null else f"coalesce({text}, '')", seed=seed)
+
+
+def _written(column: Column) -> str:
+    """Return what is hashed for a value: equal exactly if the values are the same in every bit."""
+    return _WRITTEN.get(column.type, _AS_TEXT).format(c=column.name)
 
 
 CANARIES = f"""

@@ -123,11 +123,34 @@ def test_the_auditor_reads_every_declared_kind_and_changes_none(rights: Rights) 
                 assert not rights.may_do("auditor", verb, document)
 
 
+def test_a_drill_makes_and_removes_databases_in_its_own_room_alone(rights: Rights) -> None:
+    clusters = "postgresql.cnpg.io/clusters"
+    for verb in ("create", "delete"):
+        places = [place for place in [*EVERYWHERE, naming.DRILLS] if rights.may("drill", verb, clusters, place, "x")]
+        assert places == [naming.DRILLS]
+    for kind in (*kinds.ALL, *kinds.OF_THE_CLUSTER):
+        resource = f"{kind.group}/{kind.resource}"
+        changed = [(v, p) for p in PLACES for v in CHANGES if rights.may("drill", v, resource, p, "portal-db")]
+        assert changed == ([("create", place) for place in PLACES] if kind is kinds.BACKUPS else []), kind
+
+
+def test_a_drill_reads_the_logins_and_authorities_that_it_needs_and_no_other_secret(rights: Rights) -> None:
+    wanted = {f"{system}-db-{what}" for system in SYSTEMS for what in ("migration", "ca")}
+    for place in EVERYWHERE:
+        others = ("portal-db-app", "portal-web", "portal-s3-uploads", "portal-s3-backup", "edge-tls")
+        for name in (*others, *wanted):
+            assert rights.may("drill", "get", "/secrets", place, name) is (name in wanted)
+            for verb in ("list", "watch", *CHANGES):
+                assert not rights.may("drill", verb, "/secrets", place, name)
+    assert rights.may("drill", "get", "/secrets", naming.DRILLS, naming.scratch_ca_secret("portal"))
+    assert not rights.may("drill", "get", "/secrets", naming.DRILLS, naming.restore_secret("portal"))
+
+
 def test_people_have_each_identity_by_a_group_of_their_own(rights: Rights) -> None:
     settings = built_once("platform").settings
     assert settings
     found = everyone(settings.catalogue.systems)
-    assert len({each.people for each in found}) == len(found) == 7
+    assert len({each.people for each in found}) == len(found) == 8
     for each in found:
         assert rights.rules_of(each.name) == rights.rules_of(each.people, kind="Group"), each.name
         assert rights.rules_of(each.name)

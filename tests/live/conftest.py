@@ -1,4 +1,4 @@
-"""The lab that the refusals and the whole move share: it is brought up once, and the refusals come first."""
+"""The lab that the refusals, the whole move and what follows it share: it is brought up once, in this order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.play import Play, Stage
 
-_ON_ONE_LAB = ("test_refusals.py", "test_move.py")
+_ON_ONE_LAB = ("test_refusals.py", "test_move.py", "test_moved.py")
 """Modules that are played on one lab, in this order."""
 
 

@@ -137,7 +137,28 @@ def test_no_secret_is_read_nor_an_account_borrowed(identity: str, centre: Centre
         assert asker.client.get("/api/v1/namespaces", headers={header: value}).status_code == 403
 
 
-@pytest.mark.parametrize("identity", ["tenancy", "data", "auditor", "deploy-portal", "deploy-feedback"])
+def test_a_drill_reads_two_secrets_of_a_system_and_changes_databases_in_its_own_room_alone(centre: Centre) -> None:
+    drill, databases = centre.who["drill"], "/apis/postgresql.cnpg.io/v1/namespaces"
+    for namespace, name in SECRETS:
+        wanted = 200 if name in ("portal-db-migration", "portal-db-ca") else 403
+        assert sent(f"/api/v1/namespaces/{namespace}/secrets/{name}", "get", drill) == wanted, name
+        assert sent(f"/api/v1/namespaces/{namespace}/secrets", "list", drill) == 403
+        assert sent(f"/api/v1/namespaces/{namespace}/secrets", "create", drill) == 403
+    assert sent("/api/v1/secrets", "list", drill) == 403
+    scratch = of_kind("postgresql.cnpg.io/v1", "Cluster", "portal-drill", naming.DRILLS, spec={"instances": 1})
+    assert drill.create(scratch).status_code == 201
+    assert sent(f"{databases}/{naming.DRILLS}/clusters/portal-drill", "delete", drill) == 200
+    for namespace in (DATA, APP, "default"):
+        living = of_kind("postgresql.cnpg.io/v1", "Cluster", "portal-db", namespace, spec={"instances": 1})
+        assert drill.create(living).status_code == 403
+        for verb in ("patch", "delete"):
+            assert sent(f"{databases}/{namespace}/clusters/portal-db", verb, drill) == 403
+    backup = of_kind("postgresql.cnpg.io/v1", "Backup", "now", DATA, spec={"cluster": {"name": "portal-db"}})
+    assert drill.create(backup).status_code == 201
+    assert sent(f"{databases}/{DATA}/backups/now", "delete", drill) == 403
+
+
+@pytest.mark.parametrize("identity", ["tenancy", "data", "drill", "auditor", "deploy-portal", "deploy-feedback"])
 def test_no_pod_is_entered_and_no_right_is_taken(identity: str, centre: Centre) -> None:
     asker = centre.who[identity]
     for namespace, pod in ((DATA, "portal-db-1"), (APP, "portal-web-1"), ("httt-feedback-data", "feedback-db-1")):

@@ -73,7 +73,9 @@ def kept(centre: Centre) -> list[tuple[Kind, str]]:
     return found
 
 
-@pytest.mark.parametrize("identity", ["platform", "tenancy", "data", "auditor", "deploy-portal", "deploy-feedback"])
+@pytest.mark.parametrize(
+    "identity", ["platform", "tenancy", "data", "drill", "auditor", "deploy-portal", "deploy-feedback"]
+)
 def test_rbac_lets_no_identity_delete_what_holds_data(identity: str, centre: Centre) -> None:
     tried = kept(centre)
     assert len(tried) >= 7

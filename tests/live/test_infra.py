@@ -14,11 +14,14 @@ import httpx
 import pytest
 
 from infra.object_store import Keys, ObjectStore
+from infra.reachability import __main__ as reachability
 from lab import ca, target
 from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.errors import LabError
+from lab.images import image_name
 from lab.target import layout
 from lab.toolchain import tool_path
+from tests.support import wire
 from tests.support.measured import Measured, until
 from tests.support.project import ROOT, Project
 
@@ -69,9 +72,10 @@ def provide(project: Project) -> str:
     return finished.stdout
 
 
-def kubectl(*words: str, check: bool = True) -> str:
+def kubectl(*words: str, check: bool = True, typed: str | None = None) -> str:
     finished = subprocess.run(
         [tool_path("kubectl"), "--kubeconfig", layout.KUBECONFIG, *words],
+        input=typed,
         capture_output=True,
         text=True,
         timeout=120,
@@ -201,6 +205,26 @@ def test_a_target_that_goes_away_is_told_to_alertmanager_and_is_over_when_it_is_
         kubectl("-n", "cnpg-system", "scale", operator, "--replicas=1")
         kubectl("-n", "cnpg-system", "rollout", "status", operator, "--timeout=100s")
     until("its end", lambda: not measured.firing())
+
+
+def test_packets_go_where_the_network_proof_says_and_nowhere_else(centre: Project) -> None:
+    """Every ordered pair of pods of the centre, at every port that one of them names and at one that none does."""
+    declared = reachability.centre(centre.folder)
+    outside = {"object-store": (NODE_ADDRESS, 8333), "api-server": (NODE_ADDRESS, 6443)}
+    expected = wire.proved(declared, {name: port for name, (_, port) in outside.items()}, more_ports=(80, 443, 4444))
+    kubectl("create", "namespace", "live-elsewhere")
+    try:
+        with wire.stations(declared, kubectl, image_name("probe"), {"elsewhere": "live-elsewhere"}) as found:
+            addresses = {name: each.address for name, each in found.items()} | {
+                name: address for name, (address, _) in outside.items()
+            }
+            with wire.listening(found.values(), sorted({port for _, name, port in expected if name in found})):
+                otherwise = wire.settled(expected, lambda paths: wire.sent(found, addresses, paths), seconds_max=60)
+    finally:
+        kubectl("delete", "namespace", "live-elsewhere", "--wait=false")
+    assert not wire.open_though_closed(otherwise)
+    assert not wire.closed_though_open(otherwise, declared)
+    print(f"{len(expected)} paths tried, {sum(expected.values())} of them proved open")
 
 
 def test_each_systems_keys_open_its_own_bucket_only(centre: Project) -> None:

@@ -5,31 +5,22 @@ The tests of this file are the acts of one play and run in their order; an act t
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import random
 import sqlite3
-import threading
 from collections.abc import Callable
-from typing import Any
 
-import httpx
 import obstore
 import pytest
 
-from lab import centres, network
 from lab.addresses import SITES
 from lab.apps.systems import SYSTEMS
 from lab.demo import shell
-from lab.demo.main import upgrade
-from lab.demo.pages import read_pages
 from lab.demo.promises import assert_figures, audit_target
-from lab.errors import LabError
 from lab.paths import STATE as LAB
-from lab.records import JOURNAL_FOLDER, PULUMI
+from lab.records import JOURNAL_FOLDER
 from lab.target.api import Api
-from tests.support.play import Play, bucket, dcshift, on, say, uploads
+from tests.support.play import Play, dcshift, on, say, uploads
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500), pytest.mark.usefixtures("act")]
 
@@ -94,6 +85,12 @@ def suspend(cronjob: str, suspended: bool) -> None:
 def test_stacks_are_up_and_a_second_up_is_empty(play: Play) -> None:
     for stack in ("platform", "data", *SITES):
         play.cloud.up(stack, say, empty=True)
+
+
+def test_a_drill_of_a_system_that_holds_nothing_yet_is_refused(play: Play) -> None:
+    """Equal would say nothing: no row is there to be compared."""
+    refused = dcshift("drill-empty", "drill", "portal", allowed=(1,))
+    assert "nothing-to-compare" in refused.log.read_text()
 
 
 def test_survey_and_plan(play: Play) -> None:
@@ -192,80 +189,3 @@ def test_no_acknowledged_write_is_lost_doubled_or_altered(play: Play) -> None:
     dcshift("verify-end", "verify")
     report = dcshift("report", "report", "--traffic", str(play.citizens.statistics)).json()
     assert report["verified"] is True
-
-
-def test_a_backup_is_restored_apart_and_holds_every_row_while_citizens_write(play: Play) -> None:
-    """The newest backup is made when the drill finds none; what was written since comes back from the archived log."""
-    drilled = dcshift("drill", "drill", "feedback").json()
-    assert (drilled["differences"], drilled["missed"]) == ([], [])
-    assert drilled["rows"] > 5_000  # type: ignore[operator]
-    assert drilled["tables"] > 30  # type: ignore[operator]
-    assert in_drills("/apis/postgresql.cnpg.io/v1", "clusters") == in_drills("/api/v1", "pods") == []
-
-
-def test_the_keys_of_a_drill_can_read_backups_and_neither_change_nor_delete_them(play: Play) -> None:
-    (secret,) = (one for one in in_drills("/api/v1", "secrets") if one["metadata"]["name"] == "feedback-s3-restore")
-    keys = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
-    store = bucket("backup-khanhhoa-lab-feedback", keys)
-    names = sorted(str(one["path"]) for batch in store.list() for one in batch)
-    assert any("/base/" in name for name in names)
-    assert any("/wals/" in name for name in names)
-    assert len(store.get(names[0]).bytes()) > 0
-    changes: list[Callable[[], object]] = [
-        lambda: store.put("x", b"x"),
-        lambda: store.put(names[0], b""),
-        lambda: store.delete(names[0]),
-    ]
-    for change in changes:
-        with pytest.raises(obstore.exceptions.BaseError):
-            change()
-    kept = {str(one["path"]) for batch in bucket("backup-khanhhoa-lab-feedback").list() for one in batch}
-    assert kept >= set(names)
-
-
-def in_drills(group: str, kind: str) -> list[dict[str, Any]]:
-    api = Api()
-    try:
-        found = api.get(f"{group}/namespaces/dcshift-drills/{kind}")
-        assert found is not None
-        items: list[dict[str, Any]] = found["items"]
-        return items
-    finally:
-        api.close()
-
-
-def test_the_newer_releases_follow_as_ordinary_deployments(play: Play) -> None:
-    upgrade(play.cloud, say)
-
-
-def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Play) -> None:
-    (portal,) = (system for system in SYSTEMS if system.name == "portal")
-    before, seen, ended = read_pages(portal), list[str](), threading.Event()
-
-    def read() -> None:
-        while not ended.wait(0.2):
-            try:
-                seen.append("same" if read_pages(portal).keys() == before.keys() else "lacks pages")
-            except (LabError, httpx.HTTPError) as fault:
-                seen.append(str(fault))
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        missing = ("--release", "0.0.0", "--image", f"sha256:{'0' * 64}")
-        refused = dcshift("deploy-bad", "deploy", "portal", *missing, allowed=(1,), env=play.cloud.environment)
-    finally:
-        ended.set()
-        reader.join()
-    said = json.loads(refused.log.read_text().splitlines()[-1])["error"]
-    assert said["code"] == "deployment-rolled-back"
-    assert f"portal@sha256:{'0' * 64}" in said["why"]
-    assert len(seen) > 5 and set(seen) == {"same"}
-    play.cloud.up("portal", say, empty=True)
-
-
-def test_nothing_of_the_lab_is_left(play: Play) -> None:
-    assert PULUMI.exists()
-    centres.down(say)
-    assert not PULUMI.exists() and not JOURNAL_FOLDER.exists()
-    assert network.leftovers() == []

@@ -123,7 +123,8 @@ def test_a_move_under_writes_is_exact_there_and_back_and_there_again(pair: Pair,
         facts = move.replicate(lambda _: None)
         assert facts["keyless_tables"] == ["public.access_log", "public.no_columns", "public.unique_only"]
         writer.slowest_seconds = 0.0
-        assert failed(move.prove(frozen=False)) == []
+        for _ in range(20):  # none of them may cry wolf
+            assert failed(move.prove(frozen=False)) == []
         assert writer.slowest_seconds < 1.0, "the common moment stopped a writer for longer than promised"
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), target.admin("portal", "portal") as application:
             application.execute("INSERT INTO dossier (name) VALUES ('too early')")

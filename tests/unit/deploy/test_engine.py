@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ import pytest
 from infra.deploy import engine
 from infra.deploy.engine import Stack
 from infra.errors import InfraError
+from tests.support.project import ROOT
 
 PULUMI = """#!{python}
 import json, os, signal, sys, time
@@ -42,6 +47,118 @@ def test_only_the_projects_own_settings_are_read(tmp_path: Path, monkeypatch: py
     values = {"dcshift:release": {"value": "8.0.1"}, "kubernetes:x": {"value": "y"}}
     pulumi(tmp_path, monkeypatch, f"print(json.dumps({values!r}))")
     assert Stack("portal").settings() == {"release": "8.0.1"}
+
+
+STORE = """
+import pathlib
+words = sys.argv[1:]
+file = pathlib.Path(words[words.index("--config-file") + 1])
+kept = json.loads(file.read_text()) if file.exists() else {}
+if words[1:3] == ["config", "--json"]:
+    print(json.dumps({key: {"value": value} for key, value in kept.items()}))
+elif words[1:3] == ["config", "set"]:
+    file.write_text(json.dumps({**kept, words[3]: words[4]}))
+elif words[1:3] == ["config", "rm"]:
+    del kept[words[3]]
+    file.write_text(json.dumps(kept))
+elif words[1] == "preview":
+    print(json.dumps(kept))
+"""
+
+
+def test_what_is_tried_touches_the_stacks_own_settings_only_once_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi(tmp_path, monkeypatch, STORE)
+    own = tmp_path / "config" / "Pulumi.portal.yaml"
+    own.parent.mkdir()
+    own.write_text('{"dcshift:release": "1", "dcshift:image": "1@sha256:1", "dcshift:serves": "target"}')
+    before, stack = own.read_text(), Stack("portal", folder=own.parent)
+    with stack.trying({"release": "2", "image": None, "migrate": None}) as tried:
+        assert tried.preview() == {"dcshift:release": "2", "dcshift:serves": "target"}
+    assert own.read_text() == before
+    with stack.trying({"release": "2", "image": None}) as tried:
+        stack.keep(tried)
+    assert json.loads(own.read_text()) == {"dcshift:release": "2", "dcshift:serves": "target"}
+    assert [path.name for path in own.parent.iterdir()] == [own.name]
+
+
+LOCKED = """
+import pathlib
+lock = pathlib.Path(os.environ["ASKED"]).with_name("lock")
+if "cancel" in sys.argv:
+    lock.unlink()
+elif lock.exists():
+    sys.exit("error: the stack is currently locked by 1 lock(s).\\n  " + lock.read_text())
+"""
+
+
+@pytest.mark.parametrize(("pid", "free"), [(2**22 + 1, True), (os.getpid(), False)])
+def test_a_lock_is_taken_away_exactly_if_its_engine_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pid: int, free: bool
+) -> None:
+    asked = pulumi(tmp_path, monkeypatch, LOCKED)
+    lock = tmp_path / "lock"
+    lock.write_text(f"file:///locks/1.json: created by root@{socket.gethostname()} (pid {pid}) at 2026-01-01T00:00:00Z")
+    said: list[str] = []
+    if free:
+        Stack("portal").up(said.append)
+        assert said[-1] == "the stack's lock was left by an engine that is gone, and was taken away"
+        assert [json.loads(line)[1] for line in asked.read_text().splitlines()] == ["up", "cancel", "up"]
+        return
+    with pytest.raises(InfraError, match="locked"):
+        Stack("portal").up(said.append)
+    assert lock.exists()
+
+
+def test_ctrl_c_lets_the_engine_end_its_work_and_reaches_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = tmp_path / "heard"
+    body = f"""
+def stop(*_):
+    with open({str(heard)!r}, "a") as file:
+        file.write("interrupt ")
+    time.sleep(0.3)
+    with open({str(heard)!r}, "a") as file:
+        file.write("state written")
+    sys.exit(255)
+signal.signal(signal.SIGINT, stop)
+print("~ deployment", flush=True)
+time.sleep(30)
+"""
+    pulumi(tmp_path, monkeypatch, body)
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Stack("portal").up(interrupt)
+    assert heard.read_text() == "interrupt state written"
+
+
+def test_an_engine_whose_deployment_is_killed_is_stopped_and_holds_no_lock_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = tmp_path / "heard"
+    body = f"""
+def stop(*_):
+    open({str(heard)!r}, "w").write("interrupt")
+    sys.exit(255)
+signal.signal(signal.SIGINT, stop)
+print("~ deployment", flush=True)
+time.sleep(30)
+"""
+    pulumi(tmp_path, monkeypatch, body)
+    program = "from infra.deploy.engine import Stack; Stack('portal').up(lambda text: print(text, flush=True))"
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "~ deployment\n"
+        driver.kill()
+    until = time.monotonic() + 10
+    while not heard.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert heard.read_text() == "interrupt"
 
 
 def test_a_success_without_an_answer_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

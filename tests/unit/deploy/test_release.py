@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,10 @@ ORDINARY = [step("update", "Deployment"), step("update", "CronJob"), step("updat
 ACCOUNT = step("create", "ServiceAccount", name="portal-schema")
 
 
+class Killed(BaseException):
+    """The process is gone: nobody puts anything back."""
+
+
 @dataclass
 class FakeStack:
     steps: list[dict[str, Any]] = field(default_factory=lambda: list(ORDINARY))
@@ -33,32 +38,41 @@ class FakeStack:
     values: dict[str, str] = field(default_factory=lambda: {"release": "1", "serves": "target"})
     deployed: list[str] = field(default_factory=list)
     name: str = "portal"
+    killed_at: str = ""
+    ended_by: BaseException = field(default_factory=Killed)
 
     def settings(self) -> dict[str, str]:
         return dict(self.values)
 
-    def set(self, key: str, value: str | None) -> None:
-        self.values.pop(key, None)
-        if value is not None:
-            self.values[key] = value
+    @contextmanager
+    def trying(self, values: Mapping[str, str | None]) -> Iterator[FakeStack]:
+        wanted = {**self.values, **values}
+        yield replace(self, values={key: value for key, value in wanted.items() if value is not None})
+
+    def keep(self, tried: FakeStack) -> None:
+        self._die_at("keep")
+        self.values = dict(tried.values)
 
     def preview(self) -> dict[str, Any]:
+        self._die_at("preview")
         return {"steps": self.steps}
 
-    def up(
-        self, say: Callable[[str], None], hopeless: Callable[[], str | None] = lambda: None, *, refresh: bool = False
-    ) -> None:
-        assert refresh == bool(self.deployed), "only the way back looks at what a failed update left"
+    def up(self, say: Callable[[str], None], hopeless: Callable[[], str | None] = lambda: None) -> None:
         self.deployed.append(self.values["release"])
+        self._die_at(f"up {len(self.deployed)}")
         if self.values["release"] in self.broken:
             raise InfraError("pulumi-failed", what="up failed", why="no image", state="-", next="-")
+
+    def _die_at(self, place: str) -> None:
+        if place == self.killed_at:
+            raise self.ended_by
 
     def outputs(self) -> dict[str, Any]:
         return {"contract": {"hash": "a" * 64}}
 
 
 def run(stack: FakeStack, unwell: Callable[[], list[str]] = list, published: Callable[[], str] | None = None) -> Any:
-    live = published or (lambda: stack.values["release"])
+    live = published or (lambda: stack.deployed[-1])
     return deploy(
         stack, NAMESPACE, Wanted("2"), smoke=unwell, live_release=live, hopeless=lambda: None, say=lambda text: None
     )
@@ -111,7 +125,7 @@ def test_a_release_that_citizens_would_see_fail_is_put_back() -> None:
     stack = FakeStack()
 
     def smoke() -> list[str]:
-        return ["/ answered 500"] if stack.values["release"] == "2" else []
+        return ["/ answered 500"] if stack.deployed[-1:] == ["2"] else []
 
     with pytest.raises(InfraError) as back:
         run(stack, smoke)
@@ -134,6 +148,43 @@ def test_a_way_back_that_fails_is_said_so() -> None:
         run(stack)
     assert stuck.value.code == "deployment-stuck"
     assert stack.values["release"] == "1"
+
+
+@pytest.mark.parametrize("moment", ["preview", "up 1", "keep"])
+def test_whoever_is_killed_leaves_settings_that_name_what_was_proved_to_serve(moment: str) -> None:
+    stack = FakeStack(killed_at=moment)
+    before = dict(stack.values)
+    with pytest.raises(Killed):
+        run(stack)
+    assert stack.values == before
+    again = FakeStack(values=stack.values, broken=frozenset({"3"}))
+    with pytest.raises(InfraError) as back:
+        deploy(
+            again, NAMESPACE, Wanted("3"), smoke=list, live_release=str, hopeless=lambda: None, say=lambda text: None
+        )
+    assert (back.value.code, again.deployed) == ("deployment-rolled-back", ["3", "1"])
+
+
+@pytest.mark.parametrize("moment", ["up 1", "keep"])
+def test_a_deployment_that_is_stopped_by_hand_is_put_back(moment: str) -> None:
+    stack = FakeStack(killed_at=moment, ended_by=KeyboardInterrupt())
+    before = dict(stack.values)
+    with pytest.raises(InfraError) as back:
+        run(stack)
+    if moment == "keep":  # what is put back is kept, too, and that is stopped once more here
+        assert back.value.code == "deployment-stuck"
+    else:
+        assert back.value.code == "deployment-rolled-back"
+    assert "Ctrl-C" in back.value.why
+    assert (stack.deployed, stack.values) == (["2", "1"], before)
+
+
+def test_a_way_back_that_is_stopped_by_hand_is_said_so() -> None:
+    stack = FakeStack(broken=frozenset({"2"}), killed_at="up 2", ended_by=KeyboardInterrupt())
+    with pytest.raises(InfraError) as stuck:
+        run(stack)
+    assert stuck.value.code == "deployment-stuck"
+    assert "while the release before was being put back" in stuck.value.why
 
 
 def test_a_system_that_is_unwell_before_is_not_touched() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from catalogue.target import SecretRef, TargetBackup
 from migration.adapters.drill_room import scratch
 from migration.cli.drill import told
-from migration.drill import Base, Drilled, Instant, drill
+from migration.drill import drill
 from migration.errors import StepFailed
+from migration.model.drilled import Base, Drilled, Instant
 from tests.support.examples import catalogue
 
 NIGHT = Base("portal-db-nightly-1", "20261124T010000", 1_000.0)
@@ -40,7 +42,8 @@ class Centre:
 
     def __init__(self, *, base: Base | None = NIGHT, restored_after: int = 3, fail_at: str = "", **back: Any) -> None:
         self.done, self.base, self.looks = list[str](), base, restored_after
-        self.fail_at, self.back = fail_at, {**TOTALS, **back}
+        self.fail_at, self.back, self.living = fail_at, {**TOTALS, **back}, dict(TOTALS)
+        self.stays = False
 
     def _do(self, what: str) -> None:
         self.done.append(what)
@@ -63,11 +66,13 @@ class Centre:
 
     def clear(self) -> Sequence[str]:
         self._do("clear")
+        if self.stays and self.done.count("clear") > 1:
+            raise StepFailed("y", what="the scratch database is not gone", why="pod still there", state="", next="")
         return ["pv-7"]
 
     def instant(self) -> Instant:
         self._do("instant")
-        return INSTANT
+        return dataclasses.replace(INSTANT, totals=self.living)
 
     def archived(self, instant: Instant) -> bool:
         self._do("archived")
@@ -108,6 +113,31 @@ def test_the_scratch_database_goes_also_when_the_drill_fails(fail_at: str) -> No
     with pytest.raises(StepFailed, match="planted"):
         drilled(centre)
     assert centre.done[-1] == "clear"
+
+
+def test_a_scratch_database_that_stays_hides_nothing_of_why_the_drill_failed() -> None:
+    centre, said = Centre(fail_at="compare"), list[str]()
+    centre.stays = True
+    with pytest.raises(StepFailed, match="planted"):
+        drilled(centre, said)
+    assert any("is not gone: pod still there" in line for line in said)
+
+
+def test_a_scratch_database_that_stays_after_a_good_drill_is_a_failure() -> None:
+    centre = Centre()
+    centre.stays = True
+    with pytest.raises(StepFailed, match="not gone"):
+        drilled(centre)
+
+
+@pytest.mark.parametrize("living", [{}, {"public.dossier": (0, 0)}])
+def test_a_drill_that_could_compare_nothing_restores_nothing(living: dict[str, tuple[int, int]]) -> None:
+    centre = Centre()
+    centre.living = living
+    with pytest.raises(StepFailed) as failed:
+        drilled(centre)
+    assert failed.value.code == "nothing-to-compare"
+    assert centre.done == ["clear", "instant"]
 
 
 def test_a_backup_that_does_not_come_up_is_given_up_and_removed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.up.locks import left_behind
+from infra.locks import left_behind
 
 HEAD = "error: the stack is currently locked by {} lock(s). Either wait for the other process(es) to end or …"
 LOCK = "\n  file:///state/locks/s01/1.json: created by root@{} (pid {}) at 2026-11-30T05:00:00Z"

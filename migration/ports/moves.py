@@ -1,10 +1,6 @@
-"""The outside world as the engine sees it: Protocols only, no code that acts.
+"""What is moved: one component of one system on both sides, with the verbs of the stages.
 
-Two kinds of port. The five *moves* know one component of one system on both sides and carry the verbs of the stages;
-each effect has its probe (re-read from the world) and its way back (idempotent). The *services* below them are the
-tools that moves are made of.
-
-Rules for every move:
+Each effect has its probe (re-read from the world) and its way back (idempotent). Rules for every move:
 - a verb returns only when its effect was re-read from the side it changed; otherwise it raises `StepFailed`;
 - a verb may be called again after a crash at any moment and must reach the same state;
 - an undo may be called when nothing, half or all was done;
@@ -13,25 +9,13 @@ Rules for every move:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from migration.errors import MigrationError
-from migration.model.words import Facts, Finding, Json, Probe, Progress, Proof, Side
+from migration.model.words import Facts, Finding, Probe, Progress, Proof, Side
 
 OnProgress = Callable[[Progress], None]
-
-
-class Clock(Protocol):
-    """Time and waiting; the only source of both."""
-
-    def now(self) -> float:
-        """Return seconds since the epoch, UTC."""
-
-    def monotonic(self) -> float: ...
-
-    def sleep(self, seconds: float) -> None: ...
 
 
 class DatabaseMove(Protocol):
@@ -212,97 +196,3 @@ class Moves:
     jobs: JobsMove
     web: WebMove
     traffic: TrafficMove
-
-
-@dataclass(frozen=True, slots=True)
-class PlaybookResult:
-    """The structured results of a playbook: per host, what its last `set_stats` said."""
-
-    results: Mapping[str, Mapping[str, Json]]
-    seconds: float
-
-
-class Playbooks(Protocol):
-    """Runs a playbook of `playbooks/` in its own job-host process."""
-
-    def run(
-        self,
-        playbook: str,
-        *,
-        limit: Sequence[str],
-        variables: Mapping[str, Json],
-        secrets: Mapping[str, str] | None = None,
-        timeout_seconds: float = 300.0,
-    ) -> PlaybookResult:
-        """Run `<playbook>.yml` against exactly these hosts.
-
-        Raises `StepFailed` unless every host of `limit` was reached, processed and reported; with the failed task.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class CronJobState:
-    """When a CronJob starts its job."""
-
-    schedule: str
-    time_zone: str
-    suspended: bool
-    starting_deadline_seconds: int | None
-    last_slot: float | None
-    """The last slot that counts as run, seconds since the epoch: the controller starts none up to it."""
-
-
-class Cluster(Protocol):
-    """The target's Kubernetes API, as far as the migration needs it."""
-
-    def read_contract(self, namespace: str) -> Json: ...
-
-    def read_secret(self, namespace: str, name: str) -> Mapping[str, str]: ...
-
-    def write_secret(self, namespace: str, name: str, values: Mapping[str, str]) -> None: ...
-
-    def delete_secret(self, namespace: str, name: str) -> None: ...
-
-    def service_address(self, namespace: str, name: str) -> tuple[str, int]:
-        """Return an address and port at which the job host reaches a service."""
-
-    def deployment_ready(self, namespace: str, name: str) -> tuple[int, int]:
-        """Return (ready, wanted) replicas of the current generation."""
-
-    def cronjob(self, namespace: str, name: str) -> CronJobState: ...
-
-    def set_cronjob_last_slot(self, namespace: str, name: str, moment: float) -> None:
-        """Let every slot up to this moment count as run."""
-
-    def set_cronjob_suspended(self, namespace: str, name: str, suspended: bool) -> None: ...
-
-    def cronjob_active_runs(self, namespace: str, name: str) -> int: ...
-
-
-class Remote(Protocol):
-    """A warm SSH connection to one source host, for the few commands inside the hold; no shell strings from data."""
-
-    def run(self, host: str, argv: Sequence[str], *, input: str | None = None, timeout_seconds: float = 10.0) -> str:
-        """Return stdout; raises `StepFailed` with stderr when the exit status is not 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnitStatus:
-    """A named unit's life: `running`, `done`, `failed`, or `absent`; `result` is its last JSON line."""
-
-    state: str
-    progress: Progress | None
-    result: Mapping[str, Json] | None
-    failure: MigrationError | None = None
-    """Why it failed, in the unit's own four thoughts if it said them."""
-
-
-class Units(Protocol):
-    """Named processes that outlive the orchestrator: movements of hours."""
-
-    def start(self, name: str, argv: Sequence[str], *, secrets: Mapping[str, str], token: int) -> None:
-        """Start, or attach if a unit of this name is alive; a token lower than the highest seen is refused."""
-
-    def status(self, name: str) -> UnitStatus: ...
-
-    def stop(self, name: str) -> None: ...

@@ -1,0 +1,237 @@
+"""Real packets between real pods: who reaches whom in the cluster, tried from inside every pod's own network.
+
+Each end of the declared centre is a pod with that end's labels: the one that runs, or a stand-in beside it. At every
+pod something listens at every port that is asked for, so that what does not connect was held up on its way.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from infra.reachability.centre import Centre
+from infra.reachability.ends import End, Pods
+
+Kubectl = Callable[..., str]
+STAND_IN: Final = "packets"
+_UID: Final = 10001
+_START_SECONDS_MAX: Final = 60.0
+_ANSWER_SECONDS_MAX: Final = 3.0
+_ASK: Final = """
+import asyncio, json, sys
+async def one(address, port, seconds):
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), seconds)
+        writer.close()
+        return True
+    except (OSError, asyncio.TimeoutError):
+        return False
+async def every(asked, seconds):
+    return await asyncio.gather(*(one(*each, seconds) for each in asked))
+given = json.load(sys.stdin)
+print(json.dumps(asyncio.run(every(given["asked"], given["seconds"]))))
+"""
+_LISTEN: Final = """
+import asyncio, errno, sys
+async def serve(ports):
+    for port in ports:
+        try:
+            await asyncio.start_server(lambda _, writer: writer.close(), "0.0.0.0", port)
+        except OSError as refused:
+            if refused.errno != errno.EADDRINUSE:  # the application itself listens there
+                raise
+    print("listening", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+asyncio.run(serve([int(port) for port in sys.argv[1:]]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A pod on the wire: the end it is, its address, and a process inside its network namespace."""
+
+    end: str
+    address: str
+    pid: int
+
+
+Path3 = tuple[str, str, int]
+"""Sender, receiver and the receiver's port."""
+
+
+def proved(centre: Centre, outside: Mapping[str, int], *, more_ports: Sequence[int]) -> dict[Path3, bool]:
+    """Return what the proof says of every two ends that are pods, and of the ends `outside` at their one port."""
+    pods = _pods(centre)
+    ports = sorted({port.number for end in pods for port in end.ports or ()} | set(more_ports))
+    around = [end for end in centre.ends if end.name in outside]
+    asked: list[tuple[End, int]] = [(end, port) for end in pods for port in ports]
+    asked += [(end, outside[end.name]) for end in around]
+    return {
+        (source.name, target.name, port): centre.network.verdict(source, target, port).allowed
+        for source in pods
+        for target, port in asked
+        if source != target
+    }
+
+
+def open_though_closed(otherwise: Mapping[Path3, bool]) -> list[Path3]:
+    """Return the paths on which a packet arrived although the proof says that none does."""
+    return sorted(path for path, seen in otherwise.items() if seen)
+
+
+def closed_though_open(otherwise: Mapping[Path3, bool], centre: Centre) -> list[Path3]:
+    """Return the paths that were held up although the proof says that they are open.
+
+    Of pods that we do not declare it knows no labels, and says open where the real pod may be held up: not these.
+    """
+    unknown = {end.name for end in _pods(centre) if end.labels is None}
+    return sorted(path for path, seen in otherwise.items() if not seen and not unknown & set(path[:2]))
+
+
+def _pods(centre: Centre) -> list[Pods]:
+    return [end for end in centre.ends if isinstance(end, Pods)]
+
+
+@contextmanager
+def stations(
+    centre: Centre, kubectl: Kubectl, image: str, namespaces: Mapping[str, str]
+) -> Iterator[dict[str, Station]]:
+    """Yield a pod for every end that is one, made where none runs; what was made is removed.
+
+    `namespaces` gives the real namespace of an end whose own is only a name.
+    """
+    ends = [replace(end, namespace=namespaces.get(end.name, end.namespace)) for end in _pods(centre)]
+    made: list[tuple[str, str]] = []
+    try:
+        for end in ends:
+            if _running(kubectl, end) is None:
+                name = f"{STAND_IN}-{end.name.replace('/', '-').lower()}"
+                made += [(end.namespace, f"pod/{name}"), (end.namespace, f"serviceaccount/{name}")]
+                for document in _documents(name, end, image):
+                    kubectl("apply", "-f", "-", typed=json.dumps(document))
+        yield {end.name: _station(end, kubectl) for end in ends}
+    finally:
+        for namespace, thing in made:
+            kubectl("-n", namespace, "delete", thing, "--ignore-not-found", "--grace-period=0", check=False)
+
+
+def _station(end: Pods, kubectl: Kubectl) -> Station:
+    """Wait until a pod of this end runs."""
+    until = time.monotonic() + _START_SECONDS_MAX
+    while True:
+        pod = _running(kubectl, end)
+        if pod is not None and (pid := _process(pod["metadata"]["uid"])) is not None:
+            return Station(end.name, pod["status"]["podIP"], pid)
+        assert time.monotonic() < until, f"no pod of {end.name} runs in {end.namespace}"
+        time.sleep(0.5)
+
+
+def _running(kubectl: Kubectl, end: Pods) -> Any:
+    chosen = ["-l", ",".join(f"{key}={value}" for key, value in end.labels.items())] if end.labels else []
+    listed = json.loads(kubectl("-n", end.namespace, "get", "pods", *chosen, "-o", "json"))["items"]
+    for pod in listed:
+        if pod["status"].get("phase") == "Running" and not pod["spec"].get("hostNetwork"):
+            return pod
+    return None
+
+
+def _documents(name: str, end: Pods, image: str) -> list[dict[str, Any]]:
+    metadata = {"name": name, "namespace": end.namespace}
+    confined = {
+        "runAsNonRoot": True,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    container = {
+        "name": "main",
+        "image": image,
+        "command": ["/bin/sh", "-c", "sleep 3600"],
+        "securityContext": confined,
+        "resources": {side: {"cpu": "10m", "memory": "16Mi"} for side in ("requests", "limits")},
+    }
+    spec = {
+        "containers": [container],
+        "serviceAccountName": name,
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": _UID, "runAsNonRoot": True},
+    }
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, "labels": dict(end.labels or {})}, "spec": spec},
+    ]
+
+
+def _process(uid: str) -> int | None:
+    """Return any process of a pod, known by its control group."""
+    marks = (f"pod{uid}", f"pod{uid.replace('-', '_')}")
+    for group in Path("/proc").glob("[0-9]*/cgroup"):
+        try:
+            text = group.read_text()
+        except OSError:
+            continue  # it ended meanwhile
+        if any(mark in text for mark in marks):
+            return int(group.parent.name)
+    return None
+
+
+def _inside(station: Station) -> list[str]:
+    return ["nsenter", f"--net=/proc/{station.pid}/ns/net", sys.executable, "-c"]
+
+
+@contextmanager
+def listening(targets: Iterable[Station], ports: Sequence[int]) -> Iterator[None]:
+    """Let something listen at each of these ports of each pod, beside what listens there already."""
+    with ExitStack() as stack:
+        begun = []
+        for target in targets:
+            argv = [*_inside(target), _LISTEN, *map(str, ports)]
+            process = stack.enter_context(
+                subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            assert process.stdin is not None
+            stack.callback(process.stdin.close)
+            begun.append((target, process))
+        for target, process in begun:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "listening\n", f"nothing listens at {target.end}"
+        yield
+
+
+def sent(sources: Mapping[str, Station], targets: Mapping[str, str], paths: Iterable[Path3]) -> dict[Path3, bool]:
+    """Open one connection for every path and say which were accepted; `targets` gives each receiver's address."""
+    by_source: dict[str, list[Path3]] = {}
+    for path in paths:
+        by_source.setdefault(path[0], []).append(path)
+    found: dict[Path3, bool] = {}
+    for name, listed in by_source.items():
+        asked = [(targets[target], port) for _, target, port in listed]
+        finished = subprocess.run(
+            [*_inside(sources[name]), _ASK],
+            input=json.dumps({"asked": asked, "seconds": _ANSWER_SECONDS_MAX}),
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER_SECONDS_MAX + 60,
+            check=True,
+        )
+        found.update(zip(listed, json.loads(finished.stdout), strict=True))
+    return found
+
+
+def settled(
+    expected: Mapping[Path3, bool], send: Callable[[Iterable[Path3]], Mapping[Path3, bool]], *, seconds_max: float
+) -> dict[Path3, bool]:
+    """Return the paths that are otherwise than expected, after the enforcer had time to see new pods."""
+    until = time.monotonic() + seconds_max
+    left = {path: seen for path, seen in send(expected).items() if seen != expected[path]}
+    while left and time.monotonic() < until:
+        left = {path: seen for path, seen in send(left).items() if seen != expected[path]}
+    return left
