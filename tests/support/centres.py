@@ -35,9 +35,10 @@ class Centre:
 
     @functools.cached_property
     def documents(self) -> list[Document]:
-        """Every object that a rule may speak of, and a bare pod of each deployment."""
+        """Every object that a rule may speak of, and a bare pod of each deployment; those of systems come first."""
         found = [dict(item.document) for items in self.stacks.values() for item in items]
         known = [each for each in found if resource_of(each)]
+        known.sort(key=lambda each: each["metadata"].get("namespace") not in self.facts.namespaces)
         return known + [pod_of(each) for each in known if each["kind"] == "Deployment"]
 
 
