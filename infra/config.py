@@ -17,12 +17,22 @@ from catalogue.system import System, mebibytes
 from infra import sizes
 from infra.errors import InfraError
 
-Layer = Literal["platform", "data", "system"]
+Layer = Literal["platform", "data", "security", "system"]
+_OWN_LAYER: Final = ("platform", "data", "security")
 Serves = Literal["source", "target"]
 CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
 _LAB_REGISTRY: Final = "dcshift.local"
 _LAB_API_SERVER: Final = "192.0.2.10:6443"
 _EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFolders:
+    """Where a node keeps what the log agents read, and where they note how far they have read."""
+
+    audit: str = "/var/log/kubernetes/audit"
+    pods: str = "/var/log/pods"
+    agent: str = "/var/lib/dcshift-log-agent"
 
 
 class ConfigError(Exception):
@@ -43,6 +53,8 @@ class Settings:
     database_instances: int | None
     postgres_tag: str | None
     data_may_be_destroyed: bool
+    rsyslog_tag: str
+    node_folders: NodeFolders
     system_id: str | None = None
     release: str | None = None
     image: str | None = None
@@ -101,14 +113,14 @@ def read(stack: str, folder: Path | None = None) -> Settings:
 
 def _read(stack: str, folder: Path) -> Settings:
     config, catalogue = pulumi.Config("dcshift"), load(folder)
-    layer = _layer(config.get("layer") or (stack if stack in ("platform", "data") else "system"))
+    layer = _layer(config.get("layer") or (stack if stack in _OWN_LAYER else "system"))
     system_id = None
     if layer == "system":
         system_id = config.get("system") or stack
         known = [system.id for system in catalogue.systems]
         if system_id not in known:
             raise ConfigError(
-                f"stack {stack} is neither platform nor data, and the catalogue has no system {system_id!r}; "
+                f"stack {stack} is none of {', '.join(_OWN_LAYER)}, and the catalogue has no system {system_id!r}; "
                 f"it has {', '.join(known)}. Set dcshift:system, or choose another stack"
             )
     release = config.get("release")
@@ -125,6 +137,8 @@ def _read(stack: str, folder: Path) -> Settings:
         database_instances=config.get_int("databaseInstances"),
         postgres_tag=config.get("postgresTag"),
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
+        rsyslog_tag=config.get("rsyslogTag") or "8",
+        node_folders=_node_folders(config),
         system_id=system_id,
         release=release,
         image=_digest(config.get("image"), deployed),
@@ -134,6 +148,18 @@ def _read(stack: str, folder: Path) -> Settings:
     _check_addresses(settings)
     _check_capacity(settings)
     return settings
+
+
+def _node_folders(config: pulumi.Config) -> NodeFolders:
+    given = {
+        name: config.get(key) for name, key in (("audit", "auditLog"), ("pods", "podLogs"), ("agent", "agentState"))
+    }
+    for name, path in given.items():
+        if path is not None and not re.fullmatch(r"(/[A-Za-z0-9._-]+){2,}", path):
+            raise ConfigError(
+                f"the folder of {name} on a node is {path!r}; it must be an absolute path, two deep or more"
+            )
+    return NodeFolders(**{name: path for name, path in given.items() if path is not None})
 
 
 def _of_own_centre(config: pulumi.Config, catalogue: Catalogue) -> tuple[str, str]:
@@ -167,10 +193,10 @@ def _check_addresses(settings: Settings) -> None:
 
 def _layer(given: str) -> Layer:
     match given:
-        case "platform" | "data" | "system":
+        case "platform" | "data" | "security" | "system":
             return given
         case _:
-            raise ConfigError(f"dcshift:layer is {given!r}; allowed are platform, data and system")
+            raise ConfigError(f"dcshift:layer is {given!r}; allowed are platform, data, security and system")
 
 
 def _serves(given: str) -> Serves:

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from catalogue.province import LogEndpoint
+from infra.naming import LOG_AGENT, LOG_RELAY
 
-RELAY_NAME: Final = "dcshift-log-relay"
-AGENT_NAME: Final = "dcshift-log-agent"
 AUDIT: Final = "kube-audit"
 """The program that an event of the audit log is said to come from."""
 CONTAINER: Final = "container"
@@ -127,7 +126,7 @@ ruleset(name="in" queue.type="Direct") {{
 {f'  if $programname == "{AUDIT}" then call national' if national else ""}
 }}
 input(type="imrelp" port="{port}" ruleset="in" maxDataSize="{_LINE_BYTES_MAX}" {_relp_tls(folders.tls)}
-  tls.permittedPeer=["{AGENT_NAME}"])
+  tls.permittedPeer=["{LOG_AGENT}"])
 """
 
 
@@ -195,7 +194,7 @@ input(type="imfile" file="{folders.work}/again-{output}" tag="again" ruleset="ag
 def _to_relay(relay: str, port: int, template: str, folders: Folders) -> str:
     return (
         f'action(type="omrelp" target="{relay}" port="{port}" template="{template}" {_relp_tls(folders.tls)} '
-        f'tls.permittedPeer=["{RELAY_NAME}"] '
+        f'tls.permittedPeer=["{LOG_RELAY}"] '
         'action.resumeRetryCount="-1" action.resumeInterval="1" action.resumeIntervalMax="15")'
     )
 

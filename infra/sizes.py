@@ -59,6 +59,9 @@ JOB: Final = _size(demand.JOB, cpu_limit=1000, memory_limit=512)
 SCHEMA: Final = _size(demand.SCHEMA, cpu_limit=2000, memory_limit=1024)
 DATABASE: Final = _size(demand.DATABASE, cpu_limit=2000, memory_limit=1536)
 
+LOG_AGENT: Final = Size(20, 500, 64, 128)
+LOG_RELAY: Final = Size(50, 1000, 96, 384)
+
 
 def web_replicas_max(replicas: int) -> int:
     """Return the upper bound of automatic scaling."""

@@ -5,7 +5,7 @@ It installs nothing on this machine: the loader and the libraries are the folder
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -39,27 +39,36 @@ def argv(configuration: Path, *flags: str) -> tuple[str, ...]:
     return (*words, "-n", "-iNONE", "-M", str(modules), "-f", str(configuration), *flags)
 
 
-def sink(port: int, protocol: str, address: str, folder: Path, peers: Sequence[str], lines: Path) -> str:
-    """Return the configuration of a monitoring centre: it takes lines from these peers only and writes them to a file.
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A monitoring centre: it takes lines over TLS from one named client and writes them to a file."""
 
-    `folder` holds its ca.crt, tls.crt and tls.key.
-    """
-    named = ", ".join(f'"{peer}"' for peer in peers)
-    if protocol == "relp":
-        taking = f"""module(load="imrelp")
-input(type="imrelp" address="{address}" port="{port}" ruleset="in" maxDataSize="128k" tls="on" tls.authMode="name"
-  tls.caCert="{folder}/ca.crt" tls.myCert="{folder}/tls.crt" tls.myPrivKey="{folder}/tls.key"
-  tls.permittedPeer=[{named}])"""
-    else:
-        taking = f"""module(load="imtcp")
-input(type="imtcp" address="{address}" port="{port}" ruleset="in" streamDriver.name="ossl" streamDriver.mode="1"
-  streamDriver.authMode="x509/name" permittedPeer=[{named}] streamDriver.caFile="{folder}/ca.crt"
-  streamDriver.certFile="{folder}/tls.crt" streamDriver.keyFile="{folder}/tls.key")"""
-    return f"""global(workDirectory="{lines.parent}" maxMessageSize="128k" defaultNetstreamDriver="ossl")
+    address: str
+    port: int
+    protocol: str
+    folder: Path
+    """Its ca.crt, tls.crt and tls.key."""
+    client: str
+    lines: Path
+
+    @property
+    def configuration(self) -> str:
+        files = self.folder
+        if self.protocol == "relp":
+            taking = f"""module(load="imrelp")
+input(type="imrelp" address="{self.address}" port="{self.port}" ruleset="in" maxDataSize="128k" tls="on"
+  tls.authMode="name" tls.permittedPeer=["{self.client}"]
+  tls.caCert="{files}/ca.crt" tls.myCert="{files}/tls.crt" tls.myPrivKey="{files}/tls.key")"""
+        else:
+            taking = f"""module(load="imtcp")
+input(type="imtcp" address="{self.address}" port="{self.port}" ruleset="in" streamDriver.name="ossl"
+  streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer=["{self.client}"]
+  streamDriver.caFile="{files}/ca.crt" streamDriver.certFile="{files}/tls.crt" streamDriver.keyFile="{files}/tls.key")"""
+        return f"""global(workDirectory="{self.lines.parent}" maxMessageSize="128k" defaultNetstreamDriver="ossl")
 template(name="line" type="string" string="%TIMEREPORTED:::date-rfc3339% %HOSTNAME% %APP-NAME% %msg%\\n")
 # Direct and without a buffer: a line that was taken is in the file.
 ruleset(name="in" queue.type="Direct") {{
-  action(type="omfile" file="{lines}" template="line" asyncWriting="off" flushOnTXEnd="on" ioBufferSize="128k")
+  action(type="omfile" file="{self.lines}" template="line" asyncWriting="off" flushOnTXEnd="on")
 }}
 {taking}
 """

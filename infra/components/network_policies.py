@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from catalogue.province import SecurityLog
 from catalogue.system import System
 from infra import labels, naming
 from infra.config import Settings
@@ -14,6 +15,7 @@ _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 _PEERS: Final = ("web", "job", "schema")
 _POSTGRES: Final = 5432
 _INSTANCE_MANAGER: Final = 8000
+LOG_RELAY_PORT: Final = 2514
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,33 @@ def drills(settings: Settings) -> dict[str, Document]:
         "allow-api-server": _egress({}, [_address(api_host)], [_tcp(int(api_port))]),
         "allow-object-store": _egress({}, [_address(host)], [_tcp(port)]),
         **moving,
+    }
+
+
+def security_log(settings: Settings, log: SecurityLog) -> dict[str, dict[str, Document]]:
+    """Return the policies of both namespaces of the security log: agents to the relay, the relay to declared ends."""
+    agents = {"app.kubernetes.io/name": naming.LOG_AGENT}
+    relay = {"app.kubernetes.io/name": naming.LOG_RELAY}
+    ends = {"soc": log.soc, **({"national": log.national} if log.national else {})}
+    return {
+        naming.LOG_AGENTS: {
+            "deny-all": _DENY_ALL,
+            "allow-dns": _DNS,
+            "allow-relay": _egress(
+                {"matchLabels": agents}, [_namespace(naming.SECURITY_LOG, relay)], [_tcp(LOG_RELAY_PORT)]
+            ),
+        },
+        # No DNS: the ends are addresses, and a name that is asked for is a way out.
+        naming.SECURITY_LOG: {
+            "deny-all": _DENY_ALL,
+            "allow-agents": _ingress(
+                {"matchLabels": relay}, [_namespace(naming.LOG_AGENTS, agents)], [_tcp(LOG_RELAY_PORT)]
+            ),
+            **{
+                f"allow-{name}": _egress({"matchLabels": relay}, [_address(end.address)], [_tcp(end.port)])
+                for name, end in ends.items()
+            },
+        },
     }
 
 

@@ -9,6 +9,7 @@ from infra.components.drill_room import DrillRoom, DrillRoomArgs
 from infra.components.edge import Edge, EdgeArgs
 from infra.components.identities import Identities, IdentitiesArgs
 from infra.components.information_system import InformationSystem, InformationSystemArgs
+from infra.components.security_ground import SecurityGround, SecurityGroundArgs
 from infra.config import Settings
 from infra.stacks.cluster import provider
 
@@ -20,6 +21,8 @@ def build(settings: Settings) -> None:
     AdmissionGuard("rules", AdmissionGuardArgs(settings), opts)
     Identities("identities", IdentitiesArgs(settings.catalogue.systems), opts)
     DrillRoom("drills", DrillRoomArgs(settings), opts)
+    if province.security_log:
+        SecurityGround("security", SecurityGroundArgs(settings, province.security_log), opts)
     namespaces = {}
     for system in settings.catalogue.systems:
         ground = InformationSystem(system.id, InformationSystemArgs(settings, system), opts)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalogue.province import LogEndpoint
+from infra import naming
 from infra import rsyslog as texts
 from lab import rsyslog
 from lab.ca import Authority, write_private
@@ -21,7 +22,7 @@ OUTPUTS = {"agent": ["relay"], "relay": ["soc", "national"]}
 SOC, NATION, CLIENT = "soc.example", "nation.example", "dcshift"
 
 
-_WHOLE = re.compile(r'"auditID": "(\d+)".*"code": \d+\}\}$')
+_WHOLE = re.compile(r'"auditID": "(\d+)".*\}$')
 
 
 def free_port() -> int:
@@ -45,7 +46,7 @@ class Pipeline:
 
     folder: Path
     protocol: str = "relp"
-    queue: texts.Queue = texts.Queue(lines=1_000_000, mebibytes=64)
+    queue: texts.Queue = field(default_factory=lambda: texts.Queue(lines=1_000_000, mebibytes=64))
     ports: dict[str, int] = field(default_factory=dict)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -53,8 +54,8 @@ class Pipeline:
         self.ports = {name: free_port() for name in ("relay", "soc", "nation")}
         centre, outside = Authority(self.folder / "ca-centre", "centre"), Authority(self.folder / "ca-out", "outside")
         for name, authority, common in (
-            ("agent", centre, texts.AGENT_NAME),
-            ("relay", centre, texts.RELAY_NAME),
+            ("agent", centre, naming.LOG_AGENT),
+            ("relay", centre, naming.LOG_RELAY),
             ("soc", outside, SOC),
             ("nation", outside, NATION),
             ("client", outside, CLIENT),
@@ -63,10 +64,8 @@ class Pipeline:
             self.certificate(name, authority, common)
         for name in ("soc", "nation"):
             protocol = self.protocol if name == "soc" else "syslog"
-            text = rsyslog.sink(
-                self.ports[name], protocol, "127.0.0.1", self.folder / name, [CLIENT], self.folder / f"{name}.log"
-            )
-            self.write(name, text)
+            file, own = self.folder / f"{name}.log", self.folder / name
+            self.write(name, rsyslog.Sink("127.0.0.1", self.ports[name], protocol, own, CLIENT, file).configuration)
         self.write("relay", self.relay_text())
         for folder in ("logs", "pods/httt-portal-app_portal-web-1_uid/web", "pods/kube-system_dns_uid/dns"):
             (self.folder / folder).mkdir(parents=True)
@@ -155,7 +154,8 @@ class Pipeline:
         return file.read_text(errors="replace").splitlines() if file.exists() else []
 
     def numbers(self, name: str = "soc") -> list[int]:
-        """Return the numbers of the events that arrived whole, in order; the last may still be on its way to the file."""
+        """Return the numbers of the events that arrived whole, in order."""
+        # The last line may still be on its way to the file.
         return [int(found[1]) for line in self.received(name) if (found := _WHOLE.search(line))]
 
 
