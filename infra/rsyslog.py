@@ -3,10 +3,10 @@
     audit log, containers' logs → agent (a node) ─RELP, TLS→ relay (disk queues) ─TLS→ monitoring centre
                                                                                  └TLS→ the nation, six fields only
 
-The agent has no queue: it reads no further than the relay takes. The relay acknowledges a line after its queues have it on
-disk. To rsyslog a line is done once it was written to a connection, whether or not the other end lives to confirm it; so each
-program writes down the last lines that it handed on, and hands them on again when it starts: at least once, never less.
-Why so, with what was measured: decision 0018.
+The agent has no queue: it reads no further than the relay takes. The relay acknowledges a line after its queues have it
+on disk. To rsyslog a line is done once it was written to a connection, whether or not the other end lives to confirm
+it; so each program writes down the last lines that it handed on, and hands them on again when it starts: at least once,
+never less. Why so, with what was measured: decision 0018.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _SIX_FIELDS: Final = (
     "%$.kind:::jsonf:kind%, %$.system:::jsonf:system%, %$.severity:::jsonf:severity%}"
 )
 VERBS: Final = (
-    "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "bind", "escalate",
+    "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate",
+    "bind", "escalate",
 )  # fmt: skip
 
 
@@ -50,7 +51,8 @@ class Folders:
     tables: str = "/etc/dcshift/config"
     work: str = "/var/spool/dcshift"
     """Survives the program: read positions, or queues."""
-    statistics: str = "/run/dcshift/statistics"
+    run: str = "/run/dcshift"
+    """What a probe reads: `statistics`, fresh while the program's loop turns, and `stuck`, once an output gave up."""
     audit: str = "/logs/audit"
     pods: str = "/logs/pods"
 
@@ -135,7 +137,8 @@ def starting(outputs: Iterable[str], folders: Folders = Folders()) -> str:
 
     `outputs` are `relay` for an agent, `soc` and `national` for the relay.
     """
-    return f"""cd {folders.work} || exit 1
+    return f"""rm -f {folders.run}/stuck
+cd {folders.work} || exit 1
 for out in {" ".join(outputs)}; do
   # The last line may have been cut off by a kill: the echo ends it.
   {{ cat "recent-$out.1" "recent-$out" 2>/dev/null; echo; }} | tail -n {_AGAIN_LINES} | grep . > "again-$out.new"
@@ -145,6 +148,11 @@ for out in {" ".join(outputs)}; do
 done
 exec "$@"
 """
+
+
+def health(folders: Folders = Folders()) -> str:
+    """Return the shell command that says whether a program works: it wrote its figures, and no output gave up."""
+    return f'test -n "$(find {folders.run}/statistics -mmin -1)" && test ! -e {folders.run}/stuck'
 
 
 def tables(kinds: Iterable[str], namespaces: Mapping[str, str]) -> dict[str, str]:
@@ -162,11 +170,14 @@ def _table(values: Mapping[str, str], otherwise: str) -> str:
 
 
 def _head(folders: Folders, host: str) -> str:
-    file = folders.statistics
+    file, stuck = f"{folders.run}/statistics", f"{folders.run}/stuck"
     return f"""global(workDirectory="{folders.work}" maxMessageSize="{_LINE_BYTES_MAX}" localHostname={host}
-  defaultNetstreamDriver="ossl")
+  defaultNetstreamDriver="ossl" processInternalMessages="on")
 template(name="as-it-was" type="string" string="%msg%")
-# What a probe reads: the file is fresh only while the program's own loop turns. It begins anew before it fills its place.
+# An output over RELP that met a certificate with another name waits for ever, with all that comes after it. The probe
+# lets the program start anew then.
+if $msg contains "DISABLING action" then {{ action(type="omfile" file="{stuck}") }}
+# The file begins anew before it fills its place.
 module(load="impstats" interval="10" format="json" resetCounters="off" ruleset="statistics")
 ruleset(name="statistics" queue.type="Direct") {{
   action(type="omfile" file="{file}" rotation.sizeLimit="1m" rotation.sizeLimitCommand="/usr/bin/rm -f {file}")
@@ -185,7 +196,8 @@ def _remembered(output: str, template: str, folders: Folders) -> str:
 
 def _again(output: str, action: str, folders: Folders) -> str:
     # In memory: what waits here is on disk as well, and comes again after the next start.
-    return f"""ruleset(name="again-{output}" queue.type="LinkedList" queue.size="{2 * _AGAIN_LINES}" queue.timeoutEnqueue="{_FULL_WAITS_MS}") {{
+    return f"""ruleset(name="again-{output}" queue.type="LinkedList" queue.size="{2 * _AGAIN_LINES}"
+  queue.timeoutEnqueue="{_FULL_WAITS_MS}") {{
   {action}
 }}
 input(type="imfile" file="{folders.work}/again-{output}" tag="again" ruleset="again-{output}")"""
@@ -201,7 +213,10 @@ def _to_relay(relay: str, port: int, template: str, folders: Folders) -> str:
 
 def _reading(tag: str) -> str:
     # One line at a time: a place noted before its line was handed on would be a line lost with the program.
-    return f'tag="{tag}" facility="local6" severity="notice" ruleset="out" addMetadata="on" maxSubmitAtOnce="1" persistStateInterval="1"'
+    return (
+        f'tag="{tag}" facility="local6" severity="notice" ruleset="out" addMetadata="on" '
+        'maxSubmitAtOnce="1" persistStateInterval="1"'
+    )
 
 
 def _lined(name: str, text: str) -> str:

@@ -63,7 +63,8 @@ input(type="imrelp" address="{self.address}" port="{self.port}" ruleset="in" max
             taking = f"""module(load="imtcp")
 input(type="imtcp" address="{self.address}" port="{self.port}" ruleset="in" streamDriver.name="ossl"
   streamDriver.mode="1" streamDriver.authMode="x509/name" permittedPeer=["{self.client}"]
-  streamDriver.caFile="{files}/ca.crt" streamDriver.certFile="{files}/tls.crt" streamDriver.keyFile="{files}/tls.key")"""
+  streamDriver.caFile="{files}/ca.crt" streamDriver.certFile="{files}/tls.crt"
+  streamDriver.keyFile="{files}/tls.key")"""
         return f"""global(workDirectory="{self.lines.parent}" maxMessageSize="128k" defaultNetstreamDriver="ossl")
 template(name="line" type="string" string="%TIMEREPORTED:::date-rfc3339% %HOSTNAME% %APP-NAME% %msg%\\n")
 # Direct and without a buffer: a line that was taken is in the file.

@@ -1,4 +1,4 @@
-"""On every node a program that reads the API server's audit log and the systems' containers' logs, and sends them on."""
+"""On every node a program that reads the API server's audit log and the systems' containers' logs and sends them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class LogAgentArgs:
 class LogAgent(pulumi.ComponentResource):
     """The agents of the security log, one on each node.
 
-    Two rules of ours are broken here and nowhere else, so this is no namespace of a system. It mounts folders of its node:
-    what it reads lies there and nowhere else. It runs as user 0: the audit log and containers' logs can be read by root
+    Two rules are broken here and nowhere else, so this is no namespace of a system. `no-host-volumes`: what it reads
+    lies in folders of its node and nowhere else. `run-as-non-root`: audit log and containers' logs can be read by root
     alone. It has no capability, no token, a read-only root, and writes one folder, its notes.
     """
 

@@ -70,7 +70,7 @@ def container(program: str, image: str, outputs: list[str], size: Size, mounts: 
         "volumeMounts": [
             {"name": "config", "mountPath": folders.tables, "readOnly": True},
             {"name": "tls", "mountPath": folders.tls, "readOnly": True},
-            {"name": "statistics", "mountPath": folders.statistics.rpartition("/")[0]},
+            {"name": "run", "mountPath": folders.run},
             *mounts,
         ],
     }
@@ -81,7 +81,7 @@ def volumes(program: str) -> list[Document]:
     return [
         {"name": "config", "configMap": {"name": program}},
         secret("tls", naming.LOG_TLS),
-        {"name": "statistics", "emptyDir": {"sizeLimit": "16Mi"}},
+        {"name": "run", "emptyDir": {"sizeLimit": "16Mi"}},
     ]
 
 
@@ -91,5 +91,4 @@ def secret(volume: str, name: str) -> Document:
 
 def _probe(folders: rsyslog.Folders) -> Document:
     # The program writes its figures every ten seconds; one that hangs does not. A connection would be noise in its log.
-    fresh = f'test -n "$(find {folders.statistics} -mmin -1)"'
-    return {"exec": {"command": ["/bin/sh", "-c", fresh]}, "timeoutSeconds": 5}
+    return {"exec": {"command": ["/bin/sh", "-c", rsyslog.health(folders)]}, "timeoutSeconds": 5}

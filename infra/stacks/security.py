@@ -21,7 +21,7 @@ def build(settings: Settings) -> None:
             what="the security log is not set up",
             why="province.yaml declares no security_log, so nobody would receive what is gathered",
             state="nothing was changed",
-            next="write security_log.soc with name, address and port into province.yaml, then pulumi up --stack platform",
+            next="write security_log.soc with name, address, port into province.yaml, then pulumi up --stack platform",
         )
     if log.national is None:
         pulumi.log.warn("province.yaml declares no security_log.national: nothing is sent to the nation's monitoring")

@@ -81,7 +81,9 @@ class Pipeline:
 
     def folders(self, name: str) -> texts.Folders:
         work = self.folder / f"{name}-work"
+        run = self.folder / f"{name}-run"
         work.mkdir(exist_ok=True)
+        run.mkdir(exist_ok=True)
         given, client = self.folder / "tables", str(self.folder / "client")
         given.mkdir(exist_ok=True)
         made = texts.tables(["secrets", "rolebindings"], {"httt-portal-app": "portal"})
@@ -93,7 +95,7 @@ class Pipeline:
             national=client,
             tables=str(given),
             work=str(work),
-            statistics=str(self.folder / f"{name}.statistics"),
+            run=str(run),
             audit=str(self.folder / "logs"),
             pods=str(self.folder / "pods"),
         )
@@ -129,6 +131,9 @@ class Pipeline:
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "NODE_NAME": "node1"}
+
+    def healthy(self, name: str) -> bool:
+        return subprocess.run(["/bin/sh", "-c", texts.health(self.folders(name))], check=False).returncode == 0
 
     def kill(self, name: str) -> None:
         """End it as a power cut would."""
