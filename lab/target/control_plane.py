@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -70,17 +71,17 @@ def api_server() -> Daemon:
         f"--service-account-issuer=https://kubernetes.default.svc.{CLUSTER_DOMAIN}",
         f"--service-account-key-file={PKI / 'service-account.pub'}",
         f"--service-account-signing-key-file={PKI / 'service-account.key'}",
-        *audit_log(),
+        *audit_log(AUDIT),
         "--profiling=false",
     )
     return Daemon("kube-apiserver", argv)
 
 
-def audit_log() -> tuple[str, ...]:
+def audit_log(folder: Path) -> tuple[str, ...]:
     """Return what makes the API server write its audit log: 250 MiB at most, no line longer than the agents take."""
     return (
         f"--audit-policy-file={CHECKOUT / 'infra' / 'audit-policy.yaml'}",
-        f"--audit-log-path={AUDIT / 'audit.log'}",
+        f"--audit-log-path={folder / 'audit.log'}",
         "--audit-log-maxsize=50",  # MiB
         "--audit-log-maxbackup=4",
         "--audit-log-maxage=7",  # days
