@@ -40,7 +40,7 @@ class LogAgent(pulumi.ComponentResource):
         files = log_programs.files(rsyslog.agent(relay, LOG_RELAY_PORT))
         content, before = log_programs.declare(naming.LOG_AGENT, naming.LOG_AGENTS, files, self)
         labels, here = log_programs.labels_of(naming.LOG_AGENT), rsyslog.Folders()
-        mounts = [
+        mounts: list[dict[str, Any]] = [
             {"name": "audit", "mountPath": here.audit, "readOnly": True},
             {"name": "pods", "mountPath": here.pods, "readOnly": True},
             {"name": "work", "mountPath": here.work},
