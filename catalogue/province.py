@@ -31,6 +31,11 @@ def _address(address: str) -> str:
     return address
 
 
+def _address4(address: str) -> str:
+    ipaddress.IPv4Address(address)
+    return address
+
+
 def _time_zone(name: str) -> str:
     if name not in zoneinfo.available_timezones():
         raise ValueError("this is not a known time zone")
@@ -91,6 +96,30 @@ class NationalEndpoint(Strict):
     port: Annotated[int, Field(ge=1, le=65535)] = 443
 
 
+class LogEndpoint(Strict):
+    """One place outside the centre that its security log is sent to, over TLS with certificates on both ends."""
+
+    name: Domain
+    """What its certificate says."""
+    address: Annotated[str, AfterValidator(_address4)]
+    """Network policies know addresses only."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 6514
+    protocol: Literal["syslog", "relp"] = "syslog"
+    """`syslog` is RFC 5425, which everybody speaks; `relp` confirms each line, so that none is lost on the way."""
+
+
+class SecurityLog(Strict):
+    """Where the centre's security log goes, and how much of it is kept while nobody takes it."""
+
+    soc: LogEndpoint
+    """The monitoring centre: the whole log."""
+    national: LogEndpoint | None = None
+    """The nation's monitoring system: six fields of each event of the audit log, never who or what."""
+    events_per_second: Annotated[int, Field(ge=1, le=5000)] = 20
+    """Lines a second, of the mean of three busy days; the queue on disk is sized by it."""
+    buffer_hours: Annotated[int, Field(ge=72, le=720)] = 72
+
+
 class Holiday(Strict):
     """One day on which nobody cuts over, in the province's own time."""
 
@@ -109,7 +138,7 @@ class Blackout(Strict):
 class Province(Strict):
     """One public body that moves."""
 
-    later = frozenset({"job_hosts", "norms", "national_endpoints", "holidays", "blackouts"})
+    later = frozenset({"job_hosts", "norms", "national_endpoints", "holidays", "blackouts", "security_log"})
 
     api_version: Literal["dcshift/v1"] = Field(alias="apiVersion")
     id: Id
@@ -126,6 +155,8 @@ class Province(Strict):
     capacity: Capacity
     windows: list[Window] = Field(default_factory=list)
     national_endpoints: list[NationalEndpoint] = Field(default_factory=list)
+    security_log: SecurityLog | None = None
+    """Without it the centre sends no log, and the stack `security` refuses."""
     holidays: list[Holiday] = Field(default_factory=list)
     blackouts: list[Blackout] = Field(default_factory=list)
 

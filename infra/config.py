@@ -16,12 +16,22 @@ from catalogue.system import System, mebibytes
 from infra import sizes, values
 from infra.errors import ConfigError, InfraError
 
-Layer = Literal["platform", "data", "system"]
+Layer = Literal["platform", "data", "security", "system"]
+_OWN_LAYER: Final = ("platform", "data", "security")
 Serves = Literal["source", "target"]
 CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
 _LAB_REGISTRY: Final = "dcshift.local"
 _LAB_API_SERVER: Final = "192.0.2.10:6443"
 _EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFolders:
+    """Where a node keeps what the log agents read, and where they note how far they have read."""
+
+    audit: str = "/var/log/kubernetes/audit"
+    pods: str = "/var/log/pods"
+    agent: str = "/var/lib/dcshift-log-agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class Settings:
     alertmanager_image: str = "0"
     alert_webhook: str | None = None
     runbooks: str = "docs/runbooks"
+    rsyslog_tag: str = "8"
+    node_folders: NodeFolders = NodeFolders()
     system_id: str | None = None
     release: str | None = None
     image: str | None = None
@@ -104,14 +116,14 @@ def read(stack: str, folder: Path | None = None) -> Settings:
 
 def _read(stack: str, folder: Path) -> Settings:
     config, catalogue = pulumi.Config("dcshift"), load(folder)
-    layer = _layer(config.get("layer") or (stack if stack in ("platform", "data") else "system"))
+    layer = _layer(config.get("layer") or (stack if stack in _OWN_LAYER else "system"))
     system_id = None
     if layer == "system":
         system_id = config.get("system") or stack
         known = [system.id for system in catalogue.systems]
         if system_id not in known:
             raise ConfigError(
-                f"stack {stack} is neither platform nor data, and the catalogue has no system {system_id!r}; "
+                f"stack {stack} is none of {', '.join(_OWN_LAYER)}, and the catalogue has no system {system_id!r}; "
                 f"it has {', '.join(known)}. Set dcshift:system, or choose another stack"
             )
     release = config.get("release")
@@ -132,6 +144,8 @@ def _read(stack: str, folder: Path) -> Settings:
         alertmanager_image=values.reference("alertmanagerImage", config.get("alertmanagerImage") or "0"),
         alert_webhook=values.webhook(config.get("alertWebhook")),
         runbooks=config.get("runbooks") or "docs/runbooks",
+        rsyslog_tag=config.get("rsyslogTag") or "8",
+        node_folders=_node_folders(config),
         system_id=system_id,
         release=release,
         image=_digest(config.get("image"), deployed),
@@ -141,6 +155,18 @@ def _read(stack: str, folder: Path) -> Settings:
     _check_addresses(settings)
     _check_capacity(settings)
     return settings
+
+
+def _node_folders(config: pulumi.Config) -> NodeFolders:
+    given = {
+        name: config.get(key) for name, key in (("audit", "auditLog"), ("pods", "podLogs"), ("agent", "agentState"))
+    }
+    for name, path in given.items():
+        if path is not None and not re.fullmatch(r"(/[A-Za-z0-9._-]+){2,}", path):
+            raise ConfigError(
+                f"the folder of {name} on a node is {path!r}; it must be an absolute path, two deep or more"
+            )
+    return NodeFolders(**{name: path for name, path in given.items() if path is not None})
 
 
 def _of_own_centre(config: pulumi.Config, catalogue: Catalogue) -> tuple[str, str]:
@@ -172,10 +198,10 @@ def _check_addresses(settings: Settings) -> None:
 
 def _layer(given: str) -> Layer:
     match given:
-        case "platform" | "data" | "system":
+        case "platform" | "data" | "security" | "system":
             return given
         case _:
-            raise ConfigError(f"dcshift:layer is {given!r}; allowed are platform, data and system")
+            raise ConfigError(f"dcshift:layer is {given!r}; allowed are platform, data, security and system")
 
 
 def _serves(given: str) -> Serves:

@@ -45,18 +45,22 @@ class Secrets:
     def require_namespaces(self, system: System) -> None:
         """Raise `InfraError` unless the platform stack made the system's namespaces."""
         for namespace in (naming.app_namespace(system.id), naming.data_namespace(system.id), naming.DRILLS):
-            try:
-                self._api.read_namespace(namespace)
-            except ApiException as missing:
-                if missing.status != 404:
-                    raise
-                raise InfraError(
-                    "namespace-missing",
-                    what=f"nothing was provided for {system.id}",
-                    why=f"namespace {namespace} does not exist; the stack platform makes it",
-                    state="nothing of this system was changed",
-                    next="pulumi up --stack platform, then python -m infra.provide again",
-                ) from missing
+            self.require_namespace(namespace, system.id)
+
+    def require_namespace(self, namespace: str, whom: str) -> None:
+        """Raise `InfraError` unless the platform stack made a namespace; `whom` it is for is said."""
+        try:
+            self._api.read_namespace(namespace)
+        except ApiException as missing:
+            if missing.status != 404:
+                raise
+            raise InfraError(
+                "namespace-missing",
+                what=f"nothing was provided for {whom}",
+                why=f"namespace {namespace} does not exist; the stack platform makes it",
+                state=f"nothing of {whom} was changed",
+                next="pulumi up --stack platform, then python -m infra.provide again",
+            ) from missing
 
     def read(self, namespace: str, name: str) -> dict[str, str] | None:
         """Return a Secret's values, or None when there is none."""

@@ -18,6 +18,7 @@ LAID: Final = "foundations"
 STOOD_ON: Final = "stands_on"
 _DATA: Final = "data"
 _PLATFORM: Final = "platform"
+_SECURITY: Final = "security"
 
 
 def laid(settings: Settings) -> dict[str, str]:
@@ -25,10 +26,13 @@ def laid(settings: Settings) -> dict[str, str]:
     systems = settings.catalogue.systems
     match settings.layer:
         case "platform":
-            return {_DATA: _of_grounds(settings), **{each.id: _hash(_ground(settings, each)) for each in systems}}
+            # Without receivers nothing is laid for their log.
+            log = {_SECURITY: _of_log(settings)} if settings.catalogue.province.security_log else {}
+            grounds = {each.id: _hash(_ground(settings, each)) for each in systems}
+            return {_DATA: _of_grounds(settings), **log, **grounds}
         case "data":
             return {each.id: _hash(_store(settings, each)) for each in systems}
-        case "system":
+        case "security" | "system":
             return {}
 
 
@@ -39,6 +43,8 @@ def stood_on(settings: Settings) -> dict[str, str]:
             return {}
         case "data":
             return {_PLATFORM: _of_grounds(settings)}
+        case "security":
+            return {_PLATFORM: _of_log(settings)}
         case "system":
             system = settings.system
             return {_PLATFORM: _hash(_ground(settings, system)), _DATA: _hash(_store(settings, system))}
@@ -63,6 +69,13 @@ def _of_grounds(settings: Settings) -> str:
         for each in settings.catalogue.systems
     }
     return _hash({"namespaces": found, "operator": operator, "registry": settings.registry})
+
+
+def _of_log(settings: Settings) -> str:
+    """Return the hash of where the security log's programs lie, and of the receivers to whom policies let them."""
+    log = settings.catalogue.province.security_log
+    ends = [(each.address, each.port) for each in (log.soc, log.national) if each] if log else []
+    return _hash({"namespaces": [naming.LOG_AGENTS, naming.SECURITY_LOG], "receivers": ends})
 
 
 def _store(settings: Settings, system: System) -> dict[str, Any]:

@@ -46,8 +46,21 @@ def of_namespace(province: Province, system: System, tier: Tier) -> dict[str, st
 
 def restricted() -> dict[str, str]:
     """Return the labels of pod security at its strictest, of one pinned version."""
+    return _pod_security("restricted", ("enforce", "audit", "warn"))
+
+
+def reads_nodes() -> dict[str, str]:
+    """Return the labels of the one namespace whose pods mount a node's folders.
+
+    Every profile but `privileged` forbids that; what its pods may do beside is bounded by the one DaemonSet that its
+    quota has room for and by who may write there (docs/security-log.md).
+    """
+    return _pod_security("privileged", ("enforce",))
+
+
+def _pod_security(profile: str, modes: tuple[str, ...]) -> dict[str, str]:
     return {
         f"pod-security.kubernetes.io/{mode}{suffix}": value
-        for mode in ("enforce", "audit", "warn")
-        for suffix, value in (("", "restricted"), ("-version", _POD_SECURITY_VERSION))
+        for mode in modes
+        for suffix, value in (("", profile), ("-version", _POD_SECURITY_VERSION))
     }

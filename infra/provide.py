@@ -6,6 +6,8 @@ Run it as often as you like: it makes what is missing and keeps what is there. I
 from __future__ import annotations
 
 import argparse
+import datetime
+import itertools
 import json
 import os
 import sys
@@ -18,7 +20,7 @@ from urllib3.exceptions import HTTPError
 
 from catalogue.load import Catalogue, CatalogueError, load
 from catalogue.system import System
-from infra import cluster_api, naming
+from infra import cluster_api, log_keys, naming
 from infra.config import catalogue_folder
 from infra.credentials import Done, Secrets
 from infra.errors import InfraError
@@ -66,6 +68,14 @@ def _keys(
     return Done(f"keys of bucket {bucket}, Secret {namespace}/{name}", made=not usable)
 
 
+def _security_log(catalogue: Catalogue, secrets: Secrets) -> Iterator[tuple[str, Done]]:
+    """Provide the certificates of the security log, if the province declares one."""
+    if log := catalogue.province.security_log:
+        lab = _ROOT / "build" / "lab" / "target" / "security"
+        folders = {name: Path(os.environ.get(key) or lab / name) for name, key in log_keys.VARIABLES.items()}
+        yield from log_keys.provide(secrets, log, folders, datetime.datetime.now(datetime.UTC))
+
+
 def administrator(path: Path) -> tuple[str, Keys]:
     """Read the store's region and administrator's keys. Raises `InfraError`."""
     try:
@@ -92,7 +102,7 @@ def main() -> int:
         region, admin = administrator(arguments.s3_credentials)
         store = ObjectStore(catalogue.province.target.object_store, region, admin)
         secrets = Secrets.of(cluster_api.connected())
-        for system, done in provide(catalogue, secrets, store):
+        for system, done in itertools.chain(provide(catalogue, secrets, store), _security_log(catalogue, secrets)):
             sys.stdout.write(f"{system}: {'made' if done.made else 'kept'}  {done.name}\n")
     except (InfraError, CatalogueError) as fault:
         sys.stderr.write(f"{fault}\n")

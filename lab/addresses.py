@@ -31,6 +31,10 @@ NODE_BRIDGE: Final = "dcs-node"
 NODE_ADDRESS: Final = "192.0.2.10"
 POD_NETWORK: Final = "198.18.0.0/16"
 SERVICE_NETWORK: Final = "198.19.0.0/16"
+# Beyond the centre: who receives its security log, as catalogue/khanh-hoa/province.yaml says. On the node's bridge.
+SOC_ADDRESS: Final = "192.0.2.20"
+NATION_ADDRESS: Final = "192.0.2.21"
+LOG_PORT: Final = 6514
 API_SERVER_PORT: Final = 6443
 S3_PORT: Final = 8333
 S3_ENDPOINT: Final = f"http://{NODE_ADDRESS}:{S3_PORT}"

@@ -46,14 +46,17 @@ class ApiServer:
 
 
 @contextlib.contextmanager
-def api_server(folder: Path) -> Iterator[ApiServer]:
-    """Start both programs, wait until they answer, and end them by pid. Raises `LabError` when one is missing."""
+def api_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
+    """Start both programs, wait until they answer, and end them by pid. Raises `LabError` when one is missing.
+
+    `flags` are further ones of the API server.
+    """
     authority, ports = Authority(folder / "pki", "API server of the loopback"), _free_ports(3)
     files = _certificates(authority, folder / "pki")
     etcd = f"http://{_HOST}:{ports[0]}"
     with contextlib.ExitStack() as stack:
         stack.enter_context(_running(folder / "etcd.log", _etcd(folder, etcd, f"http://{_HOST}:{ports[1]}")))
-        stack.enter_context(_running(folder / "api-server.log", _api_server(files, etcd, ports[2])))
+        stack.enter_context(_running(folder / "api-server.log", [*_api_server(files, etcd, ports[2]), *flags]))
         context = ssl.create_default_context(cafile=str(authority.folder / "ca.pem"))
         context.load_cert_chain(files / "admin.pem", files / "admin.key")
         base = f"https://{_HOST}:{ports[2]}"

@@ -80,6 +80,12 @@ def up_node() -> None:
     _forward()
 
 
+def up_receivers() -> None:
+    """Give the receivers of the security log their addresses; they go with the node's bridge."""
+    for address in (addresses.SOC_ADDRESS, addresses.NATION_ADDRESS):
+        _address(f"{address}/32", addresses.NODE_BRIDGE)
+
+
 def down_node() -> None:
     """Remove what `up_node` made."""
     if _device(addresses.NODE_BRIDGE):

@@ -37,7 +37,7 @@ class _Lines:
 def _data_and_applications(lines: _Lines, scale: str) -> None:
     source.prepare(lambda text: lines.say("source", text), scale=scale)
     # These images need none of the tools; the others wait for the compilers.
-    build_images(("postgresql", *MONITORING, *RELEASES), lambda text: lines.say("target", text))
+    build_images(("postgresql", "rsyslog", *MONITORING, *RELEASES), lambda text: lines.say("target", text))
 
 
 def main() -> int:

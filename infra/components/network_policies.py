@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from catalogue.province import SecurityLog
 from catalogue.system import System
 from infra import labels, naming
 from infra.config import Settings
@@ -19,6 +20,7 @@ _INSTANCE_MANAGER: Final = 8000
 _COMPONENT: Final = "app.kubernetes.io/component"
 _PROMETHEUS: Final = {_COMPONENT: naming.PROMETHEUS}
 _ALERTMANAGER: Final = {_COMPONENT: naming.ALERTMANAGER}
+LOG_RELAY_PORT: Final = 2514
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,33 @@ def monitoring(settings: Settings) -> dict[str, Document]:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         found["allow-receiver"] = _egress(alertmanager, [_address(str(parts.hostname))], [_tcp(port)])
     return found
+
+
+def security_log(settings: Settings, log: SecurityLog) -> dict[str, dict[str, Document]]:
+    """Return the policies of both namespaces of the security log: agents to the relay, the relay to declared ends."""
+    agents = {"app.kubernetes.io/name": naming.LOG_AGENT}
+    relay = {"app.kubernetes.io/name": naming.LOG_RELAY}
+    ends = {"soc": log.soc, **({"national": log.national} if log.national else {})}
+    return {
+        naming.LOG_AGENTS: {
+            "deny-all": _DENY_ALL,
+            "allow-dns": _DNS,
+            "allow-relay": _egress(
+                {"matchLabels": agents}, [_namespace(naming.SECURITY_LOG, relay)], [_tcp(LOG_RELAY_PORT)]
+            ),
+        },
+        # No DNS: the ends are addresses, and a name that is asked for is a way out.
+        naming.SECURITY_LOG: {
+            "deny-all": _DENY_ALL,
+            "allow-agents": _ingress(
+                {"matchLabels": relay}, [_namespace(naming.LOG_AGENTS, agents)], [_tcp(LOG_RELAY_PORT)]
+            ),
+            **{
+                f"allow-{name}": _egress({"matchLabels": relay}, [_address(end.address)], [_tcp(end.port)])
+                for name, end in ends.items()
+            },
+        },
+    }
 
 
 _DENY_ALL: Final[Document] = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

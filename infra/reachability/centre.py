@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from infra import labels, naming
 from infra.config import Settings
-from infra.reachability.addresses import EVERYWHERE, NOT_ROUTED, PODS, ranges
+from infra.reachability.addresses import EVERYWHERE, NOT_ROUTED, PODS, Range, ranges
 from infra.reachability.ends import End, Outside, Pods, Port, labels_of
 from infra.reachability.network import Network
 from infra.reachability.policies import read
@@ -42,6 +42,15 @@ class Integration:
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """A declared end of the security log, at its one port."""
+
+    name: str
+    addresses: tuple[Range, ...]
+    port: Ports
+
+
+@dataclass(frozen=True, slots=True)
 class Centre:
     """Every end that there is, every policy, and what the catalogue says may be between systems."""
 
@@ -49,6 +58,7 @@ class Centre:
     network: Network
     policies: int
     integrations: tuple[Integration, ...]
+    receivers: tuple[Receiver, ...] = ()
 
     @property
     def pods(self) -> tuple[Pods, ...]:
@@ -76,6 +86,7 @@ def of(documents: Iterable[Document], settings: Settings) -> Centre:
         network=Network(policies),
         policies=len(policies),
         integrations=tuple(_integrations(settings)),
+        receivers=tuple(_receivers(settings)),
     )
 
 
@@ -94,6 +105,13 @@ def _integrations(settings: Settings) -> Iterator[Integration]:
             if other in systems and system.id in systems[other].integrations:
                 port = systems[other].web.port
                 yield Integration(system.id, other, (Ports("TCP", port, port),))
+
+
+def _receivers(settings: Settings) -> Iterator[Receiver]:
+    log = settings.catalogue.province.security_log
+    for name, end in (("soc", log.soc), ("national", log.national)) if log else ():
+        if end:
+            yield Receiver(name, ranges([f"{end.address}/32"]), Ports("TCP", end.port, end.port))
 
 
 def _workload(document: Document, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[Pods]:
@@ -188,7 +206,9 @@ def _around(settings: Settings) -> Iterator[End]:
     """Yield the worlds around the systems."""
     province = settings.catalogue.province
     store, api = settings.object_store[0], settings.api_server.rpartition(":")[0]
-    known = [f"{store}/32", f"{api}/32", province.source.cidr, *province.job_hosts]
+    log = province.security_log
+    receivers = [f"{end.address}/32" for end in (log.soc, log.national) if end] if log else []
+    known = [f"{store}/32", f"{api}/32", province.source.cidr, *province.job_hosts, *receivers]
     yield _foreign("gateway", settings.edge_namespace)
     yield _foreign("operator", settings.operator_namespace)
     yield Pods("dns", "kube-system", {NAMESPACE_NAME: "kube-system"}, {"k8s-app": "kube-dns"}, _DNS_PORTS)
@@ -198,6 +218,7 @@ def _around(settings: Settings) -> Iterator[End]:
     yield Outside("source", ranges(known[2:3]))
     if province.job_hosts:
         yield Outside(JOB_HOST, ranges(province.job_hosts))
+    yield from (Outside(each.name, each.addresses) for each in _receivers(settings))
     yield Outside(INTERNET, ranges(EVERYWHERE, (*NOT_ROUTED, *known)))
 
 

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra import naming
+from infra.components.network_policies import LOG_RELAY_PORT
 from infra.monitoring.targets import DATABASE_PORT
-from infra.reachability.centre import ELSEWHERE, INTERNET, JOB_HOST, Centre
-from infra.reachability.ends import End, Pods
+from infra.reachability.centre import ELSEWHERE, INTERNET, JOB_HOST, Centre, Receiver
+from infra.reachability.ends import End, Outside, Pods
 from infra.reachability.network import Verdict
-from infra.reachability.ports import Ports, minus, said
+from infra.reachability.ports import Ports, both, minus, said
 
 _POSTGRES: Final = Ports("TCP", 5432, 5432)
 _METRICS: Final = Ports("TCP", DATABASE_PORT, DATABASE_PORT)
+_RELAY: Final = Ports("TCP", LOG_RELAY_PORT, LOG_RELAY_PORT)
+_NAMES: Final = (Ports("TCP", 53, 53), Ports("UDP", 53, 53))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,11 @@ class Proof:
 
 
 def prove(centre: Centre) -> Proof:
-    """Look at every ordered pair of ends of which one is a system's, at every port of every protocol."""
+    """Look at every ordered pair of ends of which one is looked at, at every port of every protocol."""
     pairs, between, breaches = 0, 0, []
     for source in centre.ends:
         for target in centre.ends:
-            if not (_system(source) or _system(target)):
+            if not (_looked_at(source) or _looked_at(target)):
                 continue
             pairs += 1
             between += bool(_system(source) and _system(target) and _system(source) != _system(target))
@@ -63,7 +66,14 @@ def prove(centre: Centre) -> Proof:
 def _forbidden(centre: Centre, source: End, target: End) -> Iterator[tuple[str, tuple[Ports, ...]]]:
     """Yield the rule that a pair breaks, with the ports; the rules are docs/network.md's."""
     here, there = _system(source), _system(target)
-    if here and there and here != there:
+    if _of_log(source) or _of_log(target):
+        rule, allowed = "security-log-apart", _of_security_log(centre, source, target)
+    elif receiver := _receiver(centre, target):
+        # At its port alone: the address may be that of something else as well, which has rules of its own.
+        if taken := both(centre.network.open_ports(source, target), [receiver.port]):
+            yield "receivers-by-relay-only", taken
+        return
+    elif here and there and here != there:
         rule, allowed = "systems-apart", _declared(centre, source, target)
     elif there and source.name == INTERNET:
         rule, allowed = f"internet-to-{_tier(target)}", ()
@@ -95,8 +105,38 @@ def _declared(centre: Centre, source: End, target: End) -> tuple[Ports, ...]:
     )
 
 
-def _of(end: End, namespace: str) -> bool:
-    return isinstance(end, Pods) and end.namespace == namespace
+def _of_security_log(centre: Centre, source: End, target: End) -> tuple[Ports, ...]:
+    """Return what may pass where one end is of the security log: agents to relay, relay to its receivers, and names."""
+    ways = {f"{naming.LOG_AGENTS}/{naming.LOG_AGENT}", f"{naming.SECURITY_LOG}/{naming.LOG_RELAY}"}
+    if source.name == f"{naming.LOG_AGENTS}/{naming.LOG_AGENT}" and target.name == "dns":
+        return _NAMES
+    if {source.name, target.name} == ways and target.name.endswith(naming.LOG_RELAY):
+        return (_RELAY,)
+    if isinstance(source, Pods) and source.name == f"{naming.SECURITY_LOG}/{naming.LOG_RELAY}":
+        at = [
+            each
+            for each in centre.receivers
+            if isinstance(target, Outside) and set(each.addresses) & set(target.addresses)
+        ]
+        return tuple(each.port for each in at)
+    # What stands beyond our policies may try, and the other side refuses: that is looked at from there.
+    return ()
+
+
+def _receiver(centre: Centre, target: End) -> Receiver | None:
+    return next((each for each in centre.receivers if isinstance(target, Outside) and each.name == target.name), None)
+
+
+def _of_log(end: End) -> bool:
+    return _of(end, naming.SECURITY_LOG, naming.LOG_AGENTS)
+
+
+def _looked_at(end: End) -> bool:
+    return bool(_system(end)) or _of_log(end)
+
+
+def _of(end: End, *namespaces: str) -> bool:
+    return isinstance(end, Pods) and end.namespace in namespaces
 
 
 def _system(end: End) -> str | None:

@@ -43,6 +43,7 @@ def page() -> str:
     stacks = [
         build("platform", catalogue=EXAMPLE),
         build("data", catalogue=EXAMPLE),
+        build("security", catalogue=EXAMPLE),
         build(SYSTEM, {"migrate": "true"}, catalogue=EXAMPLE),
     ]
     sections = [section for built in stacks for kind in found() if (section := _section(kind, built))]

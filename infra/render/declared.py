@@ -162,5 +162,8 @@ def build(
 
 def stacks() -> Iterator[str]:
     """Yield the names of all stacks of the catalogue, in the order in which data flows. Raises `CatalogueError`."""
+    catalogue = load(infra_config.catalogue_folder())
     yield from ("platform", "data")
-    yield from (each.id for each in load(infra_config.catalogue_folder()).systems)
+    if catalogue.province.security_log:
+        yield "security"
+    yield from (each.id for each in catalogue.systems)

@@ -68,6 +68,14 @@ def drilling(systems: Sequence[System]) -> list[Rule]:
     return [*on([CLUSTER], (*SEE, "create", "delete")), *on([SECRET], ("get",), authorities)]
 
 
+SECURITY: Final = _of_the_centre(
+    naming.SECURITY,
+    "applies the stack security: the security log's programs, in its two namespaces; reads no secret",
+    # Also the claim of the queues is only seen: in it lies what nobody has received yet.
+    [*changing(kinds.SECURITY), *on([*kinds.RUNNING, kinds.CLAIMS], SEE)],
+)
+
+
 def deploying(system: System) -> Identity:
     """Return the identity of one system's pipeline; its role lies in the system's `app` namespace and nowhere else."""
     accounts = [naming.web(system.id), naming.jobs_account(system.id), naming.schema_account(system.id)]
@@ -108,12 +116,12 @@ BREAK_GLASS: Final = _of_the_centre(naming.BREAK_GLASS, "the only one that delet
 
 def everyone(systems: Sequence[System]) -> list[Identity]:
     """Return every identity of a centre, the most powerful last."""
-    return [*map(deploying, systems), DATA, *reversed(of_the_cluster(systems)), BREAK_GLASS]
+    return [*map(deploying, systems), DATA, SECURITY, *reversed(of_the_cluster(systems)), BREAK_GLASS]
 
 
 def _platform(apps: list[str]) -> list[Rule]:
     """Everything but deletion, and deletion of what holds no data: RBAC adds and never takes away."""
-    deletable = [*kinds.PLATFORM, *kinds.SYSTEM, *kinds.RUNNING, SECRET]
+    deletable = [*kinds.PLATFORM, *kinds.SECURITY, *kinds.SYSTEM, *kinds.RUNNING, SECRET]
     return [
         rule("*", ["*"], (*SEE, *WRITE)),
         # Whoever hands out rights that he does not have could hand them to himself: it is trusted so far.

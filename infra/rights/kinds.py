@@ -15,6 +15,7 @@ from infra.rules.subjects import (
     CLUSTER,
     CONFIG_MAP,
     CRON_JOB,
+    DAEMON_SET,
     DEPLOYMENT,
     JOB,
     LIMITS,
@@ -25,6 +26,7 @@ from infra.rules.subjects import (
     ROLE,
     ROUTE,
     SCALER,
+    SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
     STATEFUL_SET,
@@ -47,7 +49,8 @@ PLATFORM: Final = (
 )
 DATA: Final = (CLUSTER, BACKUP, SERVICE)
 SYSTEM: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, DEPLOYMENT, CRON_JOB, JOB, ROUTE, SCALER, BUDGET)
-ALL: Final = tuple(dict.fromkeys((*PLATFORM, *DATA, *SYSTEM)))
+SECURITY: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, STATEFUL_SET, DAEMON_SET)
+ALL: Final = tuple(dict.fromkeys((*PLATFORM, *DATA, *SECURITY, *SYSTEM)))
 
 # What nobody declares and everyone who waits for a rollout, or looks for a fault, reads.
 LOGS: Final = Kind("v1", "Pod", "pods/log")
@@ -63,7 +66,6 @@ OF_THE_CLUSTER: Final = (
     VOLUMES,
     Kind("v1", "Node", "nodes"),
     Kind("v1", "Endpoints", "endpoints"),
-    Kind("apps/v1", "DaemonSet", "daemonsets"),
     Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
     Kind("storage.k8s.io/v1", "StorageClass", "storageclasses"),
     Kind("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses"),
@@ -74,3 +76,5 @@ OF_THE_CLUSTER: Final = (
     Kind("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations"),
 )
 """What an auditor reads beside all that is declared. A kind of an operator that nobody declares is missing here."""
+TOLD: Final = (*ALL, *RUNNING, *OF_THE_CLUSTER, SECRET)
+"""What the nation is told by its name; every other kind is `other` to it."""

@@ -6,9 +6,9 @@ import pulumi
 
 from infra import foundations
 from infra.config import Settings
-from infra.stacks import data, platform, system
+from infra.stacks import data, platform, security, system
 
-_BUILDERS = {"platform": platform.build, "data": data.build, "system": system.build}
+_BUILDERS = {"platform": platform.build, "data": data.build, "security": security.build, "system": system.build}
 
 
 def build(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from infra.components.edge import Edge, EdgeArgs
 from infra.components.identities import Identities, IdentitiesArgs
 from infra.components.information_system import InformationSystem, InformationSystemArgs
 from infra.components.observability import Observability, ObservabilityArgs
+from infra.components.security_ground import SecurityGround, SecurityGroundArgs
 from infra.config import Settings
 from infra.stacks.cluster import provider
 
@@ -22,6 +23,8 @@ def build(settings: Settings) -> None:
     Identities("identities", IdentitiesArgs(settings.catalogue.systems), opts)
     DrillRoom("drills", DrillRoomArgs(settings), opts)
     Observability("monitoring", ObservabilityArgs(settings), opts)
+    if province.security_log:
+        SecurityGround("security", SecurityGroundArgs(settings, province.security_log), opts)
     namespaces = {}
     for system in settings.catalogue.systems:
         ground = InformationSystem(system.id, InformationSystemArgs(settings, system), opts)

@@ -10,7 +10,7 @@ from lab.images import containerd, store
 from lab.images.recipes import INFRASTRUCTURE, MONITORING, RELEASES, image_name, recipe
 from lab.images.store import Image
 
-ALL: Final = (*INFRASTRUCTURE, "postgresql", *RELEASES)
+ALL: Final = (*INFRASTRUCTURE, "postgresql", "rsyslog", *RELEASES)
 """Short names of all images; `image_name` gives the full one."""
 
 __all__ = ["ALL", "INFRASTRUCTURE", "MONITORING", "RELEASES", "Image", "build_images", "image_name", "import_images"]

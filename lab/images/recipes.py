@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from lab import rsyslog
 from lab.command import run
 from lab.images.layers import TRIMMED, Entry, Layer, Tree, account_entries, file_entry
 from lab.images.store import Part, Recipe
@@ -50,6 +51,8 @@ def image_name(name: str) -> str:
     """Return the full name under which the node knows an image."""
     if name == "postgresql":
         return f"dcshift.local/postgresql:{postgres_version()}"
+    if name == "rsyslog":
+        return "dcshift.local/rsyslog:8"
     if ":" in name:
         return f"dcshift.local/{name}"
     if name in MONITORING:
@@ -136,6 +139,12 @@ def _postgres() -> Recipe:
         user=f"{_POSTGRES_USER}:{_POSTGRES_USER}",
         environment={"PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
     )
+
+
+def _rsyslog() -> Recipe:
+    root, below = rsyslog.root(), base("trixie", (), "minbase")
+    part = Part(f"rsyslog {_FORMAT} {root.name}", lambda: Layer((Tree(root, below=below, trimmed=TRIMMED),)))
+    return Recipe((image_name("rsyslog"),), (_debian_part("trixie"), part))
 
 
 def _postgres_root() -> Path:
@@ -243,5 +252,6 @@ _RECIPES: Final[dict[str, Callable[[], Recipe]]] = {
     "traefik": lambda: _program("traefik", ("traefik",)),
     "cloudnative-pg": lambda: _program("cloudnative-pg", ("manager", "operator/manager_amd64")),
     "postgresql": _postgres,
+    "rsyslog": _rsyslog,
     **{name: functools.partial(_monitoring, name) for name in MONITORING},
 }

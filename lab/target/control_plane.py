@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import httpx
 
 from lab.addresses import API_SERVER_PORT, NODE_ADDRESS, POD_NETWORK, SERVICE_NETWORK
+from lab.paths import CHECKOUT
 from lab.target.api import Api
-from lab.target.layout import CLUSTER, CLUSTER_DOMAIN, ETCD_PEER_PORT, ETCD_PORT, HOME, PKI
+from lab.target.layout import AUDIT, CLUSTER, CLUSTER_DOMAIN, ETCD_PEER_PORT, ETCD_PORT, HOME, PKI
 from lab.target.processes import Daemon, start, wait_until
 from lab.toolchain import tool_path
 
@@ -20,6 +22,7 @@ def start_control_plane() -> Api:
     """Start all four programs; return a client of the API server once it is ready."""
     start(etcd())
     wait_until("etcd's readiness", _etcd_ready, 30)
+    AUDIT.mkdir(parents=True, exist_ok=True)
     start(api_server())
     api = Api()
     wait_until("the API server's readiness", api.ready, 90, pause_seconds=0.2)
@@ -68,9 +71,23 @@ def api_server() -> Daemon:
         f"--service-account-issuer=https://kubernetes.default.svc.{CLUSTER_DOMAIN}",
         f"--service-account-key-file={PKI / 'service-account.pub'}",
         f"--service-account-signing-key-file={PKI / 'service-account.key'}",
+        *audit_log(AUDIT),
         "--profiling=false",
     )
     return Daemon("kube-apiserver", argv)
+
+
+def audit_log(folder: Path) -> tuple[str, ...]:
+    """Return what makes the API server write its audit log: 250 MiB at most, no line longer than the agents take."""
+    return (
+        f"--audit-policy-file={CHECKOUT / 'infra' / 'audit-policy.yaml'}",
+        f"--audit-log-path={folder / 'audit.log'}",
+        "--audit-log-maxsize=50",  # MiB
+        "--audit-log-maxbackup=4",
+        "--audit-log-maxage=7",  # days
+        "--audit-log-truncate-enabled",
+        "--audit-log-truncate-max-event-size=102400",
+    )
 
 
 def controller_manager() -> Daemon:

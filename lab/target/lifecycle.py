@@ -22,7 +22,7 @@ from lab.addresses import NODE_ADDRESS
 from lab.errors import LabError
 from lab.images import ALL, INFRASTRUCTURE, Image, build_images, import_images
 from lab.rootfs import remove_tree
-from lab.target import documents, kernel, layout, node, object_store, pki, policy, processes, rules, upstream
+from lab.target import documents, kernel, layout, node, object_store, pki, policy, processes, receivers, rules, upstream
 from lab.target.api import Api
 from lab.target.control_plane import start_control_plane
 from lab.target.processes import wait_until
@@ -100,6 +100,7 @@ def _up(progress: Progress, built: dict[str, Image]) -> None:
     layout.CONFIG.mkdir(parents=True, exist_ok=True)
     pki.write()
     ca.SITES.ensure()
+    receivers.certificates()
     with ThreadPoolExecutor(max_workers=4) as pool:
         store = pool.submit(object_store.start_object_store)
         runtime = pool.submit(_start_runtime, [built[name] for name in INFRASTRUCTURE])

@@ -44,7 +44,13 @@ def named(table: tuple[Kind, ...]) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("stack", "table"),
-    [("platform", kinds.PLATFORM), ("data", kinds.DATA), ("portal", kinds.SYSTEM), ("feedback", kinds.SYSTEM)],
+    [
+        ("platform", kinds.PLATFORM),
+        ("data", kinds.DATA),
+        ("security", kinds.SECURITY),
+        ("portal", kinds.SYSTEM),
+        ("feedback", kinds.SYSTEM),
+    ],
 )
 def test_each_table_of_kinds_is_what_the_stack_declares(stack: str, table: tuple[Kind, ...]) -> None:
     assert declared(stack) == named(table), "infra/rights/kinds.py must say what the stack declares, no more, no less"
@@ -57,7 +63,13 @@ def test_the_tenancys_kinds_are_those_of_the_systems_namespaces() -> None:
 
 @pytest.mark.parametrize(
     ("stack", "identity"),
-    [("platform", "platform"), ("data", "data"), ("portal", "deploy-portal"), ("feedback", "deploy-feedback")],
+    [
+        ("platform", "platform"),
+        ("data", "data"),
+        ("security", "security"),
+        ("portal", "deploy-portal"),
+        ("feedback", "deploy-feedback"),
+    ],
 )
 @pytest.mark.parametrize("verb", ["get", "create", "update", "patch"])
 def test_an_identity_may_apply_every_object_of_its_stack(stack: str, identity: str, verb: str, rights: Rights) -> None:
@@ -71,7 +83,9 @@ def test_tenancy_may_apply_the_ground_of_every_system_but_no_role(rights: Rights
             assert rights.may_do("tenancy", "patch", document) is (document["kind"] != "Role"), document["metadata"]
 
 
-@pytest.mark.parametrize("identity", ["deploy-portal", "deploy-feedback", "data", "tenancy", "platform", "auditor"])
+@pytest.mark.parametrize(
+    "identity", ["deploy-portal", "deploy-feedback", "data", "security", "tenancy", "platform", "auditor"]
+)
 def test_nobody_but_break_glass_has_a_right_to_delete_what_holds_data(identity: str, rights: Rights) -> None:
     for kind in keeping.KEPT:
         for place in EVERYWHERE:
@@ -110,13 +124,13 @@ def test_a_pipeline_changes_its_own_app_namespace_alone_and_only_the_declared_ac
 
 
 def test_no_identity_but_platform_and_break_glass_has_a_wildcard(rights: Rights) -> None:
-    for identity in ("deploy-portal", "deploy-feedback", "data", "tenancy", "auditor"):
+    for identity in ("deploy-portal", "deploy-feedback", "data", "security", "tenancy", "auditor"):
         for found, _ in rights.rules_of(identity):
             assert "*" not in "".join([*found["apiGroups"], *found["resources"], *found["verbs"]])
 
 
 def test_the_auditor_reads_every_declared_kind_and_changes_none(rights: Rights) -> None:
-    for stack in ("platform", "data", *SYSTEMS):
+    for stack in ("platform", "data", "security", *SYSTEMS):
         for document in documents(stack):
             assert rights.may_do("auditor", "list", document)
             for verb in CHANGES:
@@ -182,7 +196,7 @@ def test_the_admission_policy_names_the_same_kinds_and_opens_only_when_data_may_
 
 
 def test_every_declared_kind_is_known_by_its_resource() -> None:
-    for stack in ("platform", "data", *SYSTEMS):
+    for stack in ("platform", "data", "security", *SYSTEMS):
         for document in documents(stack):
             assert resource_of(document)
 
@@ -194,6 +208,7 @@ def test_every_declared_kind_is_known_by_its_resource() -> None:
         ("deploy-feedback", {"httt-feedback-app"}),
         ("data", {"httt-portal-data", "httt-feedback-data"}),
         ("platform", set()),
+        ("security", set()),
         ("break-glass", set()),
     ],
 )

@@ -31,7 +31,13 @@ CUSTOM = {
 @pytest.fixture(scope="module")
 def documents(stack: Stacks) -> list[Document]:
     settings = {"migrate": "true"}
-    made = [stack("platform"), stack("data"), built_once("portal", settings), built_once("feedback", settings)]
+    made = [
+        stack("platform"),
+        stack("data"),
+        stack("security"),
+        built_once("portal", settings),
+        built_once("feedback", settings),
+    ]
     # Read back from the YAML: what people apply is judged, not what we hold in memory.
     return [yaml.safe_load(manifest.text) for each in made for manifest in manifests(each)]
 

@@ -17,7 +17,7 @@ DIGEST = f"sha256:{'b' * 64}"
     ("stack", "config", "said"),
     [
         ("portal", {"serves": "both"}, "allowed are source and target"),
-        ("portal", {"layer": "network"}, "allowed are platform, data and system"),
+        ("portal", {"layer": "network"}, "allowed are platform, data, security and system"),
         ("harbour", {}, "it has feedback, portal"),
         ("portal", {"image": "8.0.1@sha256:abc"}, "a release and its digest"),
     ],

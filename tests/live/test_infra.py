@@ -8,7 +8,9 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,7 +21,7 @@ from lab import ca, target
 from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.errors import LabError
 from lab.images import image_name
-from lab.target import layout
+from lab.target import layout, receivers
 from lab.toolchain import tool_path
 from tests.support import wire
 from tests.support.measured import Measured, until
@@ -88,6 +90,21 @@ def kubectl(*words: str, check: bool = True, typed: str | None = None) -> str:
 def secret(namespace: str, name: str) -> dict[str, str]:
     data = json.loads(kubectl("-n", namespace, "get", "secret", name, "-o", "json"))["data"]
     return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+@pytest.fixture
+def security_log(centre: Project) -> Iterator[None]:
+    """The stack `security`, sending to both receivers of the lab."""
+    receivers.up()
+    centre.run("stack", "init", "security")
+    for key, folder in (("auditLog", layout.AUDIT), ("podLogs", layout.POD_LOGS), ("agentState", layout.AGENT)):
+        centre.run("config", "set", key, str(folder), stack="security")
+    centre.up("security")
+    yield
+    centre.run("destroy", "--yes", "--skip-preview", stack="security")
+    # Kept on purpose by what made it: in it may lie what nobody has received.
+    kubectl("-n", "dcshift-security", "delete", "pvc", "--all")
+    receivers.down()
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -225,6 +242,29 @@ def test_a_target_that_goes_away_is_told_to_alertmanager_and_is_over_when_it_is_
         kubectl("-n", "cnpg-system", "scale", operator, "--replicas=1")
         kubectl("-n", "cnpg-system", "rollout", "status", operator, "--timeout=100s")
     until("its end", lambda: not measured.firing())
+
+
+def test_who_read_a_secret_is_known_outside_the_centre_in_seconds(centre: Project, security_log: None) -> None:
+    centre.up("security", "--expect-no-changes")
+    identity = "system:serviceaccount:dcshift-identities:break-glass"
+    kubectl("-n", "httt-portal-app", "get", "secret", "portal-web", "-o", "json", "--as", identity)
+    began, soc, nation = time.monotonic(), layout.SECURITY / "soc.log", layout.SECURITY / "national.log"
+
+    def lines(file: Path) -> list[str]:
+        return file.read_text(errors="replace").splitlines() if file.exists() else []
+
+    def known() -> bool:
+        return any(identity in line and '"name":"portal-web"' in line and '"verb":"get"' in line for line in lines(soc))
+
+    while not (known() and any('"kind":"get secrets"' in line and '"portal"' in line for line in lines(nation))):
+        assert time.monotonic() - began < 30, "the event did not arrive within 30 s"
+        time.sleep(0.2)
+    print(f"known to both receivers {time.monotonic() - began:.1f} s after it was done")
+    key = secret("httt-portal-app", "portal-web")["secret_key"]
+    told = soc.read_text(errors="replace") + nation.read_text(errors="replace")
+    assert key not in told
+    assert base64.b64encode(key.encode()).decode() not in told
+    assert "break-glass" not in nation.read_text()
 
 
 def test_each_systems_keys_open_its_own_bucket_only(centre: Project) -> None:

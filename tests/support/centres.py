@@ -21,7 +21,7 @@ from tests.support.declared import CATALOGUE, Built, built_once
 
 Document = dict[str, Any]
 KINDS = {(k.api_version, k.name): k.resource for k in vars(subjects).values() if isinstance(k, subjects.Kind)}
-STACKS = ("platform", "data", "portal", "feedback")
+STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 @dataclass(frozen=True)

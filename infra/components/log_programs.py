@@ -1,0 +1,94 @@
+"""What the agent and the relay have in common: their configuration as a ConfigMap, their container; pure but for it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from infra import naming, rsyslog
+from infra.sizes import Size
+
+Document = dict[str, Any]
+_CONFIGURATION: Final = "rsyslog.conf"
+_OWN: Final = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
+
+
+def labels_of(program: str) -> dict[str, str]:
+    """Return the labels of a program's objects; policies select by its name."""
+    return {**_OWN, "app.kubernetes.io/name": program, "app.kubernetes.io/component": program}
+
+
+def declare(
+    program: str, namespace: str, files: dict[str, str], parent: pulumi.Resource
+) -> tuple[str, list[pulumi.Resource]]:
+    """Declare a program's account and its files; return their hash, which restarts the pods, and both resources."""
+    opts, metadata = (
+        pulumi.ResourceOptions(parent=parent),
+        {"name": program, "namespace": namespace, "labels": labels_of(program)},
+    )
+    account = k8s.core.v1.ServiceAccount(
+        naming.logical("security", "account", program),
+        metadata=metadata,
+        automount_service_account_token=False,
+        opts=opts,
+    )
+    held = k8s.core.v1.ConfigMap(
+        naming.logical("security", "configmap", program), metadata=metadata, data=files, opts=opts
+    )
+    found = hashlib.sha256("\0".join(f"{name}\0{files[name]}" for name in sorted(files)).encode()).hexdigest()
+    return found, [account, held]
+
+
+def files(configuration: str, more: dict[str, str] | None = None) -> dict[str, str]:
+    return {_CONFIGURATION: configuration, **(more or {})}
+
+
+def container(program: str, image: str, outputs: list[str], size: Size, mounts: list[Document]) -> Document:
+    """Return the container of a program that hands `outputs` on."""
+    folders = rsyslog.Folders()
+    configuration = f"{folders.tables}/{_CONFIGURATION}"
+    return {
+        "name": "rsyslog",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": [
+            *("/bin/sh", "-c", rsyslog.starting(outputs), program),
+            *("/usr/sbin/rsyslogd", "-n", "-iNONE", "-f", configuration),
+        ],
+        "resources": size.resources(),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "startupProbe": {**_probe(folders), "periodSeconds": 3, "failureThreshold": 20},
+        "readinessProbe": {**_probe(folders), "periodSeconds": 20},
+        "livenessProbe": {**_probe(folders), "periodSeconds": 30, "failureThreshold": 5},
+        "volumeMounts": [
+            {"name": "config", "mountPath": folders.tables, "readOnly": True},
+            {"name": "tls", "mountPath": folders.tls, "readOnly": True},
+            {"name": "run", "mountPath": folders.run},
+            *mounts,
+        ],
+    }
+
+
+def volumes(program: str) -> list[Document]:
+    """Return the volumes of every such container."""
+    return [
+        {"name": "config", "configMap": {"name": program}},
+        secret("tls", naming.LOG_TLS),
+        {"name": "run", "emptyDir": {"sizeLimit": "16Mi"}},
+    ]
+
+
+def secret(volume: str, name: str) -> Document:
+    return {"name": volume, "secret": {"secretName": name, "defaultMode": 0o440}}
+
+
+def _probe(folders: rsyslog.Folders) -> Document:
+    # The program writes its figures every ten seconds; one that hangs does not. A connection would be noise in its log.
+    return {"exec": {"command": ["/bin/sh", "-c", rsyslog.health(folders)]}, "timeoutSeconds": 5}
