@@ -1,7 +1,4 @@
-"""Debian trixie's rsyslog: the root folder of the log images, and the same program run here without an image.
-
-It installs nothing on this machine: the loader and the libraries are the folder's own.
-"""
+"""Debian trixie's rsyslog: the root folder of the log images, and the same program run here without an image."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.errors import LabError
+from lab import debian
 from lab.rootfs import base
 
 PACKAGES: Final = ("rsyslog", "rsyslog-openssl", "rsyslog-relp")
@@ -25,17 +22,9 @@ def argv(configuration: Path, *flags: str) -> tuple[str, ...]:
 
     Raises `LabError` if the folder lacks the program.
     """
-    modules = next(root().glob("usr/lib/*/rsyslog"), None)
-    loader = next(root().glob("lib64/ld-linux-*.so.*"), None) or next(root().glob("lib/ld-linux-*.so.*"), None)
-    if modules is None or loader is None:
-        raise LabError(
-            "rsyslog-missing",
-            what="rsyslog cannot be run",
-            why=f"{root()} has no loader or no modules of rsyslog",
-            state="nothing was started",
-            next=f"rm -rf {root()}, then make setup",
-        )
-    words = (str(loader), "--library-path", f"{modules.parent}:{modules}", str(root() / "usr/sbin/rsyslogd"))
+    folder = root()
+    modules = next(folder.glob("usr/lib/*/rsyslog"), folder / "usr/lib/rsyslog")
+    words = debian.argv(folder, "usr/sbin/rsyslogd", modules)
     return (*words, "-n", "-iNONE", "-M", str(modules), "-f", str(configuration), *flags)
 
 

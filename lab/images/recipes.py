@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from lab import rsyslog
+from lab import debian, rsyslog
 from lab.command import run
 from lab.images.layers import TRIMMED, Entry, Layer, Tree, account_entries, file_entry
+from lab.images.operand import POSTGRES_USER, postgres_root, postgres_version
 from lab.images.store import Part, Recipe
-from lab.monitoring import debian_version, monitoring_root
+from lab.monitoring import monitoring_root
 from lab.paths import CHECKOUT, cache
 from lab.rootfs import base, cached
 from lab.source.environments import venv_layer
@@ -24,10 +25,7 @@ from lab.toolchain import TOOLS, tool_path
 
 _FORMAT: Final = "2"  # raise it when layers must be made anew although what they are made of is the same
 _APPLICATION_USER: Final = 10001
-_POSTGRES_USER: Final = 26  # the operator's convention; files of the data folder belong to it
-_POSTGRES_PACKAGES: Final = ("locales", "postgresql-17", "postgresql-client-17", "barman-cli-cloud")
 _PYTHON_PACKAGES: Final = ("python3", "python3-venv")
-_LOCALES: Final = ("en_US.UTF-8", "vi_VN.UTF-8")
 RELEASES: Final = {
     "portal:5.2.8": "bullseye",
     "portal:8.0.1": "trixie",
@@ -56,14 +54,9 @@ def image_name(name: str) -> str:
     if ":" in name:
         return f"dcshift.local/{name}"
     if name in MONITORING:
-        return f"dcshift.local/{name}:{debian_version(monitoring_root(), MONITORING[name])}"
+        return f"dcshift.local/{name}:{debian.version(monitoring_root(), MONITORING[name])}"
     version = next((tool.version for tool in TOOLS if tool.name == _TOOLS.get(name)), "1")
     return f"dcshift.local/{name}:{version.removeprefix('v')}"
-
-
-def postgres_version() -> str:
-    """Return PostgreSQL's own version in the operand image, such as 17.11; the operator reads it from the tag."""
-    return debian_version(_postgres_root(), "postgresql-17")
 
 
 def _monitoring(name: str) -> Recipe:
@@ -123,7 +116,7 @@ def _certificates() -> Entry:
 
 
 def _postgres() -> Recipe:
-    root, below = _postgres_root(), base("trixie", (), "minbase")
+    root, below = postgres_root(), base("trixie", (), "minbase")
     binaries = "/usr/lib/postgresql/17/bin"
     version = postgres_version()
     # The JIT compiler is a third of the image and no use to short queries; PostgreSQL goes on without it.
@@ -136,7 +129,7 @@ def _postgres() -> Recipe:
     return Recipe(
         (f"dcshift.local/postgresql:{version}", "dcshift.local/postgresql:17"),
         (_debian_part("trixie"), Part(f"postgres {_FORMAT} {root.name}", make)),
-        user=f"{_POSTGRES_USER}:{_POSTGRES_USER}",
+        user=f"{POSTGRES_USER}:{POSTGRES_USER}",
         environment={"PATH": f"{binaries}:/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
     )
 
@@ -145,27 +138,6 @@ def _rsyslog() -> Recipe:
     root, below = rsyslog.root(), base("trixie", (), "minbase")
     part = Part(f"rsyslog {_FORMAT} {root.name}", lambda: Layer((Tree(root, below=below, trimmed=TRIMMED),)))
     return Recipe((image_name("rsyslog"),), (_debian_part("trixie"), part))
-
-
-def _postgres_root() -> Path:
-    """Return a Debian root with PostgreSQL, its own cluster removed and its user renumbered."""
-    installed = base("trixie", _POSTGRES_PACKAGES, "postgresql-17")
-    key = hashlib.sha256(f"{_FORMAT} {installed.name} {_LOCALES} {_POSTGRES_USER}".encode()).hexdigest()[:12]
-
-    def build(folder: Path) -> None:
-        run(["cp", "-a", "--reflink=auto", f"{installed}/.", folder], timeout_seconds=300)
-        for locale in _LOCALES:
-            language, _, encoding = locale.partition(".")
-            run(["chroot", folder, "localedef", "-i", language, "-f", encoding, locale])
-        # Group 26 is Debian's `tape`; that the number has this name there is harmless.
-        user = str(_POSTGRES_USER)
-        run(["chroot", folder, "usermod", "--uid", user, "--gid", user, "postgres"])
-        for name in ("etc/postgresql/17", "var/lib/postgresql/17"):
-            run(["rm", "-rf", folder / name])
-        for name in ("var/lib/postgresql", "run/postgresql"):
-            run(["chroot", folder, "chown", "-R", f"{user}:{user}", f"/{name}"], check=False)
-
-    return cached(cache() / "rootfs" / f"trixie-operand-{key}", build)
 
 
 def _application(name: str) -> Recipe:

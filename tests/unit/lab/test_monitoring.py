@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lab import debian
 from lab.errors import LabError
-from lab.monitoring import checker, debian_version
+from lab.monitoring import checker
 
 
 def test_a_checker_that_set_up_did_not_bring_is_asked_for_and_never_fetched(
@@ -28,5 +29,5 @@ def test_the_version_of_a_package_is_its_authors_own(tmp_path: Path) -> None:
         "Package: prometheus-alertmanager\nStatus: install ok installed\nVersion: 0.28.1+ds-1\n\n"
         "Package: prometheus\nArchitecture: amd64\nVersion: 2.53.3+ds1-2+b3\n\n"
     )
-    assert debian_version(tmp_path, "prometheus") == "2.53.3"
-    assert debian_version(tmp_path, "prometheus-alertmanager") == "0.28.1"
+    assert debian.version(tmp_path, "prometheus") == "2.53.3"
+    assert debian.version(tmp_path, "prometheus-alertmanager") == "0.28.1"
