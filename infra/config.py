@@ -30,9 +30,9 @@ _EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.
 class NodeFolders:
     """Where a node keeps what the log agents read, and where they note how far they have read."""
 
-    audit: str = "/var/log/kubernetes/audit"
-    pods: str = "/var/log/pods"
-    agent: str = "/var/lib/dcshift-log-agent"
+    audit: str
+    pods: str
+    agent: str
 
 
 class ConfigError(Exception):
@@ -151,15 +151,16 @@ def _read(stack: str, folder: Path) -> Settings:
 
 
 def _node_folders(config: pulumi.Config) -> NodeFolders:
-    given = {
-        name: config.get(key) for name, key in (("audit", "auditLog"), ("pods", "podLogs"), ("agent", "agentState"))
-    }
-    for name, path in given.items():
-        if path is not None and not re.fullmatch(r"(/[A-Za-z0-9._-]+){2,}", path):
-            raise ConfigError(
-                f"the folder of {name} on a node is {path!r}; it must be an absolute path, two deep or more"
-            )
-    return NodeFolders(**{name: path for name, path in given.items() if path is not None})
+    folders = NodeFolders(
+        audit=config.get("auditLog") or "/var/log/kubernetes/audit",
+        pods=config.get("podLogs") or "/var/log/pods",
+        agent=config.get("agentState") or "/var/lib/dcshift-log-agent",
+    )
+    for path in (folders.audit, folders.pods, folders.agent):
+        # Never a node's root, nor one of its first folders.
+        if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}", path):
+            raise ConfigError(f"a node's folder is {path!r}; it must be an absolute path of two names or more")
+    return folders
 
 
 def _of_own_centre(config: pulumi.Config, catalogue: Catalogue) -> tuple[str, str]:
