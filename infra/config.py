@@ -26,15 +26,6 @@ _EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.
 
 
 @dataclass(frozen=True, slots=True)
-class NodeFolders:
-    """Where a node keeps what the log agents read, and where they note how far they have read."""
-
-    audit: str = "/var/log/kubernetes/audit"
-    pods: str = "/var/log/pods"
-    agent: str = "/var/lib/dcshift-log-agent"
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """One stack's configuration with the catalogue that it is derived from."""
 
@@ -48,12 +39,12 @@ class Settings:
     database_instances: int | None
     postgres_tag: str | None
     data_may_be_destroyed: bool
+    node_folders: values.NodeFolders
+    rsyslog_image: str = "8"
     prometheus_image: str = "2"
     alertmanager_image: str = "0"
     alert_webhook: str | None = None
     runbooks: str = "docs/runbooks"
-    rsyslog_tag: str = "8"
-    node_folders: NodeFolders = NodeFolders()
     system_id: str | None = None
     release: str | None = None
     image: str | None = None
@@ -140,12 +131,16 @@ def _read(stack: str, folder: Path) -> Settings:
         database_instances=config.get_int("databaseInstances"),
         postgres_tag=config.get("postgresTag"),
         data_may_be_destroyed=bool(config.get_bool("dataMayBeDestroyed")),
+        node_folders=values.NodeFolders(
+            audit=config.get("auditLog") or "/var/log/kubernetes/audit",
+            pods=config.get("podLogs") or "/var/log/pods",
+            agent=config.get("agentState") or "/var/lib/dcshift-log-agent",
+        ).checked(),
+        rsyslog_image=values.reference("rsyslogImage", config.get("rsyslogImage") or "8"),
         prometheus_image=values.reference("prometheusImage", config.get("prometheusImage") or "2"),
         alertmanager_image=values.reference("alertmanagerImage", config.get("alertmanagerImage") or "0"),
         alert_webhook=values.webhook(config.get("alertWebhook")),
         runbooks=config.get("runbooks") or "docs/runbooks",
-        rsyslog_tag=config.get("rsyslogTag") or "8",
-        node_folders=_node_folders(config),
         system_id=system_id,
         release=release,
         image=_digest(config.get("image"), deployed),
@@ -155,18 +150,6 @@ def _read(stack: str, folder: Path) -> Settings:
     _check_addresses(settings)
     _check_capacity(settings)
     return settings
-
-
-def _node_folders(config: pulumi.Config) -> NodeFolders:
-    given = {
-        name: config.get(key) for name, key in (("audit", "auditLog"), ("pods", "podLogs"), ("agent", "agentState"))
-    }
-    for name, path in given.items():
-        if path is not None and not re.fullmatch(r"(/[A-Za-z0-9._-]+){2,}", path):
-            raise ConfigError(
-                f"the folder of {name} on a node is {path!r}; it must be an absolute path, two deep or more"
-            )
-    return NodeFolders(**{name: path for name, path in given.items() if path is not None})
 
 
 def _of_own_centre(config: pulumi.Config, catalogue: Catalogue) -> tuple[str, str]:

@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from infra.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFolders:
+    """Where a node keeps what the log agents read, and where they note how far they have read."""
+
+    audit: str
+    pods: str
+    agent: str
+
+    def checked(self) -> NodeFolders:
+        """Return them. Raises `ConfigError` for a node's root, or one of its first folders."""
+        for path in (self.audit, self.pods, self.agent):
+            if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}", path):
+                raise ConfigError(f"a node's folder is {path!r}; it must be an absolute path of two names or more")
+        return self
 
 
 def is_address(host: str | None) -> bool:

@@ -11,7 +11,7 @@ import pulumi_kubernetes as k8s
 from infra import naming, rsyslog, sizes
 from infra.components import log_programs
 from infra.components.network_policies import LOG_RELAY_PORT
-from infra.config import NodeFolders
+from infra.values import NodeFolders
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _PROVINCE: Final = {"environment": "production", "capacity": {"cpu": 64, "memory
 _DATA: Final = {"classes": ["public"]}
 _SETTINGS: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
 _PLATFORM: Final = {"prometheusImage": f"sha256:{'b' * 64}", "alertmanagerImage": f"sha256:{'c' * 64}"}
+_SECURITY: Final = {"rsyslogImage": f"sha256:{'d' * 64}"}
 _DEPLOYED: Final = {"release": "9", "image": f"9@sha256:{'a' * 64}", "migrate": "true"}
 
 
@@ -81,6 +82,7 @@ def _built(systems: dict[str, Document]) -> tuple[Built, ...]:
         return (
             build("platform", {**_SETTINGS, **_PLATFORM}, catalogue=folder),
             build("data", _SETTINGS, catalogue=folder),
+            build("security", {**_SETTINGS, **_SECURITY}, catalogue=folder),
             *(build(name, {**_SETTINGS, **_DEPLOYED}, catalogue=folder) for name in systems),
         )
 

@@ -26,7 +26,7 @@ def build(settings: Settings) -> None:
     if log.national is None:
         pulumi.log.warn("province.yaml declares no security_log.national: nothing is sent to the nation's monitoring")
     opts = pulumi.ResourceOptions(providers=[provider(settings)])
-    image = f"{settings.registry}/rsyslog:{settings.rsyslog_tag}"
+    image = settings.pinned("rsyslog", settings.rsyslog_image)
     namespaces = {
         name(system.id): system.id
         for system in settings.catalogue.systems

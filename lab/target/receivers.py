@@ -16,7 +16,7 @@ from lab.target.layout import SECURITY
 from lab.target.processes import Daemon, alive, start, stop
 
 _CLIENT: Final = "relay.khanhhoa.example"
-_SINKS: Final = {
+SINKS: Final = {
     "soc": (f"soc.{DOMAIN}", SOC_ADDRESS, "relp"),
     "national": ("giamsat.example", NATION_ADDRESS, "syslog"),
 }
@@ -24,7 +24,7 @@ _SINKS: Final = {
 
 def certificates() -> None:
     """Write each receiver's certificate, and the one that it gives to the centre where `infra.provide` looks."""
-    for name, (host, address, _) in _SINKS.items():
+    for name, (host, address, _) in SINKS.items():
         _write(name, host, [host], [address])
         _write(f"{name}-tls", _CLIENT, [_CLIENT], [])
 
@@ -32,7 +32,7 @@ def certificates() -> None:
 def up() -> None:
     """Start both receivers; they run until `down`, or until the lab's."""
     network.up_receivers()
-    for name, (_, address, protocol) in _SINKS.items():
+    for name, (_, address, protocol) in SINKS.items():
         folder = SECURITY / name
         sink = rsyslog.Sink(address, LOG_PORT, protocol, folder, _CLIENT, SECURITY / f"{name}.log")
         (folder / "rsyslog.conf").write_text(sink.configuration)
@@ -40,7 +40,7 @@ def up() -> None:
 
 
 def down() -> None:
-    for name in _SINKS:
+    for name in SINKS:
         stop(_daemon(name))
 
 
@@ -80,7 +80,7 @@ def main() -> int:
     except LabError as fault:
         sys.stderr.write(f"{fault}\n")
         return 1
-    sys.stdout.write("".join(f"{SECURITY / name}.log\n" for name in _SINKS))
+    sys.stdout.write("".join(f"{SECURITY / name}.log\n" for name in SINKS))
     return 0
 
 

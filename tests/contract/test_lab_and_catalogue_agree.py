@@ -7,6 +7,7 @@ import pytest
 from catalogue.load import load
 from lab import addresses
 from lab.apps.systems import SYSTEMS, AppSystem
+from lab.target import receivers
 
 CATALOGUE = load(Path(__file__).parents[2] / "catalogue" / "khanh-hoa")
 
@@ -29,5 +30,11 @@ def test_hosts_names_and_addresses_are_the_same() -> None:
     assert set(CATALOGUE.province.source.hosts) == set(addresses.SOURCE_HOSTS)
     assert CATALOGUE.province.target.gateway_address == addresses.NODE_ADDRESS
     assert CATALOGUE.province.target.object_store == addresses.S3_ENDPOINT
+    log = CATALOGUE.province.security_log
+    assert log
+    assert log.national
+    assert {end.name: (end.address, end.port, end.protocol) for end in (log.soc, log.national)} == {
+        name: (address, addresses.LOG_PORT, protocol) for name, address, protocol in receivers.SINKS.values()
+    }
     sites = {system.id: f"{system.web.host}.{CATALOGUE.province.domain}" for system in CATALOGUE.systems}
     assert sites == addresses.SITES

@@ -44,6 +44,10 @@ def test_lines_of_the_audit_log_and_of_the_systems_arrive(pipeline: Pipeline) ->
     pipeline.append(["2026-01-01T00:00:00Z stdout F answered"], PORTAL)
     pipeline.append(["2026-01-01T00:00:00Z stdout F not of a system"], "pods/kube-system_dns_uid/dns/0.log")
     wait("all lines", lambda: len(pipeline.received()) >= 21)
+    later = "pods/httt-feedback-app_feedback-web-2_uid/web/0.log"
+    (pipeline.folder / later).parent.mkdir(parents=True)
+    pipeline.append(["2026-01-01T00:00:01Z stdout F of a new pod"], later)
+    wait("a pod that came later", lambda: any("of a new pod" in line for line in pipeline.received()))
     lines = pipeline.received()
     assert sorted(pipeline.numbers()) == list(range(20)), "each once, as nothing failed"
     assert all(" node1 " in line for line in lines), "the node says which it is"
@@ -65,6 +69,8 @@ def test_a_receiver_that_is_away_costs_nothing_even_if_the_relay_and_the_agent_a
     pipeline.kill("soc")
     add(1500)
     time.sleep(0.8)  # the kill falls into the middle of the stream
+    on_disk = sum(file.stat().st_size for file in (pipeline.folder / "relay-work").glob("soc.0*"))
+    assert on_disk > 50_000, "what waits in memory dies with the relay"
     pipeline.kill("relay")
     add(300)
     pipeline.kill("agent")
@@ -122,7 +128,7 @@ def test_who_has_no_certificate_or_anothers_is_refused(who: str, pipeline: Pipel
     """Neither without one, nor with the right name by another authority, nor by this centre's own inner authority."""
     pipeline.start("soc", "nation", "relay", "agent")
     pipeline.append([event(0)])
-    wait("a first line", lambda: bool(pipeline.received()))
+    wait("a first line at both", lambda: bool(pipeline.received() and pipeline.received("nation")))
     before = {"soc": len(pipeline.received()), "nation": len(pipeline.received("nation"))}
     for receiver, port in pipeline.ports.items():
         if (receiver, who) == ("relay", "agent"):

@@ -25,7 +25,7 @@ from infra.render.declared import Built, build
 from tests.support.declared import CATALOGUE, built_once
 from tests.support.fake_cluster import FakeCluster
 
-ALL = ("platform", "data", "portal", "feedback")
+ALL = ("platform", "data", "security", "portal", "feedback")
 ROOT = Path(__file__).resolve().parents[2]
 Stacks = Callable[[str], Built]
 Document = dict[str, Any]

@@ -19,7 +19,7 @@ from tests.support.declared import Built, built_once
 from tests.support.own_centre import DEPLOYED, OWN, province
 
 ROOT = Path(__file__).parents[2]
-ALL = ("platform", "data", "portal", "feedback")
+ALL = ("platform", "data", "security", "portal", "feedback")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.support.commands import run
 from tests.support.declared import CATALOGUE, Built, build
 
 Stacks = Callable[[str], Built]
-ALL = ("platform", "data", "feedback", "portal")
+ALL = ("platform", "data", "security", "feedback", "portal")
 
 
 def values(value: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from infra.rules.judge import breaches
 from tests.support.centres import items_of
 from tests.support.declared import Built, Declared, built_once
 
-ALL = ("platform", "data", "portal", "feedback")
+ALL = ("platform", "data", "security", "portal", "feedback")
 SYSTEMS = ("portal", "feedback")
 Stacks = Callable[[str], Built]
 

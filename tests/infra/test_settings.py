@@ -18,6 +18,9 @@ DIGEST = f"sha256:{'b' * 64}"
     [
         ("portal", {"serves": "both"}, "allowed are source and target"),
         ("portal", {"layer": "network"}, "allowed are platform, data, security and system"),
+        ("security", {"auditLog": "/var"}, "an absolute path of two names or more"),
+        ("security", {"podLogs": "/var/../etc"}, "an absolute path of two names or more"),
+        ("security", {"rsyslogImage": "latest"}, "dcshift:rsyslogImage is 'latest'"),
         ("harbour", {}, "it has feedback, portal"),
         ("portal", {"image": "8.0.1@sha256:abc"}, "a release and its digest"),
     ],

@@ -20,7 +20,7 @@ from tests.support.declared import Built, built_once
 from tests.support.fake_pulumi import FakePulumi
 from tests.support.states import exported
 
-STACKS = ("platform", "data", "portal", "feedback")
+STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 @pytest.fixture

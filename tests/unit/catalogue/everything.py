@@ -24,6 +24,9 @@ def province() -> Document:
     ]
     content["holidays"] = [{"name": "Tết", "date": DAY}]
     content["blackouts"] = [{"name": "election", "first": DAY, "last": DAY}]
+    log = content["security_log"]
+    log["buffer_hours"] = 72
+    log["national"]["protocol"] = "syslog"
     return content
 
 

@@ -14,7 +14,7 @@ from tests.support.declared import built_once
 from tests.support.owned_object import Document, OwnedObject, Path, can_change, leaf_paths
 
 OURS = "pulumi-kubernetes-standin-0a1b2c3d"
-STACKS = ("platform", "data", "portal", "feedback")
+STACKS = ("platform", "data", "security", "portal", "feedback")
 HANDS = (
     "kubectl-edit",
     "kubectl-client-side-apply",

@@ -11,7 +11,7 @@ from infra.safety import claims, definitions
 from tests.support.declared import Built, built_once
 from tests.support.states import with_changed
 
-STACKS = ("platform", "data", "portal", "feedback")
+STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 def every(**instead: Built) -> list[Built]:

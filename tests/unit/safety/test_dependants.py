@@ -13,7 +13,7 @@ from infra.safety.dependants import outputs, parted, refuse_unlaid, sentence
 from tests.support.declared import CATALOGUE, Built, build, built_once
 from tests.support.states import exported
 
-STACKS = ("platform", "data", "portal", "feedback")
+STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 def applied(**instead: Built) -> dict[str, Any]:
@@ -41,10 +41,11 @@ def test_each_stack_stands_on_what_those_below_lay() -> None:
     assert {stack: set(found[STOOD_ON]) for stack, found in applied().items()} == {
         "platform": set(),
         "data": {"platform"},
+        "security": {"platform"},
         "portal": {"platform", "data"},
         "feedback": {"platform", "data"},
     }
-    assert set(applied()["platform"][LAID]) == {"data", "portal", "feedback"}
+    assert set(applied()["platform"][LAID]) == {"data", "security", "portal", "feedback"}
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -67,6 +68,20 @@ def test_another_domain_names_every_system_and_no_database(tmp_path: Path) -> No
     assert told(platform=platform) == [
         f"{stack} stands on what platform was before" for stack in ("portal", "feedback")
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("address: 192.0.2.20", "address: 192.0.2.30", ["security stands on what platform was before"]),
+        ("name: soc.khanhhoa.example", "name: soc.other.example", []),
+    ],
+)
+def test_another_address_of_a_receiver_names_the_security_log_alone(
+    old: str, new: str, expected: list[str], tmp_path: Path
+) -> None:
+    """Policies let out to addresses; by what name the receiver is known is the log's own business."""
+    assert told(platform=changed(tmp_path, "platform", old, new, "province.yaml")) == expected
 
 
 def test_a_setting_that_only_one_of_two_stacks_was_told_is_found() -> None:
