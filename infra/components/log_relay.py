@@ -51,12 +51,13 @@ class LogRelay(pulumi.ComponentResource):
         labels = log_programs.labels_of(naming.LOG_RELAY)
         selector = {"app.kubernetes.io/name": naming.LOG_RELAY}
         metadata = {"name": naming.LOG_RELAY, "namespace": naming.SECURITY_LOG, "labels": labels}
-        service = k8s.core.v1.Service(
+        k8s.core.v1.Service(
             naming.logical("security", "service", naming.LOG_RELAY),
             metadata=metadata,
             spec={
+                "type": "ClusterIP",
                 "selector": selector,
-                "ports": [{"name": "relp", "port": LOG_RELAY_PORT, "targetPort": LOG_RELAY_PORT}],
+                "ports": [{"name": "relp", "port": LOG_RELAY_PORT, "targetPort": LOG_RELAY_PORT, "protocol": "TCP"}],
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -82,7 +83,8 @@ class LogRelay(pulumi.ComponentResource):
                     }
                 ],
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, service]),
+            # Not the Service: the official plugin waits there for the pods that would wait for it here.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
         )
         self.name = relay.metadata["name"]
         self.register_outputs({"name": self.name})

@@ -43,9 +43,11 @@ ADMISSION_BINDING: Final = Kind(
 
 TENANCY: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, SERVICE_ACCOUNT)
 """The ground of the systems: the part of the platform stack that lies in their namespaces."""
+PROGRAMS: Final = (SERVICE, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET)
+"""What the platform stack runs itself, and how it is found: monitoring."""
 PLATFORM: Final = (
     *(*TENANCY, GATEWAY, ROUTE, CLUSTER_ROLE, CLUSTER_BINDING, ADMISSION, ADMISSION_BINDING),
-    *(SERVICE, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET),
+    *PROGRAMS,
 )
 DATA: Final = (CLUSTER, BACKUP, SERVICE)
 SYSTEM: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, DEPLOYMENT, CRON_JOB, JOB, ROUTE, SCALER, BUDGET)

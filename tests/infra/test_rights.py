@@ -164,7 +164,7 @@ def test_people_have_each_identity_by_a_group_of_their_own(rights: Rights) -> No
     settings = built_once("platform").settings
     assert settings
     found = everyone(settings.catalogue.systems)
-    assert len({each.people for each in found}) == len(found) == 8
+    assert len({each.people for each in found}) == len(found) == 9
     for each in found:
         assert rights.rules_of(each.name) == rights.rules_of(each.people, kind="Group"), each.name
         assert rights.rules_of(each.name)
