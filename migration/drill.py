@@ -41,7 +41,7 @@ def drill(
     try:
         say(f"restoring backup {base.name}")
         room.restore(base, instant)
-        restored_seconds = _wait(clock, room.restored, seconds_max, _not_restored, say)
+        restored_seconds = _wait(clock, lambda: _answers(room, databases), seconds_max, _not_restored, say)
         say("comparing every row")
         began = clock.monotonic()
         differences = tuple(_differences(instant.totals, databases.restored_totals()))
@@ -54,6 +54,11 @@ def drill(
         raise
     _clear(room, say)
     return Drilled(system, base, instant, archived_seconds, restored_seconds, compared_seconds, differences)
+
+
+def _answers(room: Room, databases: Databases) -> tuple[bool, str]:
+    ready, doing = room.restored()
+    return (databases.answers(), "waiting until it lets us in") if ready else (False, doing)
 
 
 def _clear(room: Room, say: Callable[[str], None]) -> None:

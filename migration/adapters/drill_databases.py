@@ -102,18 +102,31 @@ class DrillDatabases:
                 self._pushed = True
         return False
 
+    def answers(self) -> bool:
+        try:
+            link.connect(self._restored(), program=_PROGRAM, autocommit=True).close()
+        except StepFailed as unreachable:
+            if unreachable.code not in ("target-service-unreachable", "target-object-missing"):
+                raise
+            return False
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def restored_totals(self) -> Totals:
+        with ExitStack() as stack:
+            reader = pinned(self._restored(), stack, program=_PROGRAM)
+            link.run(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return _totals(reader)
+
+    def _restored(self) -> Endpoint:
         backup = self._access.database.backup
         assert backup is not None, "the room refused it"
         name, folder = scratch_name(self._system), self._access.folder / "drill"
         folder.mkdir(mode=0o700, exist_ok=True)
         authority = SecretRef(namespace=backup.drill_namespace, name=f"{name}-ca", keys=["ca.crt"])
         host = f"{name}-rw.{backup.drill_namespace}.svc.cluster.local"
-        endpoint = self._access.endpoint(host, backup.drill_namespace, authority, folder)
-        with ExitStack() as stack:
-            reader = pinned(endpoint, stack, program=_PROGRAM)
-            link.run(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            return _totals(reader)
+        return self._access.endpoint(host, backup.drill_namespace, authority, folder)
 
 
 def _totals(reader: Connection) -> Totals:

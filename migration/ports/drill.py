@@ -34,4 +34,7 @@ class Databases(Protocol):
     def archived(self, instant: Instant) -> bool:
         """Return whether the log up to the instant is in the archive; hurries it there."""
 
+    def answers(self) -> bool:
+        """Return whether the restored database lets us in: its address may take longer than its pod."""
+
     def restored_totals(self) -> Totals: ...

@@ -43,7 +43,7 @@ class Centre:
     def __init__(self, *, base: Base | None = NIGHT, restored_after: int = 3, fail_at: str = "", **back: Any) -> None:
         self.done, self.base, self.looks = list[str](), base, restored_after
         self.fail_at, self.back, self.living = fail_at, {**TOTALS, **back}, dict(TOTALS)
-        self.stays = False
+        self.stays, self.shut = False, 0
 
     def _do(self, what: str) -> None:
         self.done.append(what)
@@ -77,6 +77,10 @@ class Centre:
     def archived(self, instant: Instant) -> bool:
         self._do("archived")
         return self.done.count("archived") > 2
+
+    def answers(self) -> bool:
+        self.shut -= 1
+        return self.shut < 0
 
     def restored_totals(self) -> dict[str, tuple[int, int]]:
         self._do("compare")
@@ -112,6 +116,22 @@ def test_the_scratch_database_goes_also_when_the_drill_fails(fail_at: str) -> No
     centre = Centre(fail_at=fail_at)
     with pytest.raises(StepFailed, match="planted"):
         drilled(centre)
+    assert centre.done[-1] == "clear"
+
+
+def test_a_restored_database_whose_address_comes_later_is_waited_for_and_that_counts() -> None:
+    centre, said = Centre(), list[str]()
+    centre.shut = 4
+    assert drilled(centre, said).restored_seconds == 12.0
+    assert any(line.startswith("waiting until it lets us in") for line in said)
+
+
+def test_a_restored_database_that_lets_nobody_in_is_given_up_and_removed() -> None:
+    centre = Centre()
+    centre.shut = 1_000
+    with pytest.raises(StepFailed) as failed:
+        drilled(centre)
+    assert (failed.value.code, "lets us in" in failed.value.why) == ("backup-not-restored", True)
     assert centre.done[-1] == "clear"
 
 
