@@ -198,7 +198,7 @@ def test_no_pod_is_entered_and_no_right_is_taken(identity: str, centre: Centre) 
 
 
 def test_the_auditor_reads_all_that_is_declared_and_changes_nothing(centre: Centre) -> None:
-    for stack in ("platform", "data", "portal", "feedback"):
+    for stack in ("platform", "data", "security", "portal", "feedback"):
         for document in documents(stack):
             path = centre.admin.path(document)
             assert centre.who["auditor"].client.get(path).status_code == 200, path

@@ -142,7 +142,7 @@ def test_break_glass_deletes_what_holds_data(centre: Centre) -> None:
 
 def test_a_pipeline_touches_nothing_of_another_system_nor_of_any_data(centre: Centre) -> None:
     asker = centre.who["deploy-portal"]
-    for stack in ("platform", "data", "feedback"):
+    for stack in ("platform", "data", "security", "feedback"):
         for document in documents(stack):
             path = f"{centre.admin.path(document)}/{document['metadata']['name']}"
             assert asker.apply(document, dry_run=True).status_code == 403, path
