@@ -26,11 +26,14 @@ MAPPINGS = [
     if isinstance(at(content, path), dict)
 ]
 OPTIONAL = {
+    "security_log", "security_log.buffer_hours", "security_log.events_per_second", "security_log.national",
+    "security_log.national.port", "security_log.national.protocol", "security_log.soc.port",
+    "security_log.soc.protocol",
     "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port", "holidays", "blackouts",
     "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.1.storage",
     "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
 }  # fmt: skip
-MAY_BE_NULL = {"objectives.rpo", "quota", "files.0.storage", "files.1.storage"}
+MAY_BE_NULL = {"security_log", "security_log.national", "objectives.rpo", "quota", "files.0.storage", "files.1.storage"}
 OUT_OF_RANGE: dict[str, list[object]] = {
     "level": [6],
     "id": ["A", "1a", "a-", "x" * 21],
