@@ -55,7 +55,7 @@ def test_every_namespace_denies_both_ways_and_has_quota_and_limits(stack: Stacks
     platform = stack("platform")
     # In the namespace of identities nothing runs: there is nothing to deny and to limit.
     names = {d.inputs["metadata"]["name"] for d in platform.of("Namespace")} - {"dcshift-identities"}
-    assert len(names) == 5
+    assert len(names) == 7
     denied = {
         d.inputs["metadata"]["namespace"]
         for d in platform.of("NetworkPolicy")
