@@ -107,7 +107,8 @@ def container_limits(largest: Size) -> dict[str, object]:
     """Return a namespace's limits: a container that says nothing gets little, none more than the largest we know."""
     return {
         "type": "Container",
-        "default": {"cpu": "500m", "memory": "256Mi"},
+        # A default above the maximum is refused by the API server.
+        "default": {"cpu": cpu(min(500, largest.cpu_limit)), "memory": memory(min(256, largest.memory_limit))},
         "defaultRequest": {"cpu": "20m", "memory": "64Mi"},
         "max": largest.resources()["limits"],
     }

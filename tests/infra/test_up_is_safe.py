@@ -107,7 +107,11 @@ def test_a_lock_of_an_engine_that_is_gone_is_taken_away_and_the_run_goes_on(tmp_
     assert "  platform: its lock was left by an engine that is gone, and is taken away" in said
 
 
-@pytest.mark.parametrize("holder", [f"root@{socket.gethostname()} (pid {os.getpid()})", "root@elsewhere (pid 4194303)"])
+@pytest.mark.parametrize(
+    "holder",
+    [f"root@{socket.gethostname()} (pid {os.getpid()})", "root@elsewhere (pid 4194303)"],
+    ids=["here", "elsewhere"],
+)
 def test_a_lock_of_somebody_who_may_be_at_work_is_left_alone(tmp_path: Path, pulumi: FakePulumi, holder: str) -> None:
     """The danger: with the lock taken away, two engines would write one state."""
     pulumi.lock(holder)

@@ -93,7 +93,7 @@ elif lock.exists():
 """
 
 
-@pytest.mark.parametrize(("pid", "free"), [(2**22 + 1, True), (os.getpid(), False)])
+@pytest.mark.parametrize(("pid", "free"), [(2**22 + 1, True), (os.getpid(), False)], ids=["gone", "alive"])
 def test_a_lock_is_taken_away_exactly_if_its_engine_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pid: int, free: bool
 ) -> None:
