@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ STAND_IN: Final = "packets"
 _UID: Final = 10001
 _START_SECONDS_MAX: Final = 60.0
 _ANSWER_SECONDS_MAX: Final = 3.0
+_AT_ONCE: Final = 6
 _ASK: Final = """
 import asyncio, json, sys
 async def one(address, port, seconds):
@@ -81,18 +83,17 @@ def proved(centre: Centre, outside: Mapping[str, int], *, more_ports: Sequence[i
     }
 
 
-def open_though_closed(otherwise: Mapping[Path3, bool]) -> list[Path3]:
-    """Return the paths on which a packet arrived although the proof says that none does."""
-    return sorted(path for path, seen in otherwise.items() if seen)
+def certain(expected: Mapping[Path3, bool], centre: Centre) -> Callable[[Path3, bool], bool]:
+    """Return the judge of what was seen on a path.
 
-
-def closed_though_open(otherwise: Mapping[Path3, bool], centre: Centre) -> list[Path3]:
-    """Return the paths that were held up although the proof says that they are open.
-
-    Of pods that we do not declare it knows no labels, and says open where the real pod may be held up: not these.
+    Of pods that we do not declare the proof knows no labels, and says open where the real pod may be held up.
     """
     unknown = {end.name for end in _pods(centre) if end.labels is None}
-    return sorted(path for path, seen in otherwise.items() if not seen and not unknown & set(path[:2]))
+
+    def as_proved(path: Path3, seen: bool) -> bool:
+        return seen == expected[path] or (not seen and bool(unknown & set(path[:2])))
+
+    return as_proved
 
 
 def _pods(centre: Centre) -> list[Pods]:
@@ -211,8 +212,9 @@ def sent(sources: Mapping[str, Station], targets: Mapping[str, str], paths: Iter
     by_source: dict[str, list[Path3]] = {}
     for path in paths:
         by_source.setdefault(path[0], []).append(path)
-    found: dict[Path3, bool] = {}
-    for name, listed in by_source.items():
+
+    def of_one(name: str) -> list[tuple[Path3, bool]]:
+        listed = by_source[name]
         asked = [(targets[target], port) for _, target, port in listed]
         finished = subprocess.run(
             [*_inside(sources[name]), _ASK],
@@ -222,16 +224,22 @@ def sent(sources: Mapping[str, Station], targets: Mapping[str, str], paths: Iter
             timeout=_ANSWER_SECONDS_MAX + 60,
             check=True,
         )
-        found.update(zip(listed, json.loads(finished.stdout), strict=True))
-    return found
+        return list(zip(listed, json.loads(finished.stdout), strict=True))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(one for answers in pool.map(of_one, by_source) for one in answers)
 
 
 def settled(
-    expected: Mapping[Path3, bool], send: Callable[[Iterable[Path3]], Mapping[Path3, bool]], *, seconds_max: float
+    paths: Iterable[Path3],
+    as_proved: Callable[[Path3, bool], bool],
+    send: Callable[[Iterable[Path3]], Mapping[Path3, bool]],
+    *,
+    seconds_max: float,
 ) -> dict[Path3, bool]:
-    """Return the paths that are otherwise than expected, after the enforcer had time to see new pods."""
+    """Return what was seen on paths that are otherwise than proved, after the enforcer had time to see new pods."""
     until = time.monotonic() + seconds_max
-    left = {path: seen for path, seen in send(expected).items() if seen != expected[path]}
+    left = {path: seen for path, seen in send(paths).items() if not as_proved(path, seen)}
     while left and time.monotonic() < until:
-        left = {path: seen for path, seen in send(left).items() if seen != expected[path]}
+        left = {path: seen for path, seen in send(left).items() if not as_proved(path, seen)}
     return left
