@@ -48,6 +48,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
         "--plan": NAMES,
     },
     "render": {"--stack": ["-x"], "--output": ["FILE"], "--settings": ["NOTHING", "FILE"]},
+    "drift": {"STACK": ["-x"], "--settings": ["NOTHING", "FILE"]},
     "network": {"SOURCE": ["-x"], "TARGET": ["portal/web:0"], "--settings": ["NOTHING", "FILE"]},
     "identity": {"NAME": ["-x", "\udcff"], "--output": ["FILE/below"], "--minutes": ["x", "9" * 40]},
     "deploy": {
