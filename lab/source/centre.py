@@ -97,9 +97,10 @@ def down() -> None:
 
 
 def status() -> list[HostStatus]:
-    """Look at each host now."""
+    """Look at each host now; one that does not run is not asked: elsewhere its address may be somebody's."""
+    running = {host: len(machine.processes(host)) for host in addresses.SOURCE_HOSTS}
     return [
-        HostStatus(host, address, len(machine.processes(host)), _accepts(address, 22))
+        HostStatus(host, address, running[host], running[host] > 0 and _accepts(address, 22))
         for host, address in addresses.SOURCE_HOSTS.items()
     ]
 
