@@ -94,7 +94,9 @@ def _judge(leaf: Leaf, everybody: Sequence[Writer]) -> tuple[Class, Writer | Non
     mine = [each for each in holders if ours(each.manager)]
     # What the server adds to a field of ours is no change of it. One that somebody took over was changed, or it would
     # be ours still: there every addition counts.
-    same = not leaf.absent and not leaf.beside and _equal(leaf.declared, leaf.live, exactly=not mine)
+    # An empty list is not kept by the server: none is the same.
+    unsaid = leaf.absent and leaf.declared == []
+    same = unsaid or (not leaf.absent and not leaf.beside and _equal(leaf.declared, leaf.live, exactly=not mine))
     if others:
         return (Class.SHARED if same else Class.DRIFT), others[0]
     if same:

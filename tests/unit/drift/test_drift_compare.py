@@ -86,8 +86,9 @@ def test_a_field_that_was_taken_away_is_found_and_its_hand_is_a_guess() -> None:
     dice, every = random.Random(SEED), documents()
     for _ in range(ROUNDS // 4):
         document, hand = dice.choice(every), dice.choice(HANDS)
-        path = dice.choice(sorted(filter(can_change, leaf_paths(document))))
         kept = OwnedObject(document, OURS)
+        # An empty list and none are one: the server does not keep it.
+        path = dice.choice(sorted(each for each in leaf_paths(document) if can_change(each) and kept.value(each) != []))
         kept.remove(path, hand)
         (told,) = found(document, kept.live)
         assert (told.cls, told.manager, told.theirs) == (Class.DRIFT, hand, None)
@@ -130,6 +131,14 @@ def test_an_element_that_we_declare_no_more_is_pending() -> None:
     gone = document["spec"]["template"]["spec"]["containers"][0]["env"].pop()
     (told,) = found(document, kept.live)
     assert (told.cls, told.field) == (Class.PENDING, f"spec.template.spec.containers[web].env[{gone['name']}]")
+
+
+def test_an_empty_list_that_the_server_does_not_keep_is_no_difference() -> None:
+    document = copy.deepcopy(one("NetworkPolicy"))
+    kept = OwnedObject(document, OURS)
+    document["spec"]["ingress"] = []
+    live = {**kept.live, "spec": {key: value for key, value in kept.live["spec"].items() if key != "ingress"}}
+    assert found(document, live) == []
 
 
 def test_an_object_that_is_gone_is_told() -> None:
