@@ -220,6 +220,9 @@ _PEEK = """
 SELECT data FROM pg_logical_slot_peek_binary_changes(%s, NULL, %s, 'proto_version', '1', 'publication_names', %s)
 """
 _PEEKED_CHANGES_MAX = 100_000
+# A reader that is rolled back leaves log of its pruning behind, of which the server flushes whole pages and no more. A
+# look into a log that ends within a record waits for the rest: at rest for ever, or until the next commit. This is one.
+_FLUSH = "SELECT pg_logical_emit_message(true, 'dcshift', '')"
 
 
 def waiting_changes(source: Connection, slot: str, publication: str, *, seconds_max: float) -> dict[str, int]:
@@ -229,6 +232,7 @@ def waiting_changes(source: Connection, slot: str, publication: str, *, seconds_
     Nothing is consumed. The slot must have no reader: raises `psycopg.errors.ObjectInUse` if it keeps one that long.
     """
     deadline = time.monotonic() + seconds_max
+    link.run(source, "SET synchronous_commit = local", _FLUSH)
     while True:
         try:
             found = link.rows(source, _PEEK, (slot, _PEEKED_CHANGES_MAX, publication))
