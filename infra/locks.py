@@ -1,10 +1,15 @@
-"""Whether a stack's locks were left by engines that are gone; pure, and sure only of engines on this machine."""
+"""Whether a stack's locks were left by engines that are gone, and what then; sure only of engines on this machine."""
 
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from typing import Final
+
+import psutil
+
+from infra.errors import InfraError
 
 _HELD: Final = re.compile(r"the stack is currently locked by (\d+) lock")
 _LOCK: Final = re.compile(r": created by \S+@(?P<host>\S+) \(pid (?P<pid>\d+)\) at ")
@@ -19,3 +24,18 @@ def left_behind(said: str, host: str, alive: Callable[[int], bool]) -> bool:
     if held is None or len(found) != int(held[1]):
         return False
     return all(lock["host"] == host and not alive(int(lock["pid"])) for lock in found)
+
+
+def past_a_left_lock(work: Callable[[], str], cancel: Callable[[], object], told: Callable[[], None]) -> str:
+    """Do what an engine does; where only a lock stands against it whose engine is gone, take that away and try again.
+
+    Raises `InfraError`.
+    """
+    try:
+        return work()
+    except InfraError as refused:
+        if not left_behind(refused.why, socket.gethostname(), psutil.pid_exists):
+            raise
+    cancel()
+    told()
+    return work()

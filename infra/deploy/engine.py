@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -17,10 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from infra.errors import InfraError
-from infra.locks import left_behind
+from infra.locks import past_a_left_lock
 from infra.render.stack_files import FOLDER, file_of
 
 Say = Callable[[str], None]
@@ -115,15 +112,12 @@ class Stack:
         argv = ["pulumi", "--non-interactive", *words, "--stack", self.name]
         if self.tried_file and words[0] in ("config", "preview", "up"):
             argv += ["--config-file", str(self.tried_file)]
-        try:
-            return self._said(words, argv, say, hopeless)
-        except InfraError as refused:
-            if not left_behind(refused.why, socket.gethostname(), psutil.pid_exists):
-                raise
-        self._said(["cancel"], ["pulumi", "--non-interactive", "cancel", "--yes", "--stack", self.name])
-        if say:
-            say("the stack's lock was left by an engine that is gone, and was taken away")
-        return self._said(words, argv, say, hopeless)
+        cancel = ["pulumi", "--non-interactive", "cancel", "--yes", "--stack", self.name]
+        return past_a_left_lock(
+            lambda: self._said(words, argv, say, hopeless),
+            lambda: self._said(["cancel"], cancel),
+            lambda: say("the stack's lock was left by an engine that is gone, and was taken away") if say else None,
+        )
 
     def _said(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from infra.errors import InfraError
-from infra.locks import left_behind
+from infra.locks import past_a_left_lock
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _COUNT: Final = re.compile(r"^\s+[+~-]* *(\d+ (?:created|updated|deleted|replaced|unchanged))$")
@@ -56,14 +53,11 @@ class Engine:
         Raises `InfraError`.
         """
         argv = [*_UP, "--stack", stack, *words]
-        try:
-            said = self._run(argv, variables, self.say)
-        except InfraError as refused:
-            if not left_behind(refused.why, socket.gethostname(), psutil.pid_exists):
-                raise
-            self.say(f"  {stack}: its lock was left by an engine that is gone, and is taken away")
-            self._run(["cancel", "--yes", "--stack", stack])
-            said = self._run(argv, variables, self.say)
+        said = past_a_left_lock(
+            lambda: self._run(argv, variables, self.say),
+            lambda: self._run(["cancel", "--yes", "--stack", stack]),
+            lambda: self.say(f"  {stack}: its lock was left by an engine that is gone, and is taken away"),
+        )
         lines = said.splitlines()
         return ", ".join(found[1] for line in lines if (found := _COUNT.match(line))) or "nothing changed"
 
