@@ -15,9 +15,7 @@ import pytest
 from bench.project import Project
 from infra.up import judging
 from lab.api_server import ApiServer
-from lab.errors import LabError
-from lab.toolchain import tool_path
-from tests.support.api_server_kinds import server_with_kinds
+from tests.support.api_server_kinds import server_for_stacks
 from tests.support.project import ROOT
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
@@ -26,14 +24,7 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    try:
-        tool_path("pulumi")
-    except LabError as missing:
-        pytest.skip(f"lacks a tool: {missing.what}")
-    with server_with_kinds(tmp_path_factory.mktemp("safe")) as server:
-        for name in ("dcshift-edge", "cnpg-system"):
-            answer = server.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-            assert answer.status_code == 201, answer.text
+    with server_for_stacks(tmp_path_factory.mktemp("safe")) as server:
         yield server
 
 

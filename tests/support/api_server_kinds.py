@@ -11,6 +11,7 @@ import pytest
 from lab import api_server
 from lab.api_server import ApiServer
 from lab.errors import LabError
+from lab.toolchain import tool_path
 
 
 @contextlib.contextmanager
@@ -25,3 +26,17 @@ def server_with_kinds(folder: Path) -> Iterator[ApiServer]:
         pytest.skip(f"lacks something: {missing.what}")
     with starting:
         yield made
+
+
+@contextlib.contextmanager
+def server_for_stacks(folder: Path) -> Iterator[ApiServer]:
+    """Start one in which every stack may be applied by the real engine: what is there before them is there, too."""
+    try:
+        tool_path("pulumi")
+    except LabError as missing:
+        pytest.skip(f"lacks a tool: {missing.what}")
+    with server_with_kinds(folder) as server:
+        for name in ("dcshift-edge", "cnpg-system"):
+            answer = server.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+            assert answer.status_code == 201, answer.text
+        yield server
