@@ -5,27 +5,24 @@ from __future__ import annotations
 import base64
 import json
 import os
-import ssl
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from infra.object_store import Keys, ObjectStore
 from infra.reachability import __main__ as reachability
-from lab import ca, target
+from lab import target
 from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.errors import LabError
 from lab.images import image_name
 from lab.target import layout, receivers
 from lab.toolchain import tool_path
 from tests.support import wire
+from tests.support.lab_centre import answered, connects, kubectl, provide, secret
 from tests.support.measured import Measured, until
-from tests.support.project import ROOT, Project
+from tests.support.project import Project
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
 STACKS = ("platform", "data", "portal", "feedback")
@@ -65,33 +62,6 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         target.down(print)
 
 
-def provide(project: Project) -> str:
-    environment = {**project.environment, "DCSHIFT_S3_CREDENTIALS": str(layout.S3_CREDENTIALS)}
-    finished = subprocess.run(
-        [sys.executable, "-m", "infra.provide"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert finished.returncode == 0, finished.stderr
-    return finished.stdout
-
-
-def kubectl(*words: str, check: bool = True, typed: str | None = None) -> str:
-    finished = subprocess.run(
-        [tool_path("kubectl"), "--kubeconfig", layout.KUBECONFIG, *words],
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert finished.returncode == 0 or not check, finished.stderr
-    return finished.stdout
-
-
-def secret(namespace: str, name: str) -> dict[str, str]:
-    data = json.loads(kubectl("-n", namespace, "get", "secret", name, "-o", "json"))["data"]
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
-
-
 @pytest.fixture
 def security_log(centre: Project) -> Iterator[None]:
     """The stack `security`, sending to both receivers of the lab."""
@@ -129,26 +99,6 @@ def test_the_contract_in_the_cluster_is_the_exported_one(centre: Project) -> Non
 @pytest.mark.parametrize("system", ["portal", "feedback"])
 def test_the_gateway_serves_each_system_under_its_public_name(centre: Project, system: str) -> None:
     assert answered(centre, system) == 200
-
-
-def answered(centre: Project, system: str) -> int:
-    host = centre.outputs(system)["contract"]["web"]["host"]
-    with httpx.Client(verify=ssl_context(), trust_env=False, timeout=10) as client:
-        answer = client.get(
-            f"https://{NODE_ADDRESS}/healthz", headers={"Host": host}, extensions={"sni_hostname": host}
-        )
-    return answer.status_code
-
-
-def ssl_context() -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(ca.SITES.folder / "ca.pem"))
-
-
-def connects(namespace: str, deployment: str, system: str, host: str, port: int) -> bool:
-    code = f"import socket; socket.create_connection(({host!r}, {port}), 4); print('connected')"
-    python = f"/opt/{system}/venv/bin/python"
-    said = kubectl("-n", namespace, "exec", f"deploy/{deployment}", "--", python, "-c", code, check=False)
-    return "connected" in said
 
 
 def test_a_system_reaches_its_own_database_and_files_and_nothing_else(centre: Project) -> None:

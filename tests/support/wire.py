@@ -111,12 +111,13 @@ def stations(
     ends = [replace(end, namespace=namespaces.get(end.name, end.namespace)) for end in _pods(centre)]
     made: list[tuple[str, str]] = []
     try:
+        documents: list[dict[str, Any]] = []
         for end in ends:
             if _running(kubectl, end) is None:
                 name = f"{STAND_IN}-{end.name.replace('/', '-').lower()}"
                 made += [(end.namespace, f"pod/{name}"), (end.namespace, f"serviceaccount/{name}")]
-                for document in _documents(name, end, image):
-                    kubectl("apply", "-f", "-", typed=json.dumps(document))
+                documents += _documents(name, end, image)
+        kubectl("apply", "-f", "-", typed=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}))
         yield {end.name: _station(end, kubectl) for end in ends}
     finally:
         for namespace, thing in made:

@@ -1,0 +1,64 @@
+"""The lab's cluster as an administrator and as a citizen see it, for live tests of what is declared there."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import subprocess
+import sys
+
+import httpx
+
+from lab import ca
+from lab.addresses import NODE_ADDRESS
+from lab.target import layout
+from lab.toolchain import tool_path
+from tests.support.project import ROOT, Project
+
+
+def provide(project: Project) -> str:
+    environment = {**project.environment, "DCSHIFT_S3_CREDENTIALS": str(layout.S3_CREDENTIALS)}
+    finished = subprocess.run(
+        [sys.executable, "-m", "infra.provide"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def kubectl(*words: str, check: bool = True, typed: str | None = None) -> str:
+    finished = subprocess.run(
+        [tool_path("kubectl"), "--kubeconfig", layout.KUBECONFIG, *words],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0 or not check, finished.stderr
+    return finished.stdout
+
+
+def secret(namespace: str, name: str) -> dict[str, str]:
+    data = json.loads(kubectl("-n", namespace, "get", "secret", name, "-o", "json"))["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+def answered(centre: Project, system: str) -> int:
+    host = centre.outputs(system)["contract"]["web"]["host"]
+    with httpx.Client(verify=ssl_context(), trust_env=False, timeout=10) as client:
+        answer = client.get(
+            f"https://{NODE_ADDRESS}/healthz", headers={"Host": host}, extensions={"sni_hostname": host}
+        )
+    return answer.status_code
+
+
+def ssl_context() -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(ca.SITES.folder / "ca.pem"))
+
+
+def connects(namespace: str, deployment: str, system: str, host: str, port: int) -> bool:
+    code = f"import socket; socket.create_connection(({host!r}, {port}), 4); print('connected')"
+    python = f"/opt/{system}/venv/bin/python"
+    said = kubectl("-n", namespace, "exec", f"deploy/{deployment}", "--", python, "-c", code, check=False)
+    return "connected" in said
