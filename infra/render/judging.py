@@ -63,12 +63,18 @@ def ask(stack: str) -> None:
     except (OSError, subprocess.TimeoutExpired) as late:
         raise _unjudged(stack, str(late)) from late
     if asked.returncode != ending.YES:
+        raise _refusal(asked.stderr) or _unjudged(stack, asked.stderr[-2000:] or f"it ended with {asked.returncode}")
+
+
+def _refusal(stderr: str) -> InfraError | None:
+    # Not simply the last line: an interpreter that ends may still tell of an event loop that it could not close.
+    for line in reversed(stderr.splitlines()):
         try:
-            thoughts = json.loads(asked.stderr.splitlines()[-1])["error"]
-            refused = InfraError(thoughts.pop("code"), **thoughts)
-        except (IndexError, KeyError, TypeError, ValueError) as unread:
-            raise _unjudged(stack, asked.stderr[-2000:] or f"it ended with {asked.returncode}") from unread
-        raise refused
+            thoughts = json.loads(line)["error"]
+            return InfraError(thoughts.pop("code"), **thoughts)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue
+    return None
 
 
 def _unjudged(stack: str, why: str) -> InfraError:

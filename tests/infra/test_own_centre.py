@@ -97,6 +97,16 @@ def test_the_program_asks_with_the_engines_own_settings(monkeypatch: pytest.Monk
     assert told.value.code == "rules-broken"
 
 
+def test_a_refusal_is_read_whatever_the_interpreter_says_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    thoughts = {"code": "rules-broken", "what": "w", "why": "y", "state": "s", "next": "n"}
+    noise = ("Exception ignored in: <function x>", '  File "x.py"', "[1]", '{"error": 3}', '{"error": {"code": "c"}}')
+    said = "\n".join(["a warning before", json.dumps({"error": thoughts}), *noise, "ValueError: -1", ""])
+    monkeypatch.setattr(subprocess, "run", lambda argv, **_: subprocess.CompletedProcess(argv, 1, "", said))
+    with pytest.raises(InfraError) as told:
+        ask("portal")
+    assert (told.value.code, told.value.next) == ("rules-broken", "n")
+
+
 def test_a_judgement_that_cannot_be_had_is_no_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG", "no JSON")
     with pytest.raises(InfraError) as told:

@@ -1,26 +1,64 @@
-"""The lab that the refusals, the whole move and what follows it share: it is brought up once, in this order."""
+"""What the live tests share: which of them need the lab, and the one lab on which a whole move is played."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from lab import target
+from lab.errors import LabError
+from lab.source import centre as source
+from lab.toolchain import tool_path
 from tests.support.play import Play, Stage
 
+_HERE = Path(__file__).parent
+_OF_THE_LAB = ("test_playbooks.py", "test_source.py", "test_target.py", "test_infra.py")
 _ON_ONE_LAB = ("test_refusals.py", "test_move.py", "test_moved.py")
-"""Modules that are played on one lab, in this order."""
+"""Modules that are played on one lab, brought up once, in this order."""
+_ORDER = (*_OF_THE_LAB, *_ON_ONE_LAB)
 
 
+@pytest.hookimpl(tryfirst=True)  # `-m lab` chooses by the marks that are given here
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Play the modules that share a lab one right after the other, where the first of them stands."""
-    shared = [item for name in _ON_ONE_LAB for item in items if item.path.name == name]
-    if not shared:
-        return
-    place = min(items.index(item) for item in shared)
-    others = [item for item in items if item not in shared]
-    items[:] = [*others[:place], *shared, *others[place:]]
+    """Mark what needs the lab, of which a machine has one, and play it last and in order; nothing else needs it."""
+    needing = [item for item in items if item.path.parent == _HERE and item.path.name in _ORDER]
+    for item in needing:
+        item.add_marker(pytest.mark.lab)
+    others = [item for item in items if item not in needing]
+    items[:] = [*others, *sorted(needing, key=lambda item: _ORDER.index(item.path.name))]
+
+
+@pytest.fixture(scope="session")
+def standing_source() -> Iterator[None]:
+    """The source alone, up for the modules that need no target; the last test of the last of them takes it down."""
+    _needs(free=not any(host.processes for host in source.status()))
+    source.up(print, scale="tenth")
+    yield
+    source.down()
+
+
+@pytest.fixture(scope="session")
+def standing_target() -> Iterator[None]:
+    """The target alone, in the same way."""
+    _needs(free=target.status().absent)
+    target.up(print)
+    yield
+    target.down(print)
+
+
+def _needs(*, free: bool) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: namespaces, mounts and a kubelet")
+    if not free:
+        pytest.skip("this machine's lab is in use: make lab-down")
+    try:
+        for name in ("pulumi", "pulumi-language-python", "kube-apiserver", "traefik", "cnpg-manager"):
+            tool_path(name)
+    except LabError as missing:
+        pytest.skip(f"lacks a tool: {missing.what}")
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +72,7 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def play(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Play]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root: namespaces, mounts and a kubelet")
+    _needs(free=True)
     here = request.path.name
     later = _ON_ONE_LAB[_ON_ONE_LAB.index(here) + 1 :]
     whole = stage.take()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +16,8 @@ from infra.object_store import Keys, ObjectStore
 from infra.reachability import __main__ as reachability
 from lab import target
 from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
-from lab.errors import LabError
 from lab.images import image_name
-from lab.target import layout, receivers
-from lab.toolchain import tool_path
+from lab.target import kernel, layout, receivers, rules
 from tests.support import wire
 from tests.support.lab_centre import answered, connects, kubectl, provide, secret
 from tests.support.measured import Measured, until
@@ -29,37 +28,15 @@ STACKS = ("platform", "data", "portal", "feedback")
 
 
 @pytest.fixture(scope="module")
-def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def centre(standing_target: None, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The whole data centre declared by `pulumi up`, in the order of the README."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root: namespaces, mounts and a kubelet")
-    try:
-        for name in ("pulumi", "pulumi-language-python", "kube-apiserver", "traefik", "cnpg-manager"):
-            tool_path(name)
-    except LabError as missing:
-        pytest.skip(f"lacks a tool: {missing.what}")
-    ours = not target.status().ready
-    if ours:
-        target.up(print)
-    if "httt-portal-data" in kubectl("get", "namespaces", "-o", "name"):
-        pytest.skip("the lab's cluster is in use by another data centre")
     project = Project.make(tmp_path_factory.mktemp("project"), layout.KUBECONFIG)
     for stack in STACKS:
         if stack == "data":
             provide(project)
         project.run("stack", "init", stack)
         project.up(stack)
-    yield project
-    for stack in ("feedback", "portal"):
-        project.run("destroy", "--yes", "--skip-preview", stack=stack)
-    # The platform first: its admission policy refuses to delete data until it is told.
-    for stack in ("platform", "data"):
-        project.run("config", "set", "dataMayBeDestroyed", "true", stack=stack)
-        project.up(stack)
-    for stack in ("data", "platform"):
-        project.run("destroy", "--yes", "--skip-preview", stack=stack)
-    if ours:
-        target.down(print)
+    return project
 
 
 @pytest.fixture
@@ -320,3 +297,25 @@ def test_destroying_data_is_refused_and_changes_nothing(centre: Project) -> None
     clusters = kubectl("get", "clusters.postgresql.cnpg.io", "-A", "-o", "name").split()
     assert len(clusters) == 2
     centre.up("data", "--expect-no-changes")
+
+
+def test_data_goes_once_the_centre_is_told(centre: Project) -> None:
+    # The platform first: its admission policy refuses to delete data until it is told.
+    for stack in ("platform", "data"):
+        centre.run("config", "set", "dataMayBeDestroyed", "true", stack=stack)
+        centre.up(stack)
+    centre.run("destroy", "--yes", "--skip-preview", stack="data")
+    assert kubectl("get", "clusters.postgresql.cnpg.io", "-A", "-o", "name") == ""
+
+
+def test_a_killed_target_leaves_nothing_behind(standing_target: None) -> None:
+    """The last: with a whole centre in it."""
+    for name in ("kube-apiserver", "etcd", "containerd", "kubelet", "kube-router"):
+        pid = int((layout.PROCESSES / f"{name}.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+    target.down()
+    assert kernel.leftovers() == [] and rules.leftovers() == []
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
+    assert not [words for words in commands if str(layout.PKI).encode() in words]  # as each program of the cluster has
+    assert not layout.HOME.exists() and not layout.PROCESSES.exists()
+    assert target.status().absent

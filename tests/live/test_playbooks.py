@@ -15,7 +15,7 @@ from catalogue.load import load
 from lab import addresses
 from lab.command import run
 from lab.paths import CHECKOUT, STATE
-from lab.source import centre, configure, machine
+from lab.source import configure
 from migration.adapters.ansible import AnsiblePlaybooks
 from migration.adapters.gate_tool import GateTool
 from migration.adapters.ssh import WarmSsh
@@ -33,14 +33,10 @@ _turn = iter(range(1_000, 9_999))
 
 
 @pytest.fixture(scope="module")
-def source() -> Iterator[None]:
-    was_up = bool(machine.processes("edge1"))
-    centre.up(print, scale="tenth")
+def source(standing_source: None) -> Iterator[None]:
     _forget_turns()
     yield
     _forget_turns()
-    if not was_up:
-        centre.down()
 
 
 def _forget_turns() -> None:

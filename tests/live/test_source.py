@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,13 +27,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def source() -> Iterator[None]:
-    centre.up(print, scale="tenth")
-    yield
-    centre.down()
-
-
 def on(host: str, command: str, *, check: bool = True) -> Completed:
     return run([*configure.ssh(host), command], timeout_seconds=60, check=check)
 
@@ -49,7 +42,7 @@ def answers(host: str, command: str) -> bool:
     return on(host, command, check=False).returncode == 0
 
 
-def test_all_four_hosts_answer_ansible_as_an_ordinary_user(source: None) -> None:
+def test_all_four_hosts_answer_ansible_as_an_ordinary_user(standing_source: None) -> None:
     ansible = Path(sys.executable).with_name("ansible")
     said = run([ansible, "-i", STATE / "inventory.yml", "source", "-m", "ping"], cwd=CHECKOUT).stdout
     assert said.count('"ping": "pong"') == 4
@@ -59,12 +52,12 @@ def test_all_four_hosts_answer_ansible_as_an_ordinary_user(source: None) -> None
         assert on(host, "systemctl is-system-running").stdout.strip() == "running"
 
 
-def test_an_unknown_host_key_is_refused(source: None, tmp_path: Path) -> None:
+def test_an_unknown_host_key_is_refused(standing_source: None, tmp_path: Path) -> None:
     words = [word.replace(str(STATE / "ssh" / "known_hosts"), str(tmp_path / "none")) for word in configure.ssh("db1")]
     assert run([*words, "true"], check=False).returncode == 255
 
 
-def test_each_system_serves_through_the_edge_by_its_public_name(source: None) -> None:
+def test_each_system_serves_through_the_edge_by_its_public_name(standing_source: None) -> None:
     for system in SYSTEMS:
         assert centre.serves(system.name)
         assert on("edge1", f"dig +short {addresses.SITES[system.name]}").stdout.strip() == "198.51.100.14"
@@ -72,13 +65,13 @@ def test_each_system_serves_through_the_edge_by_its_public_name(source: None) ->
 
 
 @pytest.mark.parametrize("system", LAB_SYSTEMS, ids=lambda system: system.name)
-def test_the_databases_hold_the_figures_that_the_province_published(source: None, system: AppSystem) -> None:
+def test_the_databases_hold_the_figures_that_the_province_published(standing_source: None, system: AppSystem) -> None:
     for count in system.counts:
         psql = shlex.join(["sudo", "-u", "postgres", "psql", "-qXAt", "-d", system.name, "-c", count.query])
         assert int(on("db1", psql).stdout) == count.expected["tenth"], count.name
 
 
-def test_both_hosts_see_the_same_uploads(source: None) -> None:
+def test_both_hosts_see_the_same_uploads(standing_source: None) -> None:
     for system in SYSTEMS:
         count = f"sudo find {system.uploads} -type f | wc -l"
         assert on("files1", count).stdout == on("app1", count).stdout != "0\n"
@@ -86,7 +79,7 @@ def test_both_hosts_see_the_same_uploads(source: None) -> None:
         assert answers("app1", f"sudo -u {system.name} rm {system.uploads}/of-files1")
 
 
-def test_no_host_reaches_the_outside_and_all_reach_the_job_host(source: None) -> None:
+def test_no_host_reaches_the_outside_and_all_reach_the_job_host(standing_source: None) -> None:
     gateway = run(["ip", "-4", "route", "show", "default"]).stdout.split()[2]
     for host in addresses.SOURCE_HOSTS:
         for outside in (gateway, "203.0.113.7"):
@@ -94,7 +87,7 @@ def test_no_host_reaches_the_outside_and_all_reach_the_job_host(source: None) ->
         assert answers(host, f"ping -c 1 -W 2 {addresses.UPLINK_ROOT}")
 
 
-def test_a_reboot_inside_comes_back_with_what_was_written(source: None) -> None:
+def test_a_reboot_inside_comes_back_with_what_was_written(standing_source: None) -> None:
     boot = on("files1", "sudo touch /var/kept; ps -o lstart= -p 1").stdout
     on("files1", "sudo systemctl reboot", check=False)
     eventually(lambda: on("files1", "ps -o lstart= -p 1", check=False).stdout not in ("", boot))
@@ -102,7 +95,7 @@ def test_a_reboot_inside_comes_back_with_what_was_written(source: None) -> None:
     assert answers("files1", f"test -d {SYSTEMS[0].uploads}")
 
 
-def test_a_database_host_without_power_recovers_what_was_committed(source: None) -> None:
+def test_a_database_host_without_power_recovers_what_was_committed(standing_source: None) -> None:
     psql = "sudo -u postgres psql -qXAt portal -c"
     on("db1", f"{psql} 'CREATE TABLE power_cut AS SELECT 1 AS committed'")
     machine.crash("db1")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +19,9 @@ from lab import ca, target
 from lab.addresses import DOMAIN, NODE_ADDRESS
 from lab.errors import LabError
 from lab.images import image_name
-from lab.target import documents, kernel, layout, rules
+from lab.target import documents, layout
 from lab.target.api import Api, Document, path_of
 from lab.target.processes import wait_until
-from lab.toolchain import tool_path
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 CONFINED = {"runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -32,27 +29,10 @@ CONFINED_POD = {"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 10001
 
 
 @pytest.fixture(scope="module")
-def ours() -> bool:
-    """Whether these tests bring the target up themselves, so that they may also break it."""
-    return not target.status().ready
-
-
-@pytest.fixture(scope="module")
-def api(ours: bool) -> Iterator[Api]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root: namespaces, mounts and a kubelet")
-    try:
-        for name in ("etcd", "kube-apiserver", "kube-router", "coredns", "traefik", "cnpg-manager"):
-            tool_path(name)
-    except LabError as missing:
-        pytest.skip(f"lacks a tool: {missing.what}")
-    if ours:
-        target.up(print)
+def api(standing_target: None) -> Iterator[Api]:
     client = Api()
     yield client
     client.close()
-    if ours:
-        target.down(print)
 
 
 @pytest.fixture(scope="module")
@@ -230,17 +210,3 @@ def test_the_object_store_answers_its_own_key_and_refuses_others(api: Api) -> No
         obstore.get(store(credentials["secret_key"]), "a")
     with pytest.raises(obstore.exceptions.PermissionDeniedError):
         obstore.get(store("wrong"), "a")
-
-
-def test_a_killed_target_leaves_nothing_behind(api: Api, ours: bool) -> None:
-    if not ours:
-        pytest.skip("the target belongs to somebody else")
-    for name in ("kube-apiserver", "etcd", "containerd", "kubelet", "kube-router"):
-        pid = int((layout.PROCESSES / f"{name}.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
-    target.down()
-    assert kernel.leftovers() == [] and rules.leftovers() == []
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")]
-    assert not [words for words in commands if str(layout.PKI).encode() in words]  # as each program of the cluster has
-    assert not layout.HOME.exists() and not layout.PROCESSES.exists()
-    assert target.status().absent
