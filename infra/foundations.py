@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any, Final
 
 from catalogue.system import System
@@ -72,10 +73,11 @@ def _of_grounds(settings: Settings) -> str:
 
 
 def _of_log(settings: Settings) -> str:
-    """Return the hash of where the security log's programs lie, and of the receivers to whom policies let them."""
+    """Return the hash of where the security log's programs lie, what they may read, and whom they may reach."""
     log = settings.catalogue.province.security_log
     ends = [(each.address, each.port) for each in (log.soc, log.national) if each] if log else []
-    return _hash({"namespaces": [naming.LOG_AGENTS, naming.SECURITY_LOG], "receivers": ends})
+    found = {"namespaces": [naming.LOG_AGENTS, naming.SECURITY_LOG], "receivers": ends}
+    return _hash(found | {"folders": asdict(settings.node_folders)})
 
 
 def _store(settings: Settings, system: System) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pulumi_kubernetes as k8s
 
 from infra import naming
 from infra.config import Settings
-from infra.rules import admission, facts, keeping
+from infra.rules import admission, facts, keeping, node_logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class AdmissionGuardArgs:
 
 
 class AdmissionGuard(pulumi.ComponentResource):
-    """One policy and its binding for each subject of the rules, and one that keeps data and identities."""
+    """A policy and its binding for each subject of the rules, for what holds data, and for log agents."""
 
     policies: list[str]
 
@@ -30,7 +30,10 @@ class AdmissionGuard(pulumi.ComponentResource):
         api = k8s.admissionregistration.v1
         self.policies, known = [], facts.of(args.settings)
         written = [*zip(admission.policies(known), admission.bindings(), strict=True)]
-        for policy, binding in [*written, (keeping.policy(known), keeping.binding())]:
+        written.append((keeping.policy(known), keeping.binding()))
+        if args.settings.catalogue.province.security_log:
+            written.append((node_logs.policy(known, args.settings.node_folders), node_logs.binding()))
+        for policy, binding in written:
             called = policy["metadata"]["name"]
             made = api.ValidatingAdmissionPolicy(
                 naming.logical("platform", "admission-policy", called),

@@ -28,6 +28,8 @@ _SAID: Final = {
     Class.SHARED: "two hold it, with one value",
     Class.PENDING: "declared and not applied yet: `up` does it",
 }
+_WHOLE: Final = "of the stack"
+_NEVER: Final = "the stack was never applied, or all of it was taken away: `up` after `pulumi refresh` makes it"
 _BESIDE: Final = "nobody declared it, and `up` leaves it: take it away by hand"
 _REFUSED: Final = "`up` is refused there until that one gives it up, or it is declared so"
 
@@ -35,14 +37,24 @@ _REFUSED: Final = "`up` is refused there until that one gives it up, or it is de
 def differences(wanted: Iterable[Built], live: Live) -> Iterator[Difference]:
     """Yield every difference between what stacks declare and what is there. Raises `InfraError`."""
     for each in wanted:
-        for declared in each.objects:
-            document = declared.inputs
-            identity = f"{document['kind']} {declared.identity.partition(' ')[2]}"
-            if not live.serves(document):
-                kind = f"{document['apiVersion']} {document['kind']}"
-                yield Difference(each.stack, identity, "its whole kind", Class.GONE, kind, None)
-                continue
-            yield from compare(each.stack, identity, document, live.read(document))
+        found = list(_of(each, live))
+        gone = {one.object for one in found if one.cls is Class.GONE}
+        if len(each.objects) > 1 and len(gone) == len(each.objects):
+            # One sentence for all of it: a stack that nobody applied yet is no list of lost objects.
+            yield Difference(each.stack, f"all {len(gone)} objects", _WHOLE, Class.GONE, None, None)
+        else:
+            yield from found
+
+
+def _of(stack: Built, live: Live) -> Iterator[Difference]:
+    for declared in stack.objects:
+        document = declared.inputs
+        identity = f"{document['kind']} {declared.identity.partition(' ')[2]}"
+        if not live.serves(document):
+            kind = f"{document['apiVersion']} {document['kind']}"
+            yield Difference(stack.stack, identity, "its whole kind", Class.GONE, kind, None)
+            continue
+        yield from compare(stack.stack, identity, document, live.read(document))
 
 
 def told(found: Sequence[Difference]) -> str:
@@ -55,7 +67,7 @@ def told(found: Sequence[Difference]) -> str:
         if each.cls is not Class.GONE:
             lines.append(f"         ours {_short(each.ours)} · there {_short(each.theirs)}")
             lines.append(f"         by {each.who}{f', {each.when}' if each.when else ''}")
-        lines.append(f"         {what}")
+        lines.append(f"         {_NEVER if each.field == _WHOLE else what}")
     counts = {each: sum(1 for one in found if one.cls is each) for each in Class}
     summary = ", ".join(f"{count} {each}" for each, count in counts.items() if count)
     return "\n".join([*lines, summary or "every declared field is as declared, and ours alone"])

@@ -8,8 +8,10 @@ from typing import Final
 from catalogue import norms
 from catalogue.load import load
 from infra.config import catalogue_folder
+from infra.rules import node_logs
 from infra.rules.book import RULES
 from infra.rules.rule import Rule, Scope
+from infra.values import NodeFolders
 
 _HEAD: Final = """# Rules
 
@@ -24,6 +26,14 @@ the norms `{norms}`; an `?` says that nobody has compared ours with the words of
 
 | rule | sentence | of | level | lab | enforced by | reference |
 |---|---|---|---|---|---|---|"""
+_AGENTS: Final = """
+## Pods of the log agents
+
+Their namespace is no information system's, and pod security lets pods there mount folders of their node
+([security log](security-log.md)). There the API server asks this of every pod, of whoever makes it, also in a lab:
+
+| rule | sentence |
+|---|---|"""
 _ENFORCERS: Final = {
     Scope.OBJECT: "graph, pack, admission",
     Scope.DECLARED: "graph, pack",
@@ -35,7 +45,9 @@ _ENFORCERS: Final = {
 
 def text(law: norms.NormSet) -> str:
     """Return the whole page."""
-    return "\n".join([_HEAD.format(count=len(RULES), norms=law.id), *(_row(rule, law) for rule in RULES)]) + "\n"
+    agents = [f"| `{rule.id}` | {rule.sentence} |" for rule in node_logs.rules(NodeFolders("…", "…", "…"))]
+    lines = [_HEAD.format(count=len(RULES), norms=law.id), *(_row(rule, law) for rule in RULES), _AGENTS, *agents]
+    return "\n".join(lines) + "\n"
 
 
 def _row(rule: Rule, law: norms.NormSet) -> str:

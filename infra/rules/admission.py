@@ -39,7 +39,7 @@ def subjects() -> dict[Subject, list[Rule]]:
 
 def policies(facts: Facts) -> list[Document]:
     """Return one ValidatingAdmissionPolicy for each subject."""
-    return [_policy(subject, rules, facts) for subject, rules in subjects().items()]
+    return [policy(subject, rules, facts) for subject, rules in subjects().items()]
 
 
 def bindings() -> list[Document]:
@@ -47,7 +47,8 @@ def bindings() -> list[Document]:
     return [_binding(subject) for subject in subjects()]
 
 
-def _policy(subject: Subject, rules: list[Rule], facts: Facts) -> Document:
+def policy(subject: Subject, rules: list[Rule], facts: Facts) -> Document:
+    """Return the ValidatingAdmissionPolicy that asks these rules of one subject."""
     known = [*((name, _literal(value)) for name, value in facts.constants.items()), *subject.variables]
     conditions = [_NOT_BEING_DELETED, *([_OF_A_SYSTEM] if subject.area is Area.NAMESPACES else [])]
     return {
@@ -76,11 +77,16 @@ def _binding(subject: Subject) -> Document:
         ]
     }
     where = {} if subject.area is Area.NAMESPACES else {"matchResources": {"namespaceSelector": chosen}}
+    return bound(_PREFIX + subject.id, where)
+
+
+def bound(name: str, where: Document) -> Document:
+    """Return the binding of a policy: it refuses, in the places that `where` chooses."""
     return {
         "apiVersion": API_VERSION,
         "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": _PREFIX + subject.id, "labels": LABELS},
-        "spec": {"policyName": _PREFIX + subject.id, "validationActions": ["Deny"], **where},
+        "metadata": {"name": name, "labels": LABELS},
+        "spec": {"policyName": name, "validationActions": ["Deny"], **where},
     }
 
 

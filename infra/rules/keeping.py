@@ -10,7 +10,7 @@ import json
 from typing import Any, Final
 
 from infra import labels, naming
-from infra.rules.admission import API_VERSION, LABELS
+from infra.rules.admission import API_VERSION, LABELS, bound
 from infra.rules.facts import Facts
 from infra.rules.subjects import BACKUP, BINDING, CLUSTER, LIMITS, NAMESPACE, NETWORK_POLICY, QUOTA, ROLE, Kind
 from infra.rules.subjects import SERVICE_ACCOUNT as ACCOUNT
@@ -84,12 +84,7 @@ def policy(facts: Facts) -> Document:
 
 def binding() -> Document:
     """Return its binding: it refuses, wherever the object lies."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": NAME, "labels": LABELS},
-        "spec": {"policyName": NAME, "validationActions": ["Deny"]},
-    }
+    return bound(NAME, {})
 
 
 def _judged(kind: Kind, operations: list[str]) -> Document:

@@ -12,6 +12,7 @@ from infra.rules import keeping
 from infra.rules.subjects import Kind
 from tests.support.asking import Asker, as_person, until
 from tests.support.centre_server import APP, DATA, Centre, centre_server, documents, of_kind, sent
+from tests.support.log_agents import SPOILT
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
 Document = dict[str, Any]
@@ -211,6 +212,22 @@ def test_a_pipeline_starts_no_pod_that_would_be_more_than_it_is(
     answer = centre.who["deploy-portal"].create(document)
     assert answer.status_code == 422, answer.text
     assert rule in answer.text
+
+
+@pytest.mark.parametrize(("spoil", "rule"), SPOILT)
+def test_who_runs_the_log_agents_gets_no_more_of_a_node(
+    spoil: Callable[[Document], None], rule: str, centre: Centre
+) -> None:
+    (agents,) = [d for d in documents("security") if d["kind"] == "DaemonSet"]
+    agents["metadata"]["name"] = "attack"
+    asker = centre.who["security"]
+    if rule == SPOILT[0][1]:
+        answer = asker.apply(agents, dry_run=True)
+        assert answer.status_code == 201, answer.text
+    spoil(agents["spec"]["template"]["spec"])
+    answer = asker.create(agents)
+    assert answer.status_code == 422, answer.text
+    assert f"{rule}: " in answer.text
 
 
 def test_a_pipeline_opens_no_door_and_takes_nobodys_name(centre: Centre) -> None:

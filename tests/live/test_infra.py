@@ -35,8 +35,15 @@ def centre(standing_target: None, tmp_path_factory: pytest.TempPathFactory) -> P
         if stack == "data":
             provide(project)
         project.run("stack", "init", stack)
+        if stack == "platform":
+            tell_folders(project, stack)
         project.up(stack)
     return project
+
+
+def tell_folders(project: Project, stack: str) -> None:
+    for key, folder in (("auditLog", layout.AUDIT), ("podLogs", layout.POD_LOGS), ("agentState", layout.AGENT)):
+        project.run("config", "set", key, str(folder), stack=stack)
 
 
 @pytest.fixture
@@ -44,8 +51,7 @@ def security_log(centre: Project) -> Iterator[None]:
     """The stack `security`, sending to both receivers of the lab."""
     receivers.up()
     centre.run("stack", "init", "security")
-    for key, folder in (("auditLog", layout.AUDIT), ("podLogs", layout.POD_LOGS), ("agentState", layout.AGENT)):
-        centre.run("config", "set", key, str(folder), stack="security")
+    tell_folders(centre, "security")
     centre.up("security")
     yield
     centre.run("destroy", "--yes", "--skip-preview", stack="security")

@@ -36,7 +36,10 @@ def _matches(constraints: Document, document: Document, resource: str) -> bool:
 
 def _bound(binding: Document, document: Document, namespaces: Mapping[str, Any]) -> bool:
     selector = binding.get("matchResources", {}).get("namespaceSelector", {})
-    labels = namespaces.get(document["metadata"].get("namespace", ""), {})
+    name = document["metadata"].get("namespace", "")
+    labels = {"kubernetes.io/metadata.name": name, **namespaces.get(name, {})}  # the server gives every namespace that
+    if not selector.get("matchLabels", {}).items() <= labels.items():
+        return False
     for needed in selector.get("matchExpressions", []):
         match needed["operator"]:
             case "Exists":

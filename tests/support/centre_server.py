@@ -17,7 +17,17 @@ from tests.support.centres import lab
 Document = dict[str, Any]
 APP: Final = "httt-portal-app"
 DATA: Final = "httt-portal-data"
-ACCOUNTS: Final = ("platform", "tenancy", "data", "drill", "auditor", "break-glass", "deploy-portal", "deploy-feedback")
+ACCOUNTS: Final = (
+    "platform",
+    "tenancy",
+    "data",
+    "drill",
+    "security",
+    "auditor",
+    "break-glass",
+    "deploy-portal",
+    "deploy-feedback",
+)
 SECRETS: Final = (
     (APP, "portal-db-app"),
     (APP, "portal-web"),

@@ -139,6 +139,21 @@ drift    Deployment httt-portal-app/portal-web spec.template.spec.containers[web
     assert (suspended["ours"], suspended["theirs"], suspended["refuses"]) == (True, False, True)
 
 
+def test_a_stack_that_nobody_applied_is_one_sentence_and_no_list_of_losses(api: Api, drift: Drift) -> None:
+    count = len(built_once("portal").objects)
+    for each in built_once("portal").objects:
+        api.documents.pop(place(each.inputs)[1], None)
+    done = drift("portal")
+    assert done.code == 3
+    assert done.out.splitlines() == [
+        f"gone     all {count} objects of the stack (stack portal)",
+        "         the stack was never applied, or all of it was taken away: `up` after `pulumi refresh` makes it",
+        "1 gone",
+    ]
+    (row,) = json.loads(drift("portal", "--json").out)["differences"]
+    assert (row["stack"], row["class"], row["object"]) == ("portal", "gone", f"all {count} objects")
+
+
 def test_a_kind_that_the_cluster_does_not_know_is_told_before_anything_is_written(api: Api, drift: Drift) -> None:
     del api.documents["/apis/gateway.networking.k8s.io/v1"]
     done = drift("portal")

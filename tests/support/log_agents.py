@@ -1,0 +1,84 @@
+"""Pods by which somebody with the log team's token would get more of a node than its logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+Pod = dict[str, Any]
+
+
+def _volume(pod: Pod, name: str) -> Pod:
+    (found,) = [each for each in pod["volumes"] if each["name"] == name]
+    return dict(found)
+
+
+def with_the_nodes_root(pod: Pod) -> None:
+    pod["volumes"] = [*pod["volumes"], {"name": "node", "hostPath": {"path": "/"}}]
+
+
+def with_a_folder_above(pod: Pod) -> None:
+    above = _volume(pod, "audit")["hostPath"]["path"].rpartition("/")[0]
+    pod["volumes"] = [*pod["volumes"], {"name": "above", "hostPath": {"path": above}}]
+
+
+def with_a_way_out(pod: Pod) -> None:
+    out = _volume(pod, "work")["hostPath"]["path"] + "/../.."
+    pod["volumes"] = [*pod["volumes"], {"name": "out", "hostPath": {"path": out}}]
+
+
+def with_a_driver(pod: Pod) -> None:
+    pod["volumes"] = [*pod["volumes"], {"name": "driver", "csi": {"driver": "any.example"}}]
+
+
+def writing_the_audit_log(pod: Pod) -> None:
+    (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "audit"]
+    del mount["readOnly"]
+
+
+def writing_it_under_another_name(pod: Pod) -> None:
+    pod["volumes"] = [*pod["volumes"], {**_volume(pod, "pods"), "name": "again"}]
+    pod["containers"][0]["volumeMounts"] += [{"name": "again", "mountPath": "/again"}]
+
+
+def writing_it_before_it_starts(pod: Pod) -> None:
+    first = {**pod["containers"][0], "name": "first"}
+    first["volumeMounts"] = [{"name": "audit", "mountPath": "/audit"}]
+    pod["initContainers"] = [first]
+
+
+def privileged(pod: Pod) -> None:
+    pod["containers"][0]["securityContext"] |= {"privileged": True, "allowPrivilegeEscalation": True}
+
+
+def with_capabilities(pod: Pod) -> None:
+    pod["containers"][0]["securityContext"]["capabilities"] = {"drop": ["ALL"], "add": ["SYS_ADMIN"]}
+
+
+def among_the_nodes_processes(pod: Pod) -> None:
+    pod["hostPID"] = True
+
+
+def with_a_token(pod: Pod) -> None:
+    pod["automountServiceAccountToken"] = True
+
+
+def of_another_registry(pod: Pod) -> None:
+    pod["containers"][0]["image"] = f"registry.example/tool@sha256:{'b' * 64}"
+
+
+SPOILT: Final[tuple[tuple[Callable[[Pod], None], str], ...]] = (
+    (with_the_nodes_root, "node-folders-declared"),
+    (with_a_folder_above, "node-folders-declared"),
+    (with_a_way_out, "node-folders-declared"),
+    (with_a_driver, "node-folders-declared"),
+    (writing_the_audit_log, "node-logs-read-only"),
+    (writing_it_under_another_name, "node-logs-read-only"),
+    (writing_it_before_it_starts, "node-logs-read-only"),
+    (privileged, "no-privilege-escalation"),
+    (with_capabilities, "drop-all-capabilities"),
+    (among_the_nodes_processes, "no-host-namespaces"),
+    (with_a_token, "no-account-token"),
+    (of_another_registry, "image-of-registry"),
+)
+"""What is done to the agent's pod, and the rule that must refuse it."""
