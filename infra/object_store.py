@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.errors import InfraError
+from infra.retention import Kept, RetentionError, keep
 
 _CONFIG: Final = Config(
     s3={"addressing_style": "path"},
@@ -50,35 +51,22 @@ class ObjectStore:
             config=_CONFIG,
         )
 
-    def provide_bucket(self, bucket: str, *, versioned: bool = False) -> bool:
-        """See that a bucket exists; return whether it was made or changed now. Raises `InfraError`.
+    def provide_bucket(self, bucket: str, kept: Kept | None = None) -> bool:
+        """See that a bucket exists, and keeps versions if asked; return whether it was made or changed now.
 
-        In a versioned one what is overwritten or deleted stays for the store's administrator.
+        Raises `InfraError`.
         """
         try:
-            if self._has(bucket):
-                return versioned and self._keep_versions(bucket)
-            self._s3.create_bucket(Bucket=bucket)
-            if versioned:
-                self._keep_versions(bucket)
-            if not self._has(bucket):
-                raise self._refused(f"bucket {bucket}", "it was accepted and is not there")
-        except (ClientError, BotoCoreError) as refused:
+            changed = not self._has(bucket)
+            if changed:
+                self._s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=bool(kept and kept.locked))
+                if not self._has(bucket):
+                    raise self._refused(f"bucket {bucket}", "it was accepted and is not there")
+            if kept:
+                changed |= keep(self._s3, bucket, kept)
+        except (ClientError, BotoCoreError, RetentionError) as refused:
             raise self._refused(f"bucket {bucket}", str(refused)) from refused
-        return True
-
-    def _keep_versions(self, bucket: str) -> bool:
-        """See that a bucket keeps versions; return whether that was changed now."""
-
-        def status() -> object:
-            return self._s3.get_bucket_versioning(Bucket=bucket).get("Status")
-
-        if status() == "Enabled":
-            return False
-        self._s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        if status() != "Enabled":
-            raise self._refused(f"bucket {bucket}", "it was told to keep versions and does not")
-        return True
+        return changed
 
     def _has(self, bucket: str) -> bool:
         try:

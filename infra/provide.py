@@ -18,6 +18,7 @@ from typing import Final
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
+from catalogue import norms
 from catalogue.load import Catalogue, CatalogueError, load
 from catalogue.system import System
 from infra import cluster_api, log_keys, naming
@@ -25,6 +26,7 @@ from infra.config import catalogue_folder
 from infra.credentials import Done, Secrets
 from infra.errors import InfraError
 from infra.object_store import Keys, ObjectStore
+from infra.retention import KEEP_DAYS, Kept
 
 CREDENTIALS_VARIABLE: Final = "DCSHIFT_S3_CREDENTIALS"
 _ROOT: Final = Path(__file__).resolve().parents[1]
@@ -50,8 +52,12 @@ def _buckets(catalogue: Catalogue, system: System, secrets: Secrets, store: Obje
 
 def _backups(catalogue: Catalogue, system: System, secrets: Secrets, store: ObjectStore) -> Iterator[Done]:
     """Provide the place of a database's backups, keys to write there, and others that can only read, for drills."""
-    bucket = naming.backup_bucket(catalogue.province.id, catalogue.province.environment, system.id)
-    yield Done(f"bucket {bucket}, which keeps versions", made=store.provide_bucket(bucket, versioned=True))
+    province = catalogue.province
+    bucket = naming.backup_bucket(province.id, province.environment, system.id)
+    asked = norms.controls(norms.named(province.norms), system.level)
+    kept = Kept(KEEP_DAYS, locked=asked.backup_object_lock)
+    how = "no version of which can be deleted" if kept.locked else "which keeps versions"
+    yield Done(f"bucket {bucket}, {how} for {kept.days} days", made=store.provide_bucket(bucket, kept))
     yield _keys(bucket, naming.data_namespace(system.id), naming.backup_secret(system.id), secrets, store)
     yield _keys(bucket, naming.DRILLS, naming.restore_secret(system.id), secrets, store, read_only=True)
 

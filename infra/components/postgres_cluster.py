@@ -12,11 +12,10 @@ from catalogue.system import DATABASE_MAJOR_MIN
 from infra import naming
 from infra.components.metrics_service import metrics_service
 from infra.monitoring.targets import DATABASE_PORT
+from infra.retention import KEEP_DAYS
 from infra.sizes import Size
 
 _API: Final = "postgresql.cnpg.io/v1"
-_KEEP_DAYS: Final = 30
-"""Damage that nobody notices at once is found within a month, when the figures of the month are made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
         "resources": args.size.resources(),
         "enablePDB": args.instances > 1,
         "enableSuperuserAccess": False,
-        "backup": {"barmanObjectStore": args.backup.spec(), "retentionPolicy": f"{_KEEP_DAYS}d"},
+        "backup": {"barmanObjectStore": args.backup.spec(), "retentionPolicy": f"{KEEP_DAYS}d"},
         "bootstrap": {
             "initdb": {
                 "database": args.system,

@@ -17,6 +17,7 @@ from infra.credentials import Secrets
 from infra.errors import InfraError
 from infra.object_store import Keys, policy
 from infra.provide import administrator, provide
+from infra.retention import Kept
 from tests.support.declared import CATALOGUE
 
 
@@ -52,12 +53,12 @@ class FakeStore:
     """An object store whose newest keys are the only ones that open a bucket."""
 
     valid: dict[tuple[str, bool], Keys] = field(default_factory=dict)
-    buckets: dict[str, bool] = field(default_factory=dict)
+    buckets: dict[str, Kept | None] = field(default_factory=dict)
     made: int = 0
 
-    def provide_bucket(self, bucket: str, *, versioned: bool = False) -> bool:
+    def provide_bucket(self, bucket: str, kept: Kept | None = None) -> bool:
         made = bucket not in self.buckets
-        self.buckets[bucket] = versioned
+        self.buckets[bucket] = kept
         return made
 
     def opens(self, bucket: str, keys: Keys) -> bool:
@@ -127,9 +128,11 @@ def test_backups_are_written_by_one_key_and_read_by_another(catalogue: Catalogue
     store = FakeStore()
     run(catalogue, api, store)
     bucket = "backup-khanhhoa-lab-portal"
+    # The portal is of level 3, whose backups nobody may delete; both systems' keep what is overwritten.
     assert store.buckets == {
-        **{name: name.startswith("backup-") for name in store.buckets},
-        bucket: True,
+        **{name: None for name in store.buckets if not name.startswith("backup-")},
+        bucket: Kept(30, locked=True),
+        "backup-khanhhoa-lab-feedback": Kept(30, locked=False),
     }
     writes = api.secrets["httt-portal-data", "portal-s3-backup"]["access_key"]
     reads = api.secrets["dcshift-drills", "portal-s3-restore"]["access_key"]
