@@ -22,9 +22,9 @@ def with_a_folder_above(pod: Pod) -> None:
     pod["volumes"] = [*pod["volumes"], {"name": "above", "hostPath": {"path": above}}]
 
 
-def with_a_way_out(pod: Pod) -> None:
-    out = _volume(pod, "work")["hostPath"]["path"] + "/../.."
-    pod["volumes"] = [*pod["volumes"], {"name": "out", "hostPath": {"path": out}}]
+def through_a_link_in_its_notes(pod: Pod) -> None:
+    link = _volume(pod, "work")["hostPath"]["path"] + "/link-to-the-nodes-root"
+    pod["volumes"] = [*pod["volumes"], {"name": "out", "hostPath": {"path": link}}]
 
 
 def with_a_driver(pod: Pod) -> None:
@@ -42,13 +42,13 @@ def writing_it_under_another_name(pod: Pod) -> None:
 
 
 def writing_it_before_it_starts(pod: Pod) -> None:
-    first = {**pod["containers"][0], "name": "first"}
+    first = {key: value for key, value in pod["containers"][0].items() if not key.endswith("Probe")} | {"name": "first"}
     first["volumeMounts"] = [{"name": "audit", "mountPath": "/audit"}]
     pod["initContainers"] = [first]
 
 
-def privileged(pod: Pod) -> None:
-    pod["containers"][0]["securityContext"] |= {"privileged": True, "allowPrivilegeEscalation": True}
+def gaining_rights(pod: Pod) -> None:
+    pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
 
 
 def with_capabilities(pod: Pod) -> None:
@@ -70,12 +70,12 @@ def of_another_registry(pod: Pod) -> None:
 SPOILT: Final[tuple[tuple[Callable[[Pod], None], str], ...]] = (
     (with_the_nodes_root, "node-folders-declared"),
     (with_a_folder_above, "node-folders-declared"),
-    (with_a_way_out, "node-folders-declared"),
+    (through_a_link_in_its_notes, "node-folders-declared"),
     (with_a_driver, "node-folders-declared"),
     (writing_the_audit_log, "node-logs-read-only"),
     (writing_it_under_another_name, "node-logs-read-only"),
     (writing_it_before_it_starts, "node-logs-read-only"),
-    (privileged, "no-privilege-escalation"),
+    (gaining_rights, "no-privilege-escalation"),
     (with_capabilities, "drop-all-capabilities"),
     (among_the_nodes_processes, "no-host-namespaces"),
     (with_a_token, "no-account-token"),
