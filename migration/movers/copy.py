@@ -108,7 +108,10 @@ class Pipe:
             if process.returncode != 0:
                 other = write_error if process is reader else read_error
                 raise programs.failed(program, process.returncode, (said + other).decode(errors="replace"), doing=doing)
-        return sum(int(rows) for rows in re.findall(rb"^COPY (\d+)$", out, re.MULTILINE))
+        told = re.findall(rb"^COPY (\d+)$", out, re.MULTILINE)
+        if len(told) != sum(statement.startswith("COPY ") for statement in write):
+            raise programs.failed("psql (target)", 0, "it did not say how many rows it wrote", doing=doing)
+        return sum(map(int, told))
 
     def _environment(self, endpoint: link.Endpoint) -> dict[str, str]:
         options = "-c statement_timeout=0 -c lock_timeout=60000 -c extra_float_digits=3 -c DateStyle=ISO"

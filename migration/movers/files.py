@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import files_job, files_source, lines, room
+from migration.movers import files_job, files_source, lines, programs, room
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import MANIFEST, key_of, path_of, shown
@@ -116,9 +116,12 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass
     index.set_fact("pass_began", str(time.time()))
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
     # Asked before it is carried: a linked folder that nobody decided about must not be missed in silence.
-    _, others = files_source.listed(job, frozen=frozen)
+    listed, others = files_source.listed(job, frozen=frozen)
     files_source.pull(job, frozen=frozen)
     found = files_source.scan(job)
+    if found and not listed and not files_source.listing(job, frozen=frozen):
+        why = f"it lists no file where rsync brought {len(found)}"
+        raise programs.failed("find", 0, why, doing=f"listing the files of {job.system}/{job.name}")
     known = index.entries()
     if not known and index.fact("adopted") is None:
         known = _adopt(job, index, store, found)

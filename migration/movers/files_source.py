@@ -22,6 +22,8 @@ _KEPT_FREE_BYTES = 16 * 1024 * 1024
 """What a copy must leave: the journal and the logs often lie on the same disk, and must still be able to say so."""
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 
+_COUNTED = re.compile(r"^Number of files: [0-9]", re.MULTILINE)
+
 
 def pull(job: FilesJob, *, frozen: bool) -> None:
     """Make the staging tree equal to the source; deletions too.
@@ -92,11 +94,14 @@ def compare(job: FilesJob, *, content: bool) -> list[Odd]:
     Folders and symbolic links are none: an object has no folder, and links are not carried. A file in whose place a
     link has come is one.
     """
-    options = ["--recursive", "--delete", "--dry-run", "--out-format=%i|%M|%n"]
+    options = ["--recursive", "--delete", "--dry-run", "--stats", "--out-format=%i|%M|%n"]
     if content:
         options.append("--checksum")
     argv = _rsync(job, options)
     out = programs.run(argv, dict(os.environ), doing="comparing the files", timeout_seconds=job.pull_seconds_max)
+    if not _COUNTED.search(out):
+        # Equal trees and a program that did nothing look alike, but for its figures.
+        raise programs.failed("rsync", 0, "it did not say how many files it compared", doing="comparing the files")
     found = []
     for line in out.splitlines():
         flags, _, rest = line.partition("|")
