@@ -18,7 +18,7 @@ from migration.adapters.database_freeze import wait_for_unit
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof
-from migration.movers import files
+from migration.movers import files, throttle
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import HANDED_OVER, MANIFEST
@@ -69,6 +69,7 @@ class BucketMove:
             left_behind=list(self._context.system.source.files[bucket.name].left_behind),
             reach=self._remote.transport(facts.host),
             staging=self._staging(bucket.name),
+            limit=self._context.state_folder / throttle.FILE,
             endpoint=bucket.endpoint,
             region=bucket.region,
             bucket=bucket.bucket,

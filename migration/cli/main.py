@@ -30,6 +30,7 @@ from migration.cli import (
     run,
     status,
     survey,
+    throttle,
     verify,
 )
 from migration.cli.output import OUT
@@ -46,7 +47,23 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _module in (survey, plan, check, run, pause, status, verify, report, centre, deploy, drill, doctor, env, demo):
+for _module in (
+    survey,
+    plan,
+    check,
+    run,
+    pause,
+    throttle,
+    status,
+    verify,
+    report,
+    centre,
+    deploy,
+    drill,
+    doctor,
+    env,
+    demo,
+):
     _module.register(app)
 app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(lab.app, name="lab")

@@ -12,6 +12,7 @@ import typer
 
 from migration.cli.meant import PlanOption, meant
 from migration.cli.output import OUT, console, seconds, whoever_listens
+from migration.cli.throttle import said
 from migration.cli.watching import Ended, ended
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _until_nobody_is_there(
 
 def _document(workspace: Workspace, journal: Journal, plan: Plan) -> dict[str, Any]:
     from migration.account import accounts
+    from migration.movers import throttle as limits
 
     run = journal.open_run(plan.id)
     events = journal.events(run)
@@ -127,6 +129,7 @@ def _document(workspace: Workspace, journal: Journal, plan: Plan) -> dict[str, A
             "proofs_passed": each.proofs_passed,
             "proofs_failed": each.proofs_failed,
             "hold_seconds": each.hold_seconds,
+            "bytes_per_second_max": limits.read(workspace.state / "systems" / each.system / limits.FILE),
             "error": dict(failure.error) if failure else None,
         }
     holders = {resource: str(holder) for resource, holder in journal.holders().items()}
@@ -164,12 +167,14 @@ def _picture(document: dict[str, Any]) -> Group:
         parts.append(head)
         now = [step for step in steps if step["status"] not in ("pending", "done")]
         for step in now:
-            said = ""
+            doing = ""
             if document["progress"] and document["progress"]["step"] == step["id"]:
-                said = f"  {document['progress']['said']}"
-            parts.append(Text(f"    {step['id']}  {step['status']}  {seconds(step['seconds'])}{said}"))
+                doing = f"  {document['progress']['said']}"
+            parts.append(Text(f"    {step['id']}  {step['status']}  {seconds(step['seconds'])}{doing}"))
         if system["hold_seconds"] is not None:
             parts.append(Text(f"    requests were held {system['hold_seconds']:.1f} s"))
+        if system["bytes_per_second_max"] is not None:
+            parts.append(Text(f"    copied {said(system['bytes_per_second_max'])} (dcshift throttle)"))
         if system["error"]:
             parts.append(Text(f"    {system['error']['what']}: {system['error']['why']}"))
     owners = sorted(set(document["holders"].values()))

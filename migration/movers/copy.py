@@ -1,17 +1,19 @@
-"""Carries the rows of every table through a pipe of two psql, under one snapshot; no row passes through Python."""
+"""Carries the rows of every table from one psql to another, under one snapshot; no row passes through Python."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from migration.movers import link, programs
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, quoted
+from migration.movers.throttle import Throttle, relay
 
 # Ordinary tables and leaves of partitioned ones, without those of extensions and our own.
 TABLES = """
@@ -70,6 +72,7 @@ class Pipe:
     job: PostgresJob
     pass_file: Path
     snapshot: str | None
+    throttle: Throttle = field(default_factory=lambda: Throttle(None))
 
     def carry(self, table: Table) -> int:
         """Carry one table and return its rows; the table is emptied first, in the same transaction."""
@@ -94,14 +97,16 @@ class Pipe:
         if self.snapshot is not None:
             begin.append(f"SET TRANSACTION SNAPSHOT {link.literal(self.snapshot)}")
         reader = programs.begin(_psql([*begin, *read], quiet=True), self._environment(self.job.source))
-        writer = programs.begin(_psql(write, quiet=False), self._environment(self.job.target), stdin=reader.stdout)
-        assert reader.stdout is not None  # our end must close, or the reader would not notice a dead writer
-        reader.stdout.close()
-        reader.stdout = None
+        writer = programs.begin(_psql(write, quiet=False), self._environment(self.job.target), stdin=subprocess.PIPE)
+        assert reader.stdout is not None and writer.stdin is not None
+        between = threading.Thread(target=relay, args=(reader.stdout, writer.stdin, self.throttle))
+        reader.stdout = writer.stdin = None  # the relay closes both, or neither program would notice the other's end
         watched = threading.Timer(self.job.copy_seconds_max, writer.kill)
+        between.start()
         watched.start()
         out, write_error = writer.communicate()
         _, read_error = reader.communicate()
+        between.join()
         watched.cancel()
         # A reader that failed ends its output early, and a text COPY would look complete: both must have succeeded.
         for program, process, said in (("psql (source)", reader, read_error), ("psql (target)", writer, write_error)):

@@ -26,6 +26,7 @@ from migration.movers.files_job import FilesJob
 from migration.movers.files_names import MANIFEST, key_of, path_of, shown
 from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.job import Words
+from migration.movers.throttle import Throttle
 
 _RECORD_EVERY = 500
 OnDone = Callable[[int, int, int], None]
@@ -112,12 +113,13 @@ def replicate(job: FilesJob) -> dict[str, Json]:
 def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass:
     """Make one pass: the source's changes into the staging tree, from there into the bucket."""
     began = time.monotonic()
-    index, store = Index(job.staging), Store(job)
+    throttle = Throttle(None if frozen else job.limit)
+    index, store = Index(job.staging), Store(job, throttle)
     index.set_fact("pass_began", str(time.time()))
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
     # Asked before it is carried: a linked folder that nobody decided about must not be missed in silence.
     listed, others = files_source.listed(job, frozen=frozen)
-    files_source.pull(job, frozen=frozen)
+    files_source.pull(job, frozen=frozen, throttle=throttle)
     found = files_source.scan(job)
     if found and not listed and not files_source.listing(job, frozen=frozen):
         why = f"it lists no file where rsync brought {len(found)}"

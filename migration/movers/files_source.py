@@ -8,7 +8,8 @@ import re
 import shlex
 import stat
 import subprocess
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,8 +17,10 @@ from migration.errors import StepFailed
 from migration.movers import programs, room
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import shown
+from migration.movers.throttle import Throttle
 
 _VANISHED = 24
+_LOOK_SECONDS = 1.0
 _KEPT_FREE_BYTES = 16 * 1024 * 1024
 """What a copy must leave: the journal and the logs often lie on the same disk, and must still be able to say so."""
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
@@ -25,32 +28,48 @@ _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 _COUNTED = re.compile(r"^Number of files: [0-9]", re.MULTILINE)
 
 
-def pull(job: FilesJob, *, frozen: bool) -> None:
+def pull(job: FilesJob, *, frozen: bool, throttle: Throttle | None = None) -> None:
     """Make the staging tree equal to the source; deletions too.
 
-    While the source is in use files may vanish between listing and reading; under the freeze that is an error.
+    While the source is in use files may vanish between listing and reading; under the freeze that is an error, and
+    nothing is throttled. rsync keeps the speed that it began with, so at another one it begins again where it was.
     """
     job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _run(job, _rsync(job, ["--recursive", "--delete"]), b"", frozen=frozen)
+    paced = throttle if throttle and not frozen else Throttle(None)
+    while True:
+        rate = paced.rate()
+        argv = _rsync(job, ["--recursive", "--delete", *([f"--bwlimit={rate // 1024}"] if rate else [])])
+        if _run(job, argv, b"", frozen=frozen, until=lambda: paced.rate() != rate):  # noqa: B023  called before the next
+            return
 
 
 def pull_some(job: FilesJob, paths: Iterable[bytes]) -> None:
     """Bring these files alone, under the freeze."""
     argv = _rsync(job, ["--from0", "--files-from=-"])
-    _run(job, argv, b"\0".join(paths) + b"\0", frozen=True)
+    _run(job, argv, b"\0".join(paths) + b"\0", frozen=True, until=lambda: False)
 
 
-def _run(job: FilesJob, argv: list[str], paths: bytes, *, frozen: bool) -> None:
+def _run(job: FilesJob, argv: list[str], paths: bytes, *, frozen: bool, until: Callable[[], bool]) -> bool:
+    """Run rsync to its end, or until somebody wants it otherwise; return whether it came to its end."""
     process = programs.begin(argv, dict(os.environ), stdin=subprocess.PIPE)
-    try:
-        _, error = process.communicate(paths, timeout=job.pull_seconds_max)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        raise programs.failed("rsync", -9, "it did not finish in time", doing="reading the files") from None
+    end = time.monotonic() + job.pull_seconds_max
+    given: bytes | None = paths
+    while True:
+        try:
+            _, error = process.communicate(given, timeout=_LOOK_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            given = None  # it is being sent: communicate goes on with it
+        otherwise = until()
+        if otherwise or time.monotonic() > end:
+            process.terminate() if otherwise else process.kill()
+            process.communicate()
+            if otherwise:
+                return False
+            raise programs.failed("rsync", -9, "it did not finish in time", doing="reading the files")
     said = error.decode(errors="replace")
     if process.returncode == 0 or (process.returncode == _VANISHED and not frozen):
-        return
+        return True
     if _NO_SPACE.search(said):
         raise full(job, said.strip()[-400:])
     raise programs.failed("rsync", process.returncode, said, doing=f"reading the files of {job.system}/{job.name}")

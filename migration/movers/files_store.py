@@ -17,6 +17,7 @@ from migration.errors import StepFailed
 from migration.movers.files_index import Entry
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import key_of, shown
+from migration.movers.throttle import Throttle
 
 _ATTEMPTS = 3
 _CHUNK_BYTES = 1024 * 1024
@@ -35,8 +36,8 @@ class Listed:
 class Store:
     """One bucket."""
 
-    def __init__(self, job: FilesJob) -> None:
-        self._job = job
+    def __init__(self, job: FilesJob, throttle: Throttle | None = None) -> None:
+        self._job, self._throttle = job, throttle or Throttle(None)
         self._store = S3Store(
             job.bucket,
             endpoint=job.endpoint,
@@ -75,13 +76,21 @@ class Store:
     def _send(self, path: bytes, key: str, content: bytes | Path) -> str:
         try:
             if isinstance(content, bytes):
+                self._throttle.take(len(content))
                 result = obstore.put(self._store, key, content, use_multipart=False)
             else:
                 part = self._job.part_bytes
-                result = obstore.put(self._store, key, content, use_multipart=True, chunk_size=part, max_concurrency=2)
+                parts = self._paced(content)
+                result = obstore.put(self._store, key, parts, use_multipart=True, chunk_size=part, max_concurrency=2)
         except (BaseError, OSError) as refused:
             raise _failed(path, str(refused)[:500]) from refused
         return (result["e_tag"] or "").strip('"')
+
+    def _paced(self, full: Path) -> Iterator[bytes]:
+        with full.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                self._throttle.take(len(chunk))
+                yield chunk
 
     def put_bytes(self, key: str, content: bytes) -> None:
         """Write one object of ours."""

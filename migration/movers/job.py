@@ -47,6 +47,8 @@ class PostgresJob(BaseModel):
     name: str
     """Name of slot and subscription."""
     publication: str = "dcshift"
+    limit: Path | None = None
+    """File with the bytes a second that may pass while the source serves: `movers/throttle.py`."""
     workers: int = Field(default=2, ge=1, le=16)
     lag_bytes_max: int = Field(default=1_048_576, ge=0)
     catch_up_seconds_max: float = 3600.0
@@ -54,7 +56,7 @@ class PostgresJob(BaseModel):
 
     def as_json(self) -> str:
         """Return the whole job with its passwords, for a pipe; never for a log or a file that stays."""
-        return json.dumps({**self.model_dump(), **{side: getattr(self, side).revealed() for side in _SIDES}})
+        return json.dumps({**self.model_dump(mode="json"), **{side: getattr(self, side).revealed() for side in _SIDES}})
 
     @property
     def program(self) -> str:

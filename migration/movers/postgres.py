@@ -22,6 +22,7 @@ from migration.movers import job as jobs
 from migration.movers.copy_watch import CopyWatch
 from migration.movers.job import PostgresJob, Words
 from migration.movers.link import Connection
+from migration.movers.throttle import Throttle
 
 _SLOT_SECONDS_MAX = 300.0
 
@@ -129,7 +130,7 @@ def _copy(job: PostgresJob, source: Connection, target: Connection, folder: Path
     schema.create_extensions(source, target, job.owner)
     lines.progress("waiting for open transactions", 0, None, "steps")
     slot = stream.create_slot(job, seconds_max=_SLOT_SECONDS_MAX)
-    pipe = copy.Pipe(job, file, slot.snapshot)
+    pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit))
     try:
         return _copy_snapshot(job, source, target, slot=slot, pipe=pipe, folder=folder) | {
             "keyless_tables": list(keyless)

@@ -40,6 +40,11 @@ TABLE: dict[str, dict[str, list[str]]] = {
     },
     "rollback": {"SYSTEMS": NAMES, "--plan": NAMES},
     "pause": {"SYSTEMS": NAMES, "--plan": NAMES},
+    "throttle": {
+        "SYSTEMS": NAMES,
+        "--to": [*NUMBERS[:-1], "0", "-1", "5m", "5 MB/h", "1e9", "١٢", LONG],
+        "--plan": NAMES,
+    },
     "status": {"--plan": NAMES},
     "verify": {"SYSTEMS": NAMES, "--plan": NAMES},
     "report": {

@@ -47,7 +47,7 @@ def test_a_source_that_lists_nothing_any_more_removes_nothing(tmp_path: Path, mo
     (tmp_path / "uploads").mkdir()
     carried = object.__new__(Entry)
     monkeypatch.setattr(files.Index, "entries", lambda index: {b"a": carried})
-    monkeypatch.setattr(files, "Store", lambda job: None)
+    monkeypatch.setattr(files, "Store", lambda *job: None)
     with pytest.raises(StepFailed) as refused:
         files.carry_last(job(tmp_path, tmp_path / "uploads"))
     assert refused.value.code == "source-files-vanished"
@@ -70,7 +70,7 @@ def odd(tmp_path: Path) -> Path:
 def test_a_linked_folder_is_never_left_behind_in_silence(
     decided: tuple[str, ...], named: str, odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "Store", lambda job: None)
+    monkeypatch.setattr(files, "Store", lambda *job: None)
     ordered = job(tmp_path, odd, *decided)
     for act in (
         lambda: files_source.listing(ordered),
@@ -105,7 +105,7 @@ def test_what_people_decided_to_leave_is_left_and_said_in_the_manifest(
     odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Kept()
-    monkeypatch.setattr(files, "Store", lambda job: store)
+    monkeypatch.setattr(files, "Store", lambda *job: store)
     ordered = job(tmp_path, odd, "năm *", "pipe")
     for one in (files.carry(ordered, frozen=False), files.carry_last(ordered)):
         assert (one.files, one.others) == (1, ("năm cũ", "pipe"))
