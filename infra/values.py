@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,6 +24,10 @@ class NodeFolders:
         for path in (self.audit, self.pods, self.agent):
             if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}", path):
                 raise ConfigError(f"a node's folder is {path!r}; it must be an absolute path of two names or more")
+        for path, other in itertools.permutations((self.audit, self.pods, self.agent), 2):
+            # The agent writes its notes: what lies within them would be writable, too.
+            if f"{path}/".startswith(f"{other}/"):
+                raise ConfigError(f"a node's folder is {path!r} and another {other!r}; none may be or hold another")
         return self
 
 

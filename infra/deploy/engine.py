@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,8 @@ _PAUSE_SECONDS: Final = 2.0
 _HOPELESS_SECONDS: Final = 15.0
 _STOP_SECONDS_MAX: Final = 30.0
 _SIGNS: Final = ("+", "~", "-", "error", "Error")
+_LOOKS: Final = re.compile(r" refresh(ing|ed)? \(")
+"""What is only looked at before an `up` is no news: a line for every object, twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ class Stack:
                         threading.Thread(target=_give_up, args=(process, hopeless, reasons), daemon=True).start()
                     for line in process.stdout:
                         lines.append(line)
-                        if say and line.lstrip().startswith(_SIGNS):
+                        if say and line.lstrip().startswith(_SIGNS) and not _LOOKS.search(line):
                             say(" ".join(line.split()))
                     aside = process.stderr.read() if process.stderr else ""
                 except BaseException:

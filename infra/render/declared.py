@@ -5,6 +5,9 @@ Mocks and the stack's name are global to the process: one build at a time, never
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +118,7 @@ class _Monitor(pulumi_mocks.MockMonitor):
         self._built = built
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the protocol's name
-        _MOCKS._ensure_event_loop()
+        _ensure_event_loop()  # the engine's SDK registers in threads of its own
         inputs = _MOCKS.rpc.deserialize_properties(request.object) if request.HasField("object") else {}
         self._built.resources.append(
             Declared(
@@ -145,7 +148,7 @@ def build(
     built = Built(stack)
     _RUNTIME.set_root_resource(None)
     monitor = _Monitor(built)
-    _MOCKS._ensure_event_loop()  # what ran before in this process may have closed its own and left none
+    _ensure_event_loop()  # what ran before in this process may have closed its own and left none
     pulumi_mocks.set_mocks(_Mocks(), project="dcshift", stack=stack, preview=preview, monitor=monitor)
     pulumi.runtime.set_all_config({f"dcshift:{key}": value for key, value in (config or {}).items()})
 
@@ -158,6 +161,20 @@ def build(
     waiting(run)()
     built.outputs = dict(_RUNTIME.get_root_resource().outputs)
     return built
+
+
+def _ensure_event_loop() -> None:
+    """See that this thread has an event loop, which is closed when the process ends.
+
+    One that is left open is closed by the interpreter, perhaps after its sockets: people then read a traceback.
+    """
+    _MOCKS._ensure_event_loop()
+    _close_at_exit(asyncio.get_event_loop())
+
+
+@functools.cache
+def _close_at_exit(loop: asyncio.AbstractEventLoop) -> None:
+    atexit.register(loop.close)
 
 
 def stacks() -> Iterator[str]:

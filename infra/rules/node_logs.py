@@ -27,7 +27,7 @@ _KINDS_OF_VOLUMES: Final = ("name", "hostPath", "emptyDir", "configMap", "secret
 def rules(folders: NodeFolders) -> list[Rule]:
     """Return what is asked of every pod there, word for word."""
     read, known = [folders.audit, folders.pods], [folders.audit, folders.pods, folders.agent]
-    own = (
+    own: tuple[Rule, ...] = (
         Rule(
             "node-folders-declared",
             "Of its node a log agent mounts the declared folders and no other.",
@@ -45,8 +45,26 @@ def rules(folders: NodeFolders) -> list[Rule]:
             f"|| !variables.volumes.exists(v, v.name == m.name && has(v.hostPath) "
             f"&& v.hostPath.path in {json.dumps(read)})))",
         ),
+        Rule(
+            "node-walls-stand",
+            "A log agent lowers no wall of its node: AppArmor, SELinux, /proc, kernel settings, devices, rank.",
+            "pod-security",
+            WORKLOADS,
+            f"{_walls('variables.pod')} && variables.containers.all(c, {_walls('c')} "
+            "&& c.?securityContext.procMount.orValue('Default') == 'Default') "
+            "&& variables.pod.?securityContext.sysctls.orValue([]).size() == 0 "
+            "&& !variables.pod.?hostUsers.hasValue() && variables.pod.?resourceClaims.orValue([]).size() == 0 "
+            "&& !variables.pod.?priorityClassName.orValue('').startsWith('system-')",
+        ),
     )
     return [*(rule for rule in PODS if rule.id not in _BROKEN), *own]
+
+
+def _walls(of: str) -> str:
+    return (
+        f"!{of}.?securityContext.seLinuxOptions.hasValue() "
+        f"&& {of}.?securityContext.appArmorProfile.type.orValue('RuntimeDefault') == 'RuntimeDefault'"
+    )
 
 
 def policy(facts: Facts, folders: NodeFolders) -> Document:

@@ -149,7 +149,7 @@ class PostgresMove:
             feed=self._access.feed(),
             owner=self._owner,
             name=self._name,
-            limit=self._context.state_folder / throttle.FILE,
+            limit_file=self._context.state_folder / throttle.FILE,
             lag_bytes_max=_LAG_BYTES_MAX,
             catch_up_seconds_max=_CATCH_UP_SECONDS_MAX,
         )

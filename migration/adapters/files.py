@@ -69,7 +69,7 @@ class BucketMove:
             left_behind=list(self._context.system.source.files[bucket.name].left_behind),
             reach=self._remote.transport(facts.host),
             staging=self._staging(bucket.name),
-            limit=self._context.state_folder / throttle.FILE,
+            limit_file=self._context.state_folder / throttle.FILE,
             endpoint=bucket.endpoint,
             region=bucket.region,
             bucket=bucket.bucket,

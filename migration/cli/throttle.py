@@ -61,7 +61,7 @@ def said(rate: int | None) -> str:
 
 def _rate(text: str) -> int:
     """Return the bytes a second that are meant, 0 for no limit. Raises `UsageError`."""
-    from migration.movers.throttle import PER_SECOND_MIN
+    from migration.movers.throttle import BYTES_PER_SECOND_MAX, BYTES_PER_SECOND_MIN
 
     if text == "off":
         return 0
@@ -69,8 +69,11 @@ def _rate(text: str) -> int:
     if match is None:
         raise _unclear(text, "it is no number with a unit (k, M, G, Ki, Mi, Gi), and not `off`")
     rate = int(float(match["number"]) * _FACTORS[match["unit"]])
-    if rate < PER_SECOND_MIN:
-        raise _unclear(text, f"less than {PER_SECOND_MIN} bytes a second looks like a dead connection to the other end")
+    if rate < BYTES_PER_SECOND_MIN:
+        why = f"less than {BYTES_PER_SECOND_MIN} bytes a second looks like a dead connection to the other end"
+        raise _unclear(text, why)
+    if rate > BYTES_PER_SECOND_MAX:
+        raise _unclear(text, "no wire carries so much: `off` takes the limit away")
     return rate
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from migration.movers import link, programs
 from migration.movers.job import PostgresJob
@@ -99,15 +100,14 @@ class Pipe:
         reader = programs.begin(_psql([*begin, *read], quiet=True), self._environment(self.job.source))
         writer = programs.begin(_psql(write, quiet=False), self._environment(self.job.target), stdin=subprocess.PIPE)
         assert reader.stdout is not None and writer.stdin is not None
-        between = threading.Thread(target=relay, args=(reader.stdout, writer.stdin, self.throttle))
+        between = _Between(reader.stdout, writer.stdin, self.throttle, writer.kill)
         reader.stdout = writer.stdin = None  # the relay closes both, or neither program would notice the other's end
-        watched = threading.Timer(self.job.copy_seconds_max, writer.kill)
-        between.start()
-        watched.start()
+        watched = _Watch(self.job.copy_seconds_max, self.throttle, writer.kill)
         out, write_error = writer.communicate()
         _, read_error = reader.communicate()
-        between.join()
         watched.cancel()
+        if (broken := between.failure()) is not None:
+            raise programs.failed("the pipe between both psql", 1, str(broken), doing=doing) from broken
         # A reader that failed ends its output early, and a text COPY would look complete: both must have succeeded.
         for program, process, said in (("psql (source)", reader, read_error), ("psql (target)", writer, write_error)):
             if process.returncode != 0:
@@ -115,7 +115,7 @@ class Pipe:
                 raise programs.failed(program, process.returncode, (said + other).decode(errors="replace"), doing=doing)
         told = re.findall(rb"^COPY (\d+)$", out, re.MULTILINE)
         if len(told) != sum(statement.startswith("COPY ") for statement in write):
-            raise programs.failed("psql (target)", 0, "it did not say how many rows it wrote", doing=doing)
+            raise programs.unbelieved("psql (target)", "it did not say how many rows it wrote", doing=doing)
         return sum(map(int, told))
 
     def _environment(self, endpoint: link.Endpoint) -> dict[str, str]:
@@ -128,6 +128,49 @@ class Pipe:
             "PGAPPNAME": self.job.program,
             "PGOPTIONS": options,
         }
+
+
+class _Between(threading.Thread):
+    """Passes on what one program writes to the other."""
+
+    def __init__(self, reading: IO[bytes], writing: IO[bytes], throttle: Throttle, stop: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._words = (reading, writing, throttle, stop)
+        self._failure: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            relay(*self._words)
+        except BaseException as failure:  # it is raised where the copy is waited for
+            self._failure = failure
+
+    def failure(self) -> BaseException | None:
+        """Wait until it has ended; return what broke it off."""
+        self.join()
+        return self._failure
+
+
+class _Watch:
+    """Ends a copy that takes too long; one that people slow down takes as long as it takes."""
+
+    def __init__(self, seconds: float, throttle: Throttle, end: Callable[[], object]) -> None:
+        self._seconds, self._throttle, self._end = seconds, throttle, end
+        self._arm()
+
+    def _arm(self) -> None:
+        self._timer = threading.Timer(self._seconds, self._late)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _late(self) -> None:
+        if self._throttle.rate() is None:
+            self._end()
+        else:
+            self._arm()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
 
 
 def _psql(statements: list[str], *, quiet: bool) -> list[str]:

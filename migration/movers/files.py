@@ -113,7 +113,7 @@ def replicate(job: FilesJob) -> dict[str, Json]:
 def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass:
     """Make one pass: the source's changes into the staging tree, from there into the bucket."""
     began = time.monotonic()
-    throttle = Throttle(None if frozen else job.limit)
+    throttle = Throttle(None if frozen else job.limit_file)
     index, store = Index(job.staging), Store(job, throttle)
     index.set_fact("pass_began", str(time.time()))
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
@@ -123,7 +123,7 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass
     found = files_source.scan(job)
     if found and not listed and not files_source.listing(job, frozen=frozen):
         why = f"it lists no file where rsync brought {len(found)}"
-        raise programs.failed("find", 0, why, doing=f"listing the files of {job.system}/{job.name}")
+        raise programs.unbelieved("find", why, doing=f"listing the files of {job.system}/{job.name}")
     known = index.entries()
     if not known and index.fact("adopted") is None:
         known = _adopt(job, index, store, found)

@@ -32,7 +32,7 @@ class FilesJob(BaseModel):
     bucket: str
     access_key: str
     secret_key: SecretStr
-    limit: Path | None = None
+    limit_file: Path | None = None
     """File with the bytes a second that may pass while the source serves: `movers/throttle.py`."""
     workers: int = Field(default=16, ge=1, le=64)
     part_bytes: int = Field(default=16 * 1024 * 1024, ge=5 * 1024 * 1024)

@@ -8,6 +8,7 @@ import re
 import shlex
 import stat
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ def pull(job: FilesJob, *, frozen: bool, throttle: Throttle | None = None) -> No
     """Make the staging tree equal to the source; deletions too.
 
     While the source is in use files may vanish between listing and reading; under the freeze that is an error, and
-    nothing is throttled. rsync keeps the speed that it began with, so at another one it begins again where it was.
+    nothing is throttled. rsync keeps the speed that it began with, so at another one it begins again at the file where
+    it was. How long it may take is counted from there.
     """
     job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
     paced = throttle if throttle and not frozen else Throttle(None)
@@ -51,22 +53,24 @@ def pull_some(job: FilesJob, paths: Iterable[bytes]) -> None:
 
 def _run(job: FilesJob, argv: list[str], paths: bytes, *, frozen: bool, until: Callable[[], bool]) -> bool:
     """Run rsync to its end, or until somebody wants it otherwise; return whether it came to its end."""
-    process = programs.begin(argv, dict(os.environ), stdin=subprocess.PIPE)
+    with tempfile.TemporaryFile() as named:  # no pipe: what is not read yet must not depend on our looking elsewhere
+        named.write(paths)
+        named.seek(0)
+        process = programs.begin(argv, dict(os.environ), stdin=named)
     end = time.monotonic() + job.pull_seconds_max
-    given: bytes | None = paths
     while True:
         try:
-            _, error = process.communicate(given, timeout=_LOOK_SECONDS)
+            _, error = process.communicate(timeout=_LOOK_SECONDS)
             break
         except subprocess.TimeoutExpired:
-            given = None  # it is being sent: communicate goes on with it
-        otherwise = until()
-        if otherwise or time.monotonic() > end:
-            process.terminate() if otherwise else process.kill()
-            process.communicate()
-            if otherwise:
+            if until():
+                process.terminate()
+                process.communicate()
                 return False
-            raise programs.failed("rsync", -9, "it did not finish in time", doing="reading the files")
+            if time.monotonic() > end:
+                process.kill()
+                process.communicate()
+                raise programs.failed("rsync", -9, "it did not finish in time", doing="reading the files") from None
     said = error.decode(errors="replace")
     if process.returncode == 0 or (process.returncode == _VANISHED and not frozen):
         return True
@@ -120,7 +124,7 @@ def compare(job: FilesJob, *, content: bool) -> list[Odd]:
     out = programs.run(argv, dict(os.environ), doing="comparing the files", timeout_seconds=job.pull_seconds_max)
     if not _COUNTED.search(out):
         # Equal trees and a program that did nothing look alike, but for its figures.
-        raise programs.failed("rsync", 0, "it did not say how many files it compared", doing="comparing the files")
+        raise programs.unbelieved("rsync", "it did not say how many files it compared", doing="comparing the files")
     found = []
     for line in out.splitlines():
         flags, _, rest = line.partition("|")

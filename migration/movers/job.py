@@ -47,7 +47,7 @@ class PostgresJob(BaseModel):
     name: str
     """Name of slot and subscription."""
     publication: str = "dcshift"
-    limit: Path | None = None
+    limit_file: Path | None = None
     """File with the bytes a second that may pass while the source serves: `movers/throttle.py`."""
     workers: int = Field(default=2, ge=1, le=16)
     lag_bytes_max: int = Field(default=1_048_576, ge=0)

@@ -130,7 +130,7 @@ def _copy(job: PostgresJob, source: Connection, target: Connection, folder: Path
     schema.create_extensions(source, target, job.owner)
     lines.progress("waiting for open transactions", 0, None, "steps")
     slot = stream.create_slot(job, seconds_max=_SLOT_SECONDS_MAX)
-    pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit))
+    pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit_file))
     try:
         return _copy_snapshot(job, source, target, slot=slot, pipe=pipe, folder=folder) | {
             "keyless_tables": list(keyless)

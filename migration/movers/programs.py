@@ -24,6 +24,17 @@ def failed(program: str, returncode: int, stderr: str, *, doing: str) -> StepFai
     )
 
 
+def unbelieved(program: str, why: str, *, doing: str) -> StepFailed:
+    """Return the error of a program that says it succeeded and shows nothing of it."""
+    return StepFailed(
+        "program-not-believed",
+        what=f"{doing} counts as not done: {program} ended well and shows no work",
+        why=why,
+        state="the source was only read; what was copied before stays, and the step is not done",
+        next=f"look at which {program.partition(' ')[0]} this is (`type -a`), then dcshift run",
+    )
+
+
 def begin(
     argv: Sequence[str], environment: Mapping[str, str], *, stdin: IO[bytes] | int | None = None
 ) -> subprocess.Popen[bytes]:

@@ -16,8 +16,10 @@ from typing import IO, Final
 
 FILE: Final = "bytes-per-second"
 """Name of the file with the limit, in the folder of a system's records: a whole number, or nothing for no limit."""
-PER_SECOND_MIN: Final = 16 * 1024
+BYTES_PER_SECOND_MIN: Final = 16 * 1024
 """Slower than this, a connection looks dead to the other end before its next bytes come."""
+BYTES_PER_SECOND_MAX: Final = 2**40
+"""More than any wire carries, and as much as rsync counts in."""
 _READ_SECONDS: Final = 1.0
 _SLICE_SECONDS: Final = 0.5
 _CHUNK_BYTES: Final = 256 * 1024
@@ -77,15 +79,24 @@ def read(file: Path | None) -> int | None:
         found = int(file.read_text()) if file else 0
     except (OSError, ValueError):
         return None
-    return found if found >= PER_SECOND_MIN else None
+    return found if BYTES_PER_SECOND_MIN <= found <= BYTES_PER_SECOND_MAX else None
 
 
-def relay(source: IO[bytes], sink: IO[bytes], throttle: Throttle) -> None:
-    """Pass on everything from one pipe to another within the kernel, then close both; no byte is copied to us."""
-    with source, sink:
-        for pipe in (source, sink):
+def relay(reading: IO[bytes], writing: IO[bytes], throttle: Throttle, stop: Callable[[], object]) -> None:
+    """Pass on everything from one pipe to another within the kernel, then close both; no byte is copied to us.
+
+    When that fails, `stop` is called before the pipe is closed: who reads it must not take its end for the end of the
+    data.
+    """
+    with reading, writing:
+        for pipe in (reading, writing):
             with contextlib.suppress(OSError):  # where the machine's pipes together are at their limit
                 fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        with contextlib.suppress(BrokenPipeError):  # who reads has ended, and says why itself
-            while moved := os.splice(source.fileno(), sink.fileno(), _CHUNK_BYTES):
+        try:
+            while moved := os.splice(reading.fileno(), writing.fileno(), _CHUNK_BYTES):
                 throttle.take(moved)
+        except BrokenPipeError:
+            pass  # who reads has ended, and says why itself
+        except BaseException:
+            stop()
+            raise

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from infra.render.manifests import LIST, manifests, write
 from infra.render.stack_files import settings_of
 from tests.support.commands import run
 from tests.support.declared import CATALOGUE, Built, build
+from tests.support.project import ROOT
 
 Stacks = Callable[[str], Built]
 ALL = ("platform", "data", "security", "feedback", "portal")
@@ -169,3 +172,11 @@ def test_a_stack_is_built_where_another_program_closed_its_event_loop() -> None:
 
     asyncio.run(other())
     assert build("platform").resources
+
+
+def test_nothing_is_left_open_that_the_interpreter_complains_of_as_it_ends(tmp_path: Path) -> None:
+    # In its mode for developers it always does so; otherwise now and then, with a traceback.
+    argv = [sys.executable, "-X", "dev", "-m", "infra.render", "--stack", "data", "--output", str(tmp_path / "out")]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "unclosed event loop" not in done.stderr

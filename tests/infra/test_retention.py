@@ -138,15 +138,31 @@ class Lying:
         ("put_bucket_versioning", {}, "was told to keep versions and does not"),
         ("put_object_lock_configuration", {}, "was told to lock every version for 3 days and does not"),
         ("head_object", {"VersionId": "1"}, "has no lock"),
-        ("delete_object", {}, "calls a version locked and lets it be deleted"),
+        ("delete_object", None, "calls a version locked and lets it be deleted"),
         ("put_bucket_lifecycle_configuration", {}, "was told to drop older versions after 3 days and does not say so"),
     ],
 )
-def test_a_store_that_only_says_yes_is_caught(s3: Any, call: str, answer: dict[str, Any], says: str) -> None:
+def test_a_store_that_only_says_yes_is_caught(
+    s3: Any, call: str, answer: dict[str, Any] | None, says: str, *, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.retention._TAKEN_UP_SECONDS", 0.6)
     bucket = f"lying-{call.replace('_', '-')}"
     s3.create_bucket(Bucket=bucket)
+    # Whose lock is no lock: the version is gone, and the one below it is no longer the newest.
+    instead = (lambda **_: answer) if answer is not None else lambda **_: s3.put_object(Bucket=bucket, Key=PROBE)
     with pytest.raises(RetentionError, match=says):
-        keep(Lying(s3, call, lambda **_: answer), bucket, LOCKED)
+        keep(Lying(s3, call, instead), bucket, LOCKED)
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, "InvalidRequest"), (403, "AccessDenied")])
+def test_a_refusal_is_believed_in_any_stores_words(s3: Any, status: int, code: str) -> None:
+    def refused(**_: Any) -> None:
+        said = {"Error": {"Code": code, "Message": "WORM"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(said, "DeleteObject")  # type: ignore[arg-type]
+
+    bucket = f"refuses-{status}"
+    s3.create_bucket(Bucket=bucket)
+    assert keep(Lying(s3, "delete_object", refused), bucket, LOCKED)
 
 
 def test_a_store_without_locks_is_told_with_its_own_words(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:

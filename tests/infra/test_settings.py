@@ -20,6 +20,8 @@ DIGEST = f"sha256:{'b' * 64}"
         ("portal", {"layer": "network"}, "allowed are platform, data, security and system"),
         ("security", {"auditLog": "/var"}, "an absolute path of two names or more"),
         ("security", {"podLogs": "/var/../etc"}, "an absolute path of two names or more"),
+        ("platform", {"agentState": "/var/log/kubernetes"}, "none may be or hold another"),
+        ("security", {"agentState": "/var/log/pods"}, "none may be or hold another"),
         ("security", {"rsyslogImage": "latest"}, "dcshift:rsyslogImage is 'latest'"),
         ("harbour", {}, "it has feedback, portal"),
         ("portal", {"image": "8.0.1@sha256:abc"}, "a release and its digest"),

@@ -21,6 +21,10 @@ _ON_ONE_LAB = ("test_refusals.py", "test_move.py", "test_moved.py")
 _ORDER = (*_OF_THE_LAB, *_ON_ONE_LAB)
 
 
+_ours: set[str] = set()
+"""What this session brought up by itself."""
+
+
 @pytest.hookimpl(tryfirst=True)  # `-m lab` chooses by the marks that are given here
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the lab, of which a machine has one, and play it last and in order; nothing else needs it."""
@@ -34,7 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def standing_source() -> Iterator[None]:
     """The source alone, up for the modules that need no target; the last test of the last of them takes it down."""
-    _needs(free=not any(host.processes for host in source.status()))
+    _needs(free=not _source_runs())
+    _ours.add("source")
     source.up(print, scale="tenth")
     yield
     source.down()
@@ -44,9 +49,14 @@ def standing_source() -> Iterator[None]:
 def standing_target() -> Iterator[None]:
     """The target alone, in the same way."""
     _needs(free=target.status().absent)
+    _ours.add("target")
     target.up(print)
     yield
     target.down(print)
+
+
+def _source_runs() -> bool:
+    return any(host.processes for host in source.status())
 
 
 def _needs(*, free: bool) -> None:
@@ -72,7 +82,13 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def play(request: pytest.FixtureRequest, stage: Stage) -> Iterator[Play]:
-    _needs(free=True)
+    if not stage.stands:
+        # What our own modules left standing because a test of theirs failed is no lab of somebody's.
+        if "source" in _ours:
+            source.down()
+        if "target" in _ours:
+            target.down(print)
+        _needs(free=target.status().absent and not _source_runs())
     here = request.path.name
     later = _ON_ONE_LAB[_ON_ONE_LAB.index(here) + 1 :]
     whole = stage.take()

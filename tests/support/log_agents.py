@@ -67,6 +67,22 @@ def of_another_registry(pod: Pod) -> None:
     pod["containers"][0]["image"] = f"registry.example/tool@sha256:{'b' * 64}"
 
 
+def beyond_apparmor(pod: Pod) -> None:
+    pod["containers"][0]["securityContext"]["appArmorProfile"] = {"type": "Unconfined"}
+
+
+def beyond_selinux(pod: Pod) -> None:
+    pod["securityContext"]["seLinuxOptions"] = {"type": "spc_t"}
+
+
+def with_kernel_settings(pod: Pod) -> None:
+    pod["securityContext"]["sysctls"] = [{"name": "kernel.shm_rmid_forced", "value": "1"}]
+
+
+def before_everybody(pod: Pod) -> None:
+    pod["priorityClassName"] = "system-node-critical"
+
+
 SPOILT: Final[tuple[tuple[Callable[[Pod], None], str], ...]] = (
     (with_the_nodes_root, "node-folders-declared"),
     (with_a_folder_above, "node-folders-declared"),
@@ -80,5 +96,9 @@ SPOILT: Final[tuple[tuple[Callable[[Pod], None], str], ...]] = (
     (among_the_nodes_processes, "no-host-namespaces"),
     (with_a_token, "no-account-token"),
     (of_another_registry, "image-of-registry"),
+    (beyond_apparmor, "node-walls-stand"),
+    (beyond_selinux, "node-walls-stand"),
+    (with_kernel_settings, "node-walls-stand"),
+    (before_everybody, "node-walls-stand"),
 )
 """What is done to the agent's pod, and the rule that must refuse it."""

@@ -71,6 +71,11 @@ class Stage:
     def __init__(self) -> None:
         self._standing: Play | None = None
 
+    @property
+    def stands(self) -> bool:
+        """Whether a play waits for the next module."""
+        return self._standing is not None
+
     def take(self) -> Play:
         standing, self._standing = self._standing, None
         return standing or Play()

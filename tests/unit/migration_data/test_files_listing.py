@@ -141,3 +141,17 @@ def test_links_that_were_counted_but_not_named_are_not_waived() -> None:
 def test_hard_links_are_a_warning() -> None:
     (found,) = files_findings.from_survey("uploads", facts(hard_linked_files=2), [])
     assert (found.code, found.severity) == ("hard-links", Severity.WARNING)
+
+
+def test_a_long_list_of_files_reaches_a_program_that_reads_it_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than a pipe holds, to one that is still busy when we look whether it has ended."""
+    slow, got = tmp_path / "bin" / "rsync", tmp_path / "got"
+    slow.parent.mkdir()
+    slow.write_text(f"#!/bin/sh\nsleep 2\ncat > {got}\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}:/usr/bin:/bin")
+    names = [f"ho-so/tệp số {number}.pdf".encode() for number in range(20_000)]
+    files_source.pull_some(job(tmp_path, tmp_path), names)
+    assert got.read_bytes() == b"\0".join(names) + b"\0"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from migration.movers.throttle import PER_SECOND_MIN, Throttle, read, relay
+from migration.movers.throttle import BYTES_PER_SECOND_MIN, Throttle, read, relay
 
 
 class Time:
@@ -58,7 +58,7 @@ def test_without_a_limit_nobody_waits(limit: Path) -> None:
         assert passed(throttle(file, time), time, 10**12, 10**11) == 0.0
 
 
-@pytest.mark.parametrize("text", ["", "fast", "0", "-5", "1.5", str(PER_SECOND_MIN - 1), "\udcff"])
+@pytest.mark.parametrize("text", ["", "fast", "0", "-5", "1.5", str(BYTES_PER_SECOND_MIN - 1), "9" * 400, "\udcff"])
 def test_what_can_be_no_limit_is_none(limit: Path, text: str) -> None:
     limit.write_bytes(os.fsencode(text))
     assert read(limit) is None
@@ -106,7 +106,7 @@ def test_everything_passes_unchanged_and_both_ends_close() -> None:
     reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     writer = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert reader.stdout is not None and writer.stdin is not None
-    between = threading.Thread(target=relay, args=(reader.stdout, writer.stdin, Throttle(None)))
+    between = threading.Thread(target=relay, args=(reader.stdout, writer.stdin, Throttle(None), writer.kill))
     feed = threading.Thread(target=reader.communicate, args=(content,))
     reader.stdout = writer.stdin = None
     between.start()
@@ -121,10 +121,29 @@ def test_a_writer_that_dies_ends_the_reader_too() -> None:
     reader = subprocess.Popen(["cat", "/dev/zero"], stdout=subprocess.PIPE)
     writer = subprocess.Popen(["head", "-c", "1000"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     assert reader.stdout is not None and writer.stdin is not None
-    between = threading.Thread(target=relay, args=(reader.stdout, writer.stdin, Throttle(None)))
+    between = threading.Thread(target=relay, args=(reader.stdout, writer.stdin, Throttle(None), writer.kill))
     reader.stdout = writer.stdin = None
     between.start()
     assert writer.wait(10) == 0
     assert reader.wait(10) == -13  # SIGPIPE: nobody reads any more
     between.join(10)
     assert not between.is_alive()
+
+
+class Broken(Throttle):
+    """Fails in the middle of the data."""
+
+    def take(self, count: int) -> None:
+        raise OSError("the disk of the limit is gone")
+
+
+def test_data_that_were_broken_off_do_not_look_whole_to_who_reads_them() -> None:
+    reader = subprocess.Popen(["head", "-c", "3000000", "/dev/zero"], stdout=subprocess.PIPE)
+    # What a COPY does: it counts what it got as done once the data end.
+    writer = subprocess.Popen(["sh", "-c", "cat > /dev/null; echo done"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert reader.stdout is not None and writer.stdin is not None and writer.stdout is not None
+    with pytest.raises(OSError, match="the disk of the limit"):
+        relay(reader.stdout, writer.stdin, Broken(None), writer.kill)
+    assert (writer.wait(10), writer.stdout.read()) == (-9, b"")
+    assert reader.wait(10) in (0, -13)
+    writer.stdout.close()
