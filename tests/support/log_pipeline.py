@@ -22,7 +22,7 @@ OUTPUTS = {"agent": ["relay"], "relay": ["soc", "national"]}
 SOC, NATION, CLIENT = "soc.example", "nation.example", "dcshift"
 
 
-_WHOLE = re.compile(r'"auditID": "(\d+)".*\}$')
+_WHOLE = re.compile(r'.*"auditID": "(\d+)".*\}$')
 
 
 def free_port() -> int:
