@@ -127,6 +127,12 @@ ruleset(name="in" queue.type="Direct") {{
   call soc
 {f'  if $programname == "{AUDIT}" then call national' if national else ""}
 }}
+# rsyslog's disk queue skips the first record that it gets after it was killed in its work: that shall be its own word
+# that it has started, which a monitoring centre may know as well.
+if $syslogtag startswith "rsyslogd" and $msg contains "] start" then {{
+  call soc
+{"  call national" if national else ""}
+}}
 input(type="imrelp" port="{port}" ruleset="in" maxDataSize="{_LINE_BYTES_MAX}" {_relp_tls(folders.tls)}
   tls.permittedPeer=["{LOG_AGENT}"])
 """
