@@ -26,7 +26,8 @@ from infra.config import catalogue_folder
 from infra.credentials import Done, Secrets
 from infra.errors import InfraError
 from infra.object_store import Keys, ObjectStore
-from infra.retention import KEEP_DAYS, Kept
+from infra.retention import Kept
+from infra.sizes import BACKUP_DAYS
 
 CREDENTIALS_VARIABLE: Final = "DCSHIFT_S3_CREDENTIALS"
 _ROOT: Final = Path(__file__).resolve().parents[1]
@@ -55,7 +56,7 @@ def _backups(catalogue: Catalogue, system: System, secrets: Secrets, store: Obje
     province = catalogue.province
     bucket = naming.backup_bucket(province.id, province.environment, system.id)
     asked = norms.controls(norms.named(province.norms), system.level)
-    kept = Kept(KEEP_DAYS, locked=asked.backup_object_lock)
+    kept = Kept(BACKUP_DAYS, locked=asked.backup_object_lock)
     how = "no version of which can be deleted" if kept.locked else "which keeps versions"
     yield Done(f"bucket {bucket}, {how} for {kept.days} days", made=store.provide_bucket(bucket, kept))
     yield _keys(bucket, naming.data_namespace(system.id), naming.backup_secret(system.id), secrets, store)

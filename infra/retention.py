@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-KEEP_DAYS: Final = 30
-"""Days that a backup stays: damage that nobody notices at once is found when the figures of the month are made."""
 PROBE: Final = "dcshift-lock-probe"
 _EXPIRY: Final = "dcshift-kept"
 _TAKEN_UP_SECONDS: Final = 10.0

@@ -64,6 +64,9 @@ ALERTMANAGER: Final = Size(cpu_request=10, cpu_limit=200, memory_request=32, mem
 PROMETHEUS_VOLUME: Final = 10 * 1024
 """MiB of measurements."""
 
+BACKUP_DAYS: Final = 30
+"""Days that a backup stays: damage that nobody notices at once is found when the figures of the month are made."""
+
 LOG_AGENT: Final = Size(20, 500, 64, 128)
 LOG_RELAY: Final = Size(50, 1000, 96, 384)
 

@@ -12,8 +12,7 @@ from catalogue.system import DATABASE_MAJOR_MIN
 from infra import naming
 from infra.components.metrics_service import metrics_service
 from infra.monitoring.targets import DATABASE_PORT
-from infra.retention import KEEP_DAYS
-from infra.sizes import Size
+from infra.sizes import BACKUP_DAYS, Size
 
 _API: Final = "postgresql.cnpg.io/v1"
 
@@ -146,7 +145,7 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
         "resources": args.size.resources(),
         "enablePDB": args.instances > 1,
         "enableSuperuserAccess": False,
-        "backup": {"barmanObjectStore": args.backup.spec(), "retentionPolicy": f"{KEEP_DAYS}d"},
+        "backup": {"barmanObjectStore": args.backup.spec(), "retentionPolicy": f"{BACKUP_DAYS}d"},
         "bootstrap": {
             "initdb": {
                 "database": args.system,

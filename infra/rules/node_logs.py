@@ -7,6 +7,7 @@ rule of pods that the log agent does not need to break is asked of it, too.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from infra import naming
@@ -14,7 +15,7 @@ from infra.rules import admission
 from infra.rules.facts import Facts
 from infra.rules.pods import PODS
 from infra.rules.rule import Rule
-from infra.rules.subjects import WORKLOADS, Area, Subject
+from infra.rules.subjects import WORKLOADS
 from infra.values import NodeFolders
 
 Document = dict[str, Any]
@@ -69,8 +70,7 @@ def _walls(of: str) -> str:
 
 def policy(facts: Facts, folders: NodeFolders) -> Document:
     """Return the ValidatingAdmissionPolicy of that namespace."""
-    subject = Subject(NAME.removeprefix("dcshift-"), WORKLOADS.kinds, Area.APP, WORKLOADS.words)
-    return admission.policy(subject, rules(folders), facts)
+    return admission.policy(replace(WORKLOADS, id=NAME.removeprefix("dcshift-")), rules(folders), facts)
 
 
 def binding() -> Document:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from migration.movers import link, programs
 from migration.movers.job import PostgresJob
@@ -100,13 +98,14 @@ class Pipe:
         reader = programs.begin(_psql([*begin, *read], quiet=True), self._environment(self.job.source))
         writer = programs.begin(_psql(write, quiet=False), self._environment(self.job.target), stdin=subprocess.PIPE)
         assert reader.stdout is not None and writer.stdin is not None
-        between = _Between(reader.stdout, writer.stdin, self.throttle, writer.kill)
-        reader.stdout = writer.stdin = None  # the relay closes both, or neither program would notice the other's end
-        watched = _Watch(self.job.copy_seconds_max, self.throttle, writer.kill)
-        out, write_error = writer.communicate()
-        _, read_error = reader.communicate()
-        watched.cancel()
-        if (broken := between.failure()) is not None:
+        with ThreadPoolExecutor(1) as pool:
+            between = pool.submit(relay, reader.stdout, writer.stdin, self.throttle, writer.kill)
+            reader.stdout = writer.stdin = (
+                None  # the relay closes both, or neither program would notice the other's end
+            )
+            out, write_error = self._written(writer)
+            _, read_error = reader.communicate()
+        if (broken := between.exception()) is not None:
             raise programs.failed("the pipe between both psql", 1, str(broken), doing=doing) from broken
         # A reader that failed ends its output early, and a text COPY would look complete: both must have succeeded.
         for program, process, said in (("psql (source)", reader, read_error), ("psql (target)", writer, write_error)):
@@ -118,6 +117,15 @@ class Pipe:
             raise programs.unbelieved("psql (target)", "it did not say how many rows it wrote", doing=doing)
         return sum(map(int, told))
 
+    def _written(self, writer: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+        """Wait for it and return both outputs. One that takes too long is ended, unless people slow it down."""
+        while True:
+            try:
+                return writer.communicate(timeout=self.job.copy_seconds_max)
+            except subprocess.TimeoutExpired:
+                if self.throttle.rate() is None:
+                    writer.kill()
+
     def _environment(self, endpoint: link.Endpoint) -> dict[str, str]:
         options = "-c statement_timeout=0 -c lock_timeout=60000 -c extra_float_digits=3 -c DateStyle=ISO"
         options += " -c IntervalStyle=postgres -c client_min_messages=warning -c synchronous_commit=off"
@@ -128,49 +136,6 @@ class Pipe:
             "PGAPPNAME": self.job.program,
             "PGOPTIONS": options,
         }
-
-
-class _Between(threading.Thread):
-    """Passes on what one program writes to the other."""
-
-    def __init__(self, reading: IO[bytes], writing: IO[bytes], throttle: Throttle, stop: Callable[[], object]) -> None:
-        super().__init__(daemon=True)
-        self._words = (reading, writing, throttle, stop)
-        self._failure: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            relay(*self._words)
-        except BaseException as failure:  # it is raised where the copy is waited for
-            self._failure = failure
-
-    def failure(self) -> BaseException | None:
-        """Wait until it has ended; return what broke it off."""
-        self.join()
-        return self._failure
-
-
-class _Watch:
-    """Ends a copy that takes too long; one that people slow down takes as long as it takes."""
-
-    def __init__(self, seconds: float, throttle: Throttle, end: Callable[[], object]) -> None:
-        self._seconds, self._throttle, self._end = seconds, throttle, end
-        self._arm()
-
-    def _arm(self) -> None:
-        self._timer = threading.Timer(self._seconds, self._late)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _late(self) -> None:
-        if self._throttle.rate() is None:
-            self._end()
-        else:
-            self._arm()
-
-    def cancel(self) -> None:
-        self._timer.cancel()
 
 
 def _psql(statements: list[str], *, quiet: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,13 @@ from lab import target
 from lab.errors import LabError
 from lab.source import centre as source
 from lab.toolchain import tool_path
+from migration.adapters.database import PostgresMove
+from tests.support import local_servers as servers
+from tests.support import local_store
+from tests.support.moving import database_move
 from tests.support.play import Play, Stage
 
+Pair = tuple[servers.Server, servers.Server]
 _HERE = Path(__file__).parent
 _OF_THE_LAB = ("test_playbooks.py", "test_source.py", "test_target.py", "test_infra.py")
 _ON_ONE_LAB = ("test_refusals.py", "test_move.py", "test_moved.py")
@@ -33,6 +39,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.lab)
     others = [item for item in items if item not in needing]
     items[:] = [*others, *sorted(needing, key=lambda item: _ORDER.index(item.path.name))]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    """Two private PostgreSQL servers, a source and a target."""
+    # Not below pytest's own folder: the servers run as another user, who may not enter that.
+    with tempfile.TemporaryDirectory(prefix="dcshift-test-", ignore_cleanup_errors=True) as folder:
+        both = servers.pair(Path(folder))
+        yield both
+        for server in both:
+            server.stop()
+
+
+@pytest.fixture
+def new_move(pair: Pair, tmp_path: Path) -> Iterator[PostgresMove]:
+    """A portal between both that nobody has begun to move."""
+    servers.new_databases(*pair, "portal", servers.SAMPLE)
+    made = database_move(*pair, tmp_path)
+    yield made
+    made._units.stop("portal-database")
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[local_store.Store]:
+    """A private object store."""
+    with (
+        tempfile.TemporaryDirectory(prefix="dcshift-store-", ignore_cleanup_errors=True) as folder,
+        local_store.running(Path(folder)) as running,
+    ):
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -27,15 +26,6 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.skipif(shutil.which("rsync") is None, reason="no rsync here: apt-get install rsync"),
 ]
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[local_store.Store]:
-    with (
-        tempfile.TemporaryDirectory(prefix="dcshift-store-", ignore_cleanup_errors=True) as folder,
-        local_store.running(Path(folder)) as running,
-    ):
-        yield running
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from migration.errors import StepFailed
 from migration.model.words import ProbeState, Proof
 from tests.support import local_servers as servers
 from tests.support import local_store
-from tests.support.moving import database_move
 from tests.support.moving_files import make, tree
 
 pytestmark = [
@@ -29,22 +27,10 @@ Liars = Callable[[str, str], None]
 EVERYTHING = "*"
 
 
-@pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    with tempfile.TemporaryDirectory(prefix="dcshift-test-", ignore_cleanup_errors=True) as folder:
-        both = servers.pair(Path(folder))
-        yield both
-        for server in both:
-            server.stop()
-
-
 @pytest.fixture
-def move(pair: Pair, tmp_path: Path) -> Iterator[PostgresMove]:
-    servers.new_databases(*pair, "portal", servers.SAMPLE)
-    made = database_move(*pair, tmp_path)
-    made.prepare()
-    yield made
-    made._units.stop("portal-database")
+def move(new_move: PostgresMove) -> PostgresMove:
+    new_move.prepare()
+    return new_move
 
 
 @pytest.fixture
@@ -112,15 +98,6 @@ def test_a_lie_that_no_program_can_see_is_found_by_the_proofs_of_the_same_step(
         found = differences(move.prove(frozen=False))
     assert any(says in each for each in found), found
     assert (tmp_path / "liars/lies").exists(), "nobody lied: the test proves nothing"
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[local_store.Store]:
-    with (
-        tempfile.TemporaryDirectory(prefix="dcshift-store-", ignore_cleanup_errors=True) as folder,
-        local_store.running(Path(folder)) as running,
-    ):
-        yield running
 
 
 @pytest.fixture

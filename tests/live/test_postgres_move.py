@@ -7,10 +7,8 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -31,23 +29,9 @@ pytestmark = [
 Pair = tuple[servers.Server, servers.Server]
 
 
-@pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    # Not below pytest's own folder: the servers run as another user, who may not enter that.
-    with tempfile.TemporaryDirectory(prefix="dcshift-test-", ignore_cleanup_errors=True) as folder:
-        both = servers.pair(Path(folder))
-        yield both
-        for server in both:
-            server.stop()
-
-
 @pytest.fixture
-def move(pair: Pair, tmp_path: Path) -> Iterator[PostgresMove]:
-    """A portal that nobody has begun to move."""
-    servers.new_databases(*pair, "portal", servers.SAMPLE)
-    made = database_move(*pair, tmp_path)
-    yield made
-    made._units.stop("portal-database")
+def move(new_move: PostgresMove) -> PostgresMove:
+    return new_move
 
 
 @pytest.fixture(scope="module")

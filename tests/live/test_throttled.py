@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
 from migration.adapters.database import PostgresMove
+from migration.errors import StepFailed
 from migration.model.words import ProbeState
 from migration.movers import throttle
+from migration.movers.copy import Pipe
+from migration.movers.postgres import pass_file
 from tests.support import local_servers as servers
 from tests.support import local_store
-from tests.support.moving import database_move
 from tests.support.moving_files import make, tree
 
 pytestmark = [
@@ -26,47 +27,35 @@ SLOW = 400_000
 HELD_SECONDS = 6.0
 
 
-@pytest.fixture(scope="module")
-def pair() -> Iterator[tuple[servers.Server, servers.Server]]:
-    with tempfile.TemporaryDirectory(prefix="dcshift-test-", ignore_cleanup_errors=True) as folder:
-        both = servers.pair(Path(folder))
-        yield both
-        for server in both:
-            server.stop()
-
-
 @pytest.fixture
-def move(pair: tuple[servers.Server, servers.Server], tmp_path: Path) -> Iterator[PostgresMove]:
-    servers.new_databases(*pair, "portal", servers.SAMPLE)
-    made = database_move(*pair, tmp_path)
-    made.prepare()
-    yield made
-    made._units.stop("portal-database")
+def move(new_move: PostgresMove) -> PostgresMove:
+    new_move.prepare()
+    return new_move
 
 
 def lifted(limit: Path, work: Callable[[], object], seconds: float) -> tuple[bool, float]:
     """Do it under a limit that is lifted after so many seconds; return whether it was at work then, and how long."""
     limit.parent.mkdir(parents=True, exist_ok=True)
     limit.write_text(str(SLOW))
-    ended: list[BaseException | None] = []
-
-    def run() -> None:
-        try:
-            work()
-            ended.append(None)
-        except BaseException as failure:
-            ended.append(failure)
-
-    began, worker = time.monotonic(), threading.Thread(target=run)
-    worker.start()
-    worker.join(seconds)
-    at_work = worker.is_alive()
-    limit.write_text("")
-    worker.join(300)
-    assert not worker.is_alive(), "the limit was taken away, and it still waits"
-    if ended[0] is not None:
-        raise ended[0]
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        task = pool.submit(work)
+        at_work = not wait([task], timeout=seconds).done
+        limit.write_text("")
+        task.result(300)
     return at_work, time.monotonic() - began
+
+
+def test_a_copy_is_ended_for_being_slow_unless_people_slow_it_down(move: PostgresMove, tmp_path: Path) -> None:
+    limit, job = tmp_path / throttle.FILE, move._job().model_copy(update={"copy_seconds_max": 1.0})
+    read = ["COPY (SELECT 'late' FROM pg_sleep(3)) TO STDOUT"]
+    write = ["CREATE TEMPORARY TABLE told (text text)", "COPY told FROM STDIN"]
+    with pass_file(job) as (_, file):
+        pipe = Pipe(job, file, None, throttle.Throttle(limit))
+        with pytest.raises(StepFailed, match="exited with -9"):
+            pipe.move(read, write, doing="a slow copy")
+        limit.write_text(str(SLOW))
+        assert pipe.move(read, write, doing="a slow copy") == 1
 
 
 def test_a_database_is_copied_at_the_limit_and_faster_once_it_is_lifted(
@@ -85,23 +74,21 @@ def test_a_database_is_copied_at_the_limit_and_faster_once_it_is_lifted(
     assert all(proof.passed for proof in move.prove(frozen=False))
 
 
-def test_files_are_brought_and_sent_at_the_limit_and_faster_once_it_is_lifted(tmp_path: Path) -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix="dcshift-store-", ignore_cleanup_errors=True) as folder,
-        local_store.running(Path(folder)) as store,
-    ):
-        made = make(store, tree(tmp_path / "uploads"), tmp_path)
-        made.prepare()
-        limit = made._context.state_folder / throttle.FILE
-        # 40 MB: at the limit more than a minute and a half, for rsync alone.
-        at_work, took = lifted(limit, lambda: made.replicate(lambda _: None), HELD_SECONDS)
-        assert at_work
-        assert took < 40_000_000 / SLOW
-        assert all(proof.passed for proof in made.prove(frozen=False, full=True))
-        # The last pass is what citizens wait for: at the limit it would take a minute and a half, twice.
-        (tmp_path / "uploads/last.bin").write_bytes(bytes(36_000_000))
-        limit.write_text(str(SLOW))
-        began = time.monotonic()
-        made.hand_over()
-        assert time.monotonic() - began < 36_000_000 / SLOW
-        assert all(proof.passed for proof in made.prove(frozen=True, full=True))
+def test_files_are_brought_and_sent_at_the_limit_and_faster_once_it_is_lifted(
+    store: local_store.Store, tmp_path: Path
+) -> None:
+    made = make(store, tree(tmp_path / "uploads"), tmp_path)
+    made.prepare()
+    limit = made._context.state_folder / throttle.FILE
+    # 40 MB: at the limit more than a minute and a half, for rsync alone.
+    at_work, took = lifted(limit, lambda: made.replicate(lambda _: None), HELD_SECONDS)
+    assert at_work
+    assert took < 40_000_000 / SLOW
+    assert all(proof.passed for proof in made.prove(frozen=False, full=True))
+    # The last pass is what citizens wait for: at the limit it would take a minute and a half, twice.
+    (tmp_path / "uploads/last.bin").write_bytes(bytes(36_000_000))
+    limit.write_text(str(SLOW))
+    began = time.monotonic()
+    made.hand_over()
+    assert time.monotonic() - began < 36_000_000 / SLOW
+    assert all(proof.passed for proof in made.prove(frozen=True, full=True))
