@@ -45,7 +45,7 @@ def main() -> int:
     project, settings = Path(sys.argv[1]), Path(sys.argv[2])
 
     def work() -> int:
-        bring_up(list(stacks()), Engine(_say, project), settings, _program)
+        bring_up(list(stacks()), Engine(_say, project), settings, _program, cluster=False)
         return ending.YES
 
     return ending.end(work, as_json=False)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
+from catalogue.controls import Controls
 from catalogue.load import Catalogue, load
 from catalogue.system import System, mebibytes
 from infra import sizes, values
@@ -64,18 +65,17 @@ class Settings:
 
     def replicas(self, system: System) -> int:
         """Return how many web pods a system has: the file's number, and outside a lab at least the level's."""
-        return max(system.web.replicas, self._asked(system, "replicas_min"))
+        asked = self.asked(system)
+        return max(system.web.replicas, asked.replicas_min if asked else 1)
 
     def instances(self, system: System) -> int:
         """Return how many PostgreSQL instances a system has: the stack's own number, else the level's, in a lab one."""
-        return self.database_instances or self._asked(system, "postgres_instances_min")
+        asked = self.asked(system)
+        return self.database_instances or (asked.postgres_instances_min if asked else 1)
 
-    def _asked(self, system: System, control: Literal["replicas_min", "postgres_instances_min"]) -> int:
-        # The figure comes from where the rules have it, so that what is derived cannot break them.
-        if self.catalogue.province.is_lab:
-            return 1
-        found: int = getattr(self.catalogue.controls(system), control)
-        return found
+    def asked(self, system: System) -> Controls | None:
+        """Return what the level asks of a system, from where the rules have it; none in a lab: it has one machine."""
+        return None if self.catalogue.province.is_lab else self.catalogue.controls(system)
 
     def pinned(self, name: str, reference: str) -> str:
         """Return an image of the registry by its tag or its digest."""

@@ -8,8 +8,9 @@ from typing import Any, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
+from catalogue.controls import Controls
 from catalogue.system import DATABASE_MAJOR_MIN
-from infra import naming
+from infra import naming, spreading
 from infra.components.metrics_service import metrics_service
 from infra.monitoring.targets import DATABASE_PORT
 from infra.sizes import BACKUP_DAYS, Size
@@ -63,6 +64,8 @@ class PostgresClusterArgs:
     """CPU and memory that each instance requests and may use."""
     backup: BackupPlace
     """Where its backups and its log go."""
+    asked: Controls | None = None
+    """What the system's level asks: where instances stand and how they follow. None where there is one machine."""
     may_be_destroyed: bool = False
     """Take off the locks that keep the database when its declaration goes."""
 
@@ -143,6 +146,7 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "storage": {"size": args.storage, "storageClass": args.storage_class},
         "resources": args.size.resources(),
+        **spreading.database(args.asked, naming.cluster(args.system)),
         "enablePDB": args.instances > 1,
         "enableSuperuserAccess": False,
         "backup": {"barmanObjectStore": args.backup.spec(), "retentionPolicy": f"{BACKUP_DAYS}d"},
@@ -170,6 +174,7 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
             ]
         },
         "postgresql": {
+            **_following(args),
             "parameters": {
                 "max_connections": "100",
                 "shared_buffers": "256MB",
@@ -180,6 +185,14 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
                 "max_wal_senders": "16",
                 # The operator's default, said here because the way back needs it.
                 "wal_level": "logical",
-            }
+            },
         },
     }
+
+
+def _following(args: PostgresClusterArgs) -> dict[str, Any]:
+    """Return how replicas follow: by quorum, what is acknowledged lies on two hosts; otherwise a moment later."""
+    if args.asked is None or args.asked.postgres_sync != "quorum" or args.instances == 1:
+        return {}
+    # Required: without any replica writes wait, for to answer would be to promise what one host alone keeps.
+    return {"synchronous": {"method": "any", "number": 1, "dataDurability": "required"}}

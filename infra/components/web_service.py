@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra import labels, naming, sizes, workload
+from infra import labels, naming, sizes, spreading, workload
 from infra.config import Settings
 
 
@@ -84,14 +84,7 @@ class WebService(pulumi.ComponentResource):
                     self._name,
                     [self._container(environment)],
                     terminationGracePeriodSeconds=45,
-                    topologySpreadConstraints=[
-                        {
-                            "maxSkew": 1,
-                            "topologyKey": "kubernetes.io/hostname",
-                            "whenUnsatisfiable": "ScheduleAnyway",
-                            "labelSelector": {"matchLabels": selector},
-                        }
-                    ],
+                    topologySpreadConstraints=spreading.web(self._settings.asked(self._settings.system), selector),
                 ),
             },
         }

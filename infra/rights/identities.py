@@ -50,7 +50,7 @@ DATA: Final = _of_the_centre(
         *changing(kinds.DATA),
         # A backup out of turn, before a dangerous step; a record of it is all that lies in the cluster.
         *on([kinds.BACKUPS], (*SEE, "create")),
-        *on([POD, kinds.LOGS, kinds.EVENTS, kinds.CLAIMS], SEE),
+        *on([POD, kinds.LOGS, kinds.EVENTS, kinds.CLAIMS, *kinds.ASKED], SEE),
     ],
 )
 
@@ -72,7 +72,7 @@ SECURITY: Final = _of_the_centre(
     naming.SECURITY,
     "applies the stack security: the security log's programs, in its two namespaces; reads no secret",
     # Also the claim of the queues is only seen: in it lies what nobody has received yet.
-    [*changing(kinds.SECURITY), *on([*kinds.RUNNING, kinds.CLAIMS], SEE)],
+    [*changing(kinds.SECURITY), *on([*kinds.RUNNING, kinds.CLAIMS, *kinds.ASKED], SEE)],
 )
 
 

@@ -62,16 +62,20 @@ CLAIMS: Final = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 VOLUMES: Final = Kind("v1", "PersistentVolume", "persistentvolumes")
 BACKUPS: Final = Kind("postgresql.cnpg.io/v1", "Backup", "backups")
 RUNNING: Final = (POD, LOGS, EVENTS, REPLICA_SETS)
+ASKED: Final = (
+    Kind("v1", "Node", "nodes"),
+    Kind("storage.k8s.io/v1", "StorageClass", "storageclasses"),
+    Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses"),
+)
+"""What `python -m infra.up` asks of a cluster before it writes."""
 OF_THE_CLUSTER: Final = (
     CLAIMS,
     BACKUPS,
     VOLUMES,
-    Kind("v1", "Node", "nodes"),
+    *ASKED,
     Kind("v1", "Endpoints", "endpoints"),
     Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
-    Kind("storage.k8s.io/v1", "StorageClass", "storageclasses"),
     Kind("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses"),
-    Kind("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses"),
     Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
     Kind("apiregistration.k8s.io/v1", "APIService", "apiservices"),
     Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),

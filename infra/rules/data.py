@@ -7,8 +7,10 @@ from typing import Final
 from infra import labels
 from infra.rules.rule import Rule, Scope
 from infra.rules.subjects import DATABASES, KEPT, NAMESPACES
+from infra.spreading import HOST, ZONE
 
 _COPIES: Final = "an toàn dữ liệu, sao lưu dự phòng"
+_SPREAD: Final = "variables.spread[variables.level - 1]"
 _NOT_DATA: Final = f"variables.labels[?'{labels.TIER}'].orValue('') != 'data'"
 
 
@@ -23,6 +25,30 @@ DATA: Final = (
         "postgres-instances-min",
         DATABASES,
         "object.spec.?instances.orValue(1) >= variables.instancesMin[variables.level - 1]",
+        in_lab=False,
+    ),
+    Rule(
+        "database-apart",
+        "Instances of a database stand on hosts of their own, and in zones of their own where the level asks for that.",
+        "spread",
+        DATABASES,
+        f"{_SPREAD} == 'none' || (object.spec.?affinity.podAntiAffinityType.orValue('') == 'required' "
+        "&& object.spec.affinity.?enablePodAntiAffinity.orValue(true) "
+        f"&& object.spec.affinity.?topologyKey.orValue('{HOST}') == '{HOST}' && ({_SPREAD} != 'zone' "
+        "|| object.spec.?topologySpreadConstraints.orValue([]).exists(t, "
+        f"t.topologyKey == '{ZONE}' && t.whenUnsatisfiable == 'DoNotSchedule')))",
+        level=2,
+        in_lab=False,
+    ),
+    Rule(
+        "database-follows-as-asked",
+        "What a database acknowledges lies on two hosts where the level asks for a quorum.",
+        "postgres-sync",
+        DATABASES,
+        "variables.follows[variables.level - 1] != 'quorum' "
+        "|| (object.spec.?postgresql.synchronous.number.orValue(0) >= 1 "
+        "&& object.spec.postgresql.synchronous.?dataDurability.orValue('required') == 'required')",
+        level=2,
         in_lab=False,
     ),
     Rule(

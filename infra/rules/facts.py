@@ -35,6 +35,8 @@ def of(settings: Settings) -> Facts:
         "storageClass": province.target.storage_class,
         "replicasMin": [each.replicas_min for each in asked],
         "instancesMin": [each.postgres_instances_min for each in asked],
+        "spread": [each.spread for each in asked],
+        "follows": [each.postgres_sync for each in asked],
         "dataMayBeDestroyed": settings.data_may_be_destroyed,
     }
     tiers: tuple[tuple[labels.Tier, Any], ...] = (("app", naming.app_namespace), ("data", naming.data_namespace))

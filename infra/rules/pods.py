@@ -7,6 +7,7 @@ from typing import Final
 from infra import labels
 from infra.rules.rule import Rule, Scope
 from infra.rules.subjects import BUDGETS, CRON_JOBS, DEPLOYMENTS, JOBS, SCALERS, WORKLOADS
+from infra.spreading import ZONE
 
 _LEAST: Final = "pod-security"
 _SECRET_NAMES: Final = "(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|PRIVATE|_KEY$)"  # noqa: S105  names, not secrets
@@ -168,6 +169,16 @@ RUNNING: Final = (
         "variables.pod.?topologySpreadConstraints.orValue([]).exists(t, "
         "t.topologyKey in ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'])",
         level=3,
+    ),
+    Rule(
+        "spread-over-zones",
+        "Pods of a deployment stand in several zones, or wait, where the level asks for zones.",
+        "spread",
+        DEPLOYMENTS,
+        "variables.spread[variables.level - 1] != 'zone' || variables.pod.?topologySpreadConstraints.orValue([])"
+        f".exists(t, t.topologyKey == '{ZONE}' && t.whenUnsatisfiable == 'DoNotSchedule')",
+        level=2,
+        in_lab=False,
     ),
     Rule(
         "autoscaled-without-replicas",

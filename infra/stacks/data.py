@@ -26,6 +26,7 @@ def build(settings: Settings) -> None:
             storage_class=province.target.storage_class,
             locale=system.database.locale,
             size=sizes.DATABASE,
+            asked=settings.asked(system),
             backup=BackupPlace(
                 bucket=naming.backup_bucket(province.id, province.environment, system.id),
                 endpoint=province.target.object_store,

@@ -16,15 +16,18 @@ from infra.up import apart, judging, language, plugin
 from infra.up.engine import Engine
 
 
-def bring_up(chosen: Sequence[str], engine: Engine, settings: Path, program: language.Program) -> None:
+def bring_up(
+    chosen: Sequence[str], engine: Engine, settings: Path, program: language.Program, *, cluster: bool = True
+) -> None:
     """Judge all chosen stacks, then bring up one after the other. Raises `InfraError`.
 
+    `cluster`: ask it beforehand what it lacks; one without nodes lacks everything.
     One after the other, not side by side: an engine, its plugin and the program keep two cores busy, and a fault of
     one stack must not meet half of another.
     """
     engine.say(f"{len(chosen)} stacks: judging what they declare")
     began = time.monotonic()
-    apart.done(judging.judge, list(chosen), settings, engine.project)
+    apart.done(judging.judge, list(chosen), settings, engine.project, cluster=cluster)
     engine.say(f"{len(chosen)} stacks: judged, {time.monotonic() - began:.1f} s")
     with plugin.shared() as variables, language.served(program) as words:
         engine.create(chosen)

@@ -1,6 +1,7 @@
-"""Everything that forbids an `up`, found before it writes: rules, lost data, secrets in a state, ground not laid.
+"""Everything that forbids an `up`, found before it writes.
 
-It reads the states and asks no cluster. What it finds it raises; it changes nothing.
+Rules, lost data, secrets in a state, ground not laid, a cluster that cannot take it: what it finds it raises; it reads
+states and the cluster, and changes nothing.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from infra.render.building import built
 from infra.render.declared import Built
 from infra.render.judging import refuse_breaches
 from infra.safety import claims, definitions, dependants, replacing, secrecy
+from infra.up import asking
 from infra.up.engine import Engine
 
 _LAYERS: Final = ("platform", "data")
 """The stacks that hold data and that others stand on; a system's own pipeline can do neither (docs/identities.md)."""
 
 
-def judge(chosen: Sequence[str], settings: Path, project: Path, *, every_state: bool = False) -> None:
+def judge(
+    chosen: Sequence[str], settings: Path, project: Path, *, every_state: bool = False, cluster: bool = True
+) -> None:
     """Raise `InfraError` for the first kind of fault that one of these stacks has, naming all of that kind.
 
     `every_state`: look for secrets in the states of systems too, which costs a call of the engine for each.
+    `cluster`: ask it what it lacks.
     """
     wanted = [built(stack, settings) for stack in chosen]
     refuse_breaches(wanted)
@@ -32,6 +37,8 @@ def judge(chosen: Sequence[str], settings: Path, project: Path, *, every_state: 
     known = engine.known()
     read = [stack for stack in dict.fromkeys([*_LAYERS, *(chosen if every_state else ())]) if stack in known]
     refuse_harm(wanted, {stack: engine.export(stack) for stack in read})
+    if cluster:
+        asking.refuse_lacking(wanted)
 
 
 def refuse_harm(wanted: Sequence[Built], applied: dict[str, Any]) -> None:

@@ -78,6 +78,8 @@ def production() -> Centre:
                 content |= {"environment": "prod", "capacity": {"cpu": 64, "memory": "256Gi", "storage": "2Ti"}}
             else:
                 content["web"]["replicas"] = 3
+                # The highest level that shares a cluster: nothing that a level asks for is left out.
+                content["level"] = max(content["level"], 4) if file.stem == "portal" else content["level"]
             (Path(folder) / file.name).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
         before = os.environ.get(CATALOGUE_VARIABLE)
         os.environ[CATALOGUE_VARIABLE] = folder

@@ -157,7 +157,11 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     ),
     "spread-over-hosts": (
         Plant("Deployment", f"{_POD}.topologySpreadConstraints", DROP),
-        Plant("Deployment", f"{_POD}.topologySpreadConstraints.0.topologyKey", "rack"),
+        Plant("Deployment", f"{_POD}.topologySpreadConstraints", [{"topologyKey": "rack", "maxSkew": 1}]),
+    ),
+    "spread-over-zones": (
+        Plant("Deployment", f"{_POD}.topologySpreadConstraints", DROP),
+        Plant("Deployment", f"{_POD}.topologySpreadConstraints.0.whenUnsatisfiable", "ScheduleAnyway"),
     ),
     "budget-lets-drain": (
         Plant("PodDisruptionBudget", "spec.maxUnavailable", 0),
@@ -262,6 +266,19 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     "database-instances-of-level": (
         Plant("Cluster", "spec.instances", 1),
         Plant("Cluster", "spec.instances", DROP),
+    ),
+    "database-apart": (
+        Plant("Cluster", "spec.affinity", DROP),
+        Plant("Cluster", "spec.affinity.podAntiAffinityType", "preferred"),
+        Plant("Cluster", "spec.affinity.enablePodAntiAffinity", False),
+        Plant("Cluster", "spec.affinity.topologyKey", "rack"),
+        Plant("Cluster", "spec.topologySpreadConstraints", DROP),
+        Plant("Cluster", "spec.topologySpreadConstraints.0.whenUnsatisfiable", "ScheduleAnyway"),
+    ),
+    "database-follows-as-asked": (
+        Plant("Cluster", "spec.postgresql.synchronous", DROP),
+        Plant("Cluster", "spec.postgresql.synchronous.number", 0),
+        Plant("Cluster", "spec.postgresql.synchronous.dataDurability", "preferred"),
     ),
     "database-on-kept-volumes": (
         Plant("Cluster", "spec.storage.storageClass", "standard"),

@@ -1,4 +1,4 @@
-"""Reads objects of the cluster of `KUBECONFIG`, one at a time, with the owners of their fields; it writes nothing."""
+"""Reads objects of the cluster of `KUBECONFIG`, with the owners of their fields; it writes nothing."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class Live:
         inside = f"/namespaces/{metadata['namespace']}" if kind["namespaced"] else ""
         return self._get(f"{_root(version)}{inside}/{kind['name']}/{metadata['name']}")
 
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """Return every object of a list, none where the kind is not known. Raises `InfraError`."""
+        found: list[dict[str, Any]] = (self._get(path) or {}).get("items") or []
+        return found
+
     def _kinds(self, version: str) -> dict[str, Any]:
         if version not in self._served:
             found = self._get(_root(version)) or {"resources": []}
@@ -70,6 +75,6 @@ def _unread(path: str, why: str) -> InfraError:
         "cluster-unread",
         what=f"{path} could not be read",
         why=why,
-        state="nothing was written; what drifted is not known",
+        state="nothing was written, and what is there is not known",
         next="see that KUBECONFIG names a cluster that answers, and an identity that may read it, such as auditor",
     )

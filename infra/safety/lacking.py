@@ -1,0 +1,179 @@
+"""What a cluster lacks for what is to be brought up: kinds, classes, hosts, zones, room; pure.
+
+Room is counted as if the cluster were empty: what does not fit there fits nowhere, and nothing is refused in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from infra.errors import InfraError
+from infra.spreading import HOST
+
+Document = Mapping[str, Any]
+_PODS: Final = ("Deployment", "StatefulSet")
+_BYTES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node that takes pods: thousandths of a CPU and MiB that it gives to them, and its labels."""
+
+    cpu: float
+    memory: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What is known of a cluster."""
+
+    serves: Callable[[Document], bool]
+    """Whether it knows an object's kind."""
+    storage_classes: frozenset[str]
+    gateway_classes: frozenset[str]
+    nodes: Sequence[Node]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Pods of one kind that must stand at once."""
+
+    object: str
+    count: int
+    cpu: float
+    memory: float
+    apart: bool
+    """Whether each must have a host of its own."""
+    keys: tuple[str, ...]
+    """Labels by which a node must be known, or none of the pods is placed there."""
+
+
+def refuse(documents: Sequence[Document], cluster: Cluster) -> None:
+    """Raise `InfraError` (`cluster-lacks`) with everything that is missing."""
+    if found := list(lacking(documents, cluster)):
+        raise InfraError(
+            "cluster-lacks",
+            what="the cluster of KUBECONFIG cannot take what is declared",
+            why="\n         ".join(found),
+            state="nothing was written",
+            next="add to the cluster what is missing, or mend the catalogue (docs/own-centre.md, what must be there)",
+        )
+
+
+def lacking(documents: Sequence[Document], cluster: Cluster) -> Iterator[str]:
+    """Yield a sentence for everything that is missing."""
+    defined = {
+        (each["spec"]["group"], each["spec"]["names"]["kind"])
+        for each in documents
+        if each["kind"] == "CustomResourceDefinition"
+    }
+    kinds = {(each["apiVersion"], each["kind"]): each for each in documents}
+    for (version, kind), example in sorted(kinds.items()):
+        if (version.partition("/")[0], kind) not in defined and not cluster.serves(example):
+            yield f"it does not know the kind {kind} of {version}"
+    for what, named, known in (
+        ("storage class", _storage(documents), cluster.storage_classes),
+        ("gateway class", _gateways(documents), cluster.gateway_classes),
+    ):
+        for name, users in sorted(named.items()):
+            if name not in known:
+                yield f"it has no {what} {name!r}, which {users[0]} names; it has {', '.join(sorted(known)) or 'none'}"
+    yield from _room([asked for each in documents for asked in _asked(each, documents)], cluster.nodes)
+
+
+def _storage(documents: Sequence[Document]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in documents:
+        spec = each.get("spec") or {}
+        volumes = [spec, *(spec.get(key) or {} for key in ("storage", "walStorage"))]
+        volumes += [claim["spec"] for claim in spec.get("volumeClaimTemplates") or []]
+        for volume in volumes:
+            if name := volume.get("storageClass") or volume.get("storageClassName"):
+                found.setdefault(name, []).append(_named(each))
+    return found
+
+
+def _gateways(documents: Sequence[Document]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for each in documents:
+        if each["kind"] == "Gateway":
+            found.setdefault(each["spec"]["gatewayClassName"], []).append(_named(each))
+    return found
+
+
+def _room(asked: Sequence[Asked], nodes: Sequence[Node]) -> Iterator[str]:
+    if not asked:
+        return
+    if not nodes:
+        yield "it has no node that takes pods"
+        return
+    for unit, name in (("m", "cpu"), ("Mi", "memory")):
+        wanted = sum(each.count * getattr(each, name) for each in asked)
+        has = sum(getattr(node, name) for node in nodes)
+        if wanted > has:
+            yield f"its nodes give {has:.0f}{unit} of {name} to pods, and {wanted:.0f}{unit} are reserved at once"
+    for each in asked:
+        # A node without the label of a zone is, to the scheduler, no place at all.
+        known = [node for node in nodes if all(node.labels.get(key) for key in each.keys)]
+        if not known:
+            yield f"none of its nodes has the label {' and '.join(each.keys)}, over which {each.object} is spread"
+        elif each.apart and each.count > len(known):
+            yield f"{each.object} needs {each.count} hosts, each for one pod, and it has {len(known)}"
+        elif not any(node.cpu >= each.cpu and node.memory >= each.memory for node in known):
+            yield f"a pod of {each.object} reserves {each.cpu:.0f}m and {each.memory:.0f}Mi: more than any node gives"
+
+
+def _asked(document: Document, documents: Sequence[Document]) -> Iterator[Asked]:
+    spec = document.get("spec") or {}
+    if document["kind"] == "Cluster":
+        affinity = spec.get("affinity") or {}
+        apart = affinity.get("podAntiAffinityType") == "required" and affinity.get("topologyKey", HOST) == HOST
+        yield _of(document, int(spec["instances"]), [spec], apart, spec.get("topologySpreadConstraints"))
+    elif document["kind"] in _PODS:
+        pod = spec["template"]["spec"]
+        least = spec.get("replicas", 1)
+        for each in documents:
+            if each["kind"] == "HorizontalPodAutoscaler" and _scales(each, document):
+                least = each["spec"]["minReplicas"]
+        yield _of(document, int(least), pod["containers"], False, pod.get("topologySpreadConstraints"))
+
+
+def _scales(scaler: Document, document: Document) -> bool:
+    goal, metadata = scaler["spec"]["scaleTargetRef"], document["metadata"]
+    return (goal["kind"], goal["name"], scaler["metadata"]["namespace"]) == (
+        document["kind"], metadata["name"], metadata["namespace"],
+    )  # fmt: skip
+
+
+def _of(document: Document, count: int, containers: Sequence[Document], apart: bool, spread: Any) -> Asked:
+    requests = [(each.get("resources") or {}).get("requests") or {} for each in containers]
+    must = tuple(each["topologyKey"] for each in spread or [] if each["whenUnsatisfiable"] == "DoNotSchedule")
+    return Asked(
+        _named(document),
+        count,
+        sum(cpu(each.get("cpu", 0)) for each in requests),
+        sum(memory(each.get("memory", 0)) for each in requests),
+        apart,
+        must,
+    )
+
+
+def cpu(quantity: object) -> float:
+    """Return a quantity of CPU such as `250m` or `2` in thousandths."""
+    text = str(quantity)
+    return float(text[:-1]) if text.endswith("m") else float(text) * 1000
+
+
+def memory(quantity: object) -> float:
+    """Return a quantity of memory such as `512Mi`, `8Gi` or bytes in MiB."""
+    text = str(quantity)
+    unit = next(each for each in _BYTES if text.endswith(each))
+    return float(text.removesuffix(unit)) * _BYTES[unit] / 2**20
+
+
+def _named(document: Document) -> str:
+    metadata = document["metadata"]
+    return f"{document['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"

@@ -1,0 +1,45 @@
+"""Where a system's copies stand, so that a host or a zone that fails takes one of them and not all; pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from catalogue.controls import Controls
+
+Document = dict[str, Any]
+HOST: Final = "kubernetes.io/hostname"
+ZONE: Final = "topology.kubernetes.io/zone"
+
+
+def web(asked: Controls | None, selector: dict[str, str]) -> list[Document]:
+    """Return a web process's `topologySpreadConstraints`; without controls (a lab) it is spread where it can be."""
+    how = asked.spread if asked else "none"
+    # Of one roll-out alone: the pods that are about to go would otherwise keep the new ones from their hosts.
+    own = {"labelSelector": {"matchLabels": selector}, "matchLabelKeys": ["pod-template-hash"]}
+    over_hosts = _over(HOST, own, must=how != "none")
+    return [_over(ZONE, own, must=True), over_hosts] if how == "zone" else [over_hosts]
+
+
+def database(asked: Controls | None, cluster: str) -> Document:
+    """Return the part of CloudNativePG's `Cluster` that says where its instances stand."""
+    how = asked.spread if asked else "none"
+    apart = {
+        "enablePodAntiAffinity": True,
+        "topologyKey": HOST,
+        # Required: a second instance on the host of the first keeps nothing when that host goes.
+        "podAntiAffinityType": "preferred" if how == "none" else "required",
+    }
+    own = {"labelSelector": {"matchLabels": {"cnpg.io/cluster": cluster}}}
+    over_zones = {"topologySpreadConstraints": [_over(ZONE, own, must=True)]} if how == "zone" else {}
+    return {"affinity": apart, **over_zones}
+
+
+def _over(key: str, own: Document, *, must: bool) -> Document:
+    return {
+        "maxSkew": 1,
+        "topologyKey": key,
+        "whenUnsatisfiable": "DoNotSchedule" if must else "ScheduleAnyway",
+        # A host or zone that is drained or gone is no place that must be filled first.
+        "nodeTaintsPolicy": "Honor",
+        **own,
+    }

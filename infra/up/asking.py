@@ -1,0 +1,48 @@
+"""Asks the cluster of `KUBECONFIG` whether it can take what is declared; it writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from infra import cluster_api
+from infra.live import Live
+from infra.render.declared import Built
+from infra.safety import lacking
+from infra.safety.lacking import Cluster, Node
+
+_CLASSES: Final = {"storage": "/apis/storage.k8s.io/v1/storageclasses",
+                   "gateway": "/apis/gateway.networking.k8s.io/v1/gatewayclasses"}  # fmt: skip
+_CLOSED: Final = ("NoSchedule", "NoExecute")
+
+
+def refuse_lacking(wanted: Sequence[Built], live: Live | None = None) -> None:
+    """Raise `InfraError`: `cluster-lacks` with everything that is missing, `cluster-unread` when it cannot be known."""
+    live = live or Live(cluster_api.connected())
+    documents = [declared.inputs for each in wanted for declared in each.objects]
+    lacking.refuse(
+        documents,
+        Cluster(
+            serves=live.serves,
+            storage_classes=_names(live, _CLASSES["storage"]),
+            gateway_classes=_names(live, _CLASSES["gateway"]),
+            nodes=[_node(each) for each in live.items("/api/v1/nodes") if _takes_pods(each)],
+        ),
+    )
+
+
+def _names(live: Live, path: str) -> frozenset[str]:
+    return frozenset(each["metadata"]["name"] for each in live.items(path))
+
+
+def _node(found: Mapping[str, Any]) -> Node:
+    given = found["status"].get("allocatable") or {}
+    return Node(
+        lacking.cpu(given.get("cpu", 0)), lacking.memory(given.get("memory", 0)), found["metadata"].get("labels") or {}
+    )
+
+
+def _takes_pods(node: Mapping[str, Any]) -> bool:
+    spec = node.get("spec") or {}
+    closed = any(taint["effect"] in _CLOSED for taint in spec.get("taints") or [])
+    return not spec.get("unschedulable") and not closed

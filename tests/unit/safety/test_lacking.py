@@ -1,0 +1,163 @@
+"""What a cluster lacks is told whole, before anything is written; what fits an empty cluster is never refused."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from catalogue import norms
+from infra.errors import InfraError
+from infra.safety.lacking import Cluster, Node, lacking, memory, refuse
+from infra.spreading import HOST, ZONE, database, web
+from infra.up.asking import refuse_lacking
+from tests.support.centres import lab, production
+from tests.support.declared import built_once
+
+Document = Mapping[str, Any]
+
+
+def node_of(cpu: float, memory: float, zone: str = "a") -> Node:
+    return Node(cpu, memory, {HOST: "h", ZONE: zone})
+
+
+ZONED = tuple(node_of(8000, 32 * 1024, zone) for zone in ("a", "b", "c"))
+ENOUGH = Cluster(lambda _: True, frozenset({"local-retain"}), frozenset({"traefik"}), ZONED)
+ONE = replace(ENOUGH, nodes=[Node(2000, 8 * 1024)])
+
+
+def everything(centre: Any) -> list[Document]:
+    return [item.document for stack in centre.stacks.values() for item in stack]
+
+
+def told(cluster: Cluster, documents: Sequence[Document] | None = None) -> list[str]:
+    return list(lacking(documents if documents is not None else everything(production()), cluster))
+
+
+def test_a_cluster_that_has_everything_lacks_nothing_and_a_lab_fits_on_one_small_node() -> None:
+    assert told(ENOUGH) == []
+    assert told(ONE, everything(lab())) == []
+
+
+def test_everything_that_is_missing_is_told_at_once_with_who_needs_it() -> None:
+    unserved = replace(
+        ENOUGH,
+        serves=lambda each: each["kind"] not in ("Cluster", "HTTPRoute"),
+        storage_classes=frozenset({"fast"}),
+        gateway_classes=frozenset(),
+    )
+    found = told(unserved)
+    assert found[:2] == [
+        "it does not know the kind HTTPRoute of gateway.networking.k8s.io/v1",
+        "it does not know the kind Cluster of postgresql.cnpg.io/v1",
+    ]
+    assert found[2].startswith("it has no storage class 'local-retain', which ")
+    assert found[2].endswith(" names; it has fast")
+    assert found[3] == "it has no gateway class 'traefik', which Gateway dcshift-edge/edge names; it has none"
+    assert len(found) == 4
+    with pytest.raises(InfraError, match="cannot take what is declared") as refused:
+        refuse(everything(production()), unserved)
+    assert refused.value.code == "cluster-lacks"
+    assert refused.value.why.splitlines() == [found[0], *(f"         {each}" for each in found[1:])]
+
+
+def test_a_kind_that_the_same_stacks_define_is_not_missing() -> None:
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.vn"},
+        "spec": {"group": "example.vn", "names": {"kind": "Thing"}},
+    }
+    thing = {"apiVersion": "example.vn/v1", "kind": "Thing", "metadata": {"name": "one"}}
+    nothing = replace(ENOUGH, serves=lambda each: each["kind"] == "CustomResourceDefinition")
+    assert told(nothing, [definition, thing]) == []
+    assert told(nothing, [thing]) == ["it does not know the kind Thing of example.vn/v1"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "sentence"),
+    [
+        ([], "it has no node that takes pods"),
+        ([node_of(300, 10**6)] * 3, "its nodes give 900m of cpu to pods, and "),
+        ([node_of(10**5, 700)] * 3, "its nodes give 2100Mi of memory to pods, and "),
+        (ZONED[:2], "Cluster httt-portal-data/portal-db needs 3 hosts, each for one pod, and it has 2"),
+        ([node_of(90, 10**6)] * 99, "a pod of Cluster httt-portal-data/portal-db reserves 100m and 384Mi: more"),
+        ([Node(8000, 10**5, {HOST: "h"})] * 3, f"none of its nodes has the label {ZONE}, over which "),
+    ],
+)  # fmt: skip
+def test_too_little_room_is_told_with_its_figures(nodes: Sequence[Node], sentence: str) -> None:
+    assert any(each.startswith(sentence) for each in told(replace(ENOUGH, nodes=nodes))), nodes
+
+
+def test_the_pods_that_are_counted_are_those_that_an_autoscaler_begins_with() -> None:
+    documents = [copy.deepcopy(dict(each)) for each in everything(production())]
+    for each in documents:
+        if each["kind"] == "HorizontalPodAutoscaler":
+            each["spec"]["minReplicas"] = 10_000
+    assert any("of cpu to pods, and 1000" in each for each in told(ENOUGH, documents))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "mebibytes"), [("1Gi", 1024), ("512Mi", 512), ("2048Ki", 2), ("1048576", 1), ("1G", 953.67), (0, 0)]
+)
+def test_quantities_of_memory(quantity: object, mebibytes: float) -> None:
+    assert memory(quantity) == pytest.approx(mebibytes, rel=1e-4)
+
+
+class Told:
+    """A cluster that answers lists by their path."""
+
+    def __init__(self, nodes: list[dict[str, Any]]) -> None:
+        self._nodes = nodes
+
+    def serves(self, document: Document) -> bool:
+        return True
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        kind = path.rpartition("/")[2]
+        if kind == "nodes":
+            return self._nodes
+        return [{"metadata": {"name": {"storageclasses": "local-retain", "gatewayclasses": "traefik"}[kind]}}]
+
+
+def node(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "n"}, "spec": spec, "status": {"allocatable": {"cpu": "2", "memory": "7900Mi"}}}
+
+
+def test_a_node_that_takes_no_pods_is_no_room() -> None:
+    wanted = [built_once("data"), built_once("portal")]
+    refuse_lacking(wanted, Told([node()]))  # type: ignore[arg-type]
+    for closed in (
+        node(unschedulable=True),
+        node(taints=[{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]),
+        node(taints=[{"key": "own", "effect": "NoSchedule"}]),
+    ):
+        with pytest.raises(InfraError, match="cannot take") as refused:
+            refuse_lacking(wanted, Told([closed]))  # type: ignore[arg-type]
+        assert refused.value.why == "it has no node that takes pods"
+    refuse_lacking(wanted, Told([node(taints=[{"key": "soft", "effect": "PreferNoSchedule"}])]))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("level", "pods", "instances", "zones"),
+    [
+        (1, ["ScheduleAnyway"], "preferred", 0),
+        (2, ["ScheduleAnyway"], "preferred", 0),
+        (3, ["DoNotSchedule", "DoNotSchedule"], "required", 1),
+        (4, ["DoNotSchedule", "DoNotSchedule"], "required", 1),
+    ],
+)
+def test_copies_are_spread_as_the_level_asks(level: int, pods: list[str], instances: str, zones: int) -> None:
+    asked = norms.controls(norms.named("vn-2016"), level)
+    assert [each["whenUnsatisfiable"] for each in web(asked, {"a": "b"})] == pods
+    made = database(asked, "x-db")
+    assert made["affinity"]["podAntiAffinityType"] == instances
+    assert len(made.get("topologySpreadConstraints", [])) == zones
+    in_a_lab = [
+        web(None, {"a": "b"})[0]["whenUnsatisfiable"],
+        database(None, "x-db")["affinity"]["podAntiAffinityType"],
+    ]
+    assert in_a_lab == ["ScheduleAnyway", "preferred"]
