@@ -36,7 +36,7 @@ def up(tmp_path: Path, *stacks: str) -> list[str]:
     said: list[str] = []
     settings = tmp_path / "settings"
     settings.mkdir(exist_ok=True)
-    bring_up(stacks, Engine(said.append, tmp_path), settings, declare)
+    bring_up(stacks, Engine(said.append, tmp_path), settings, declare, cluster=False)
     return said
 
 

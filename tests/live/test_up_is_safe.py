@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bench.project import Project
+from infra.errors import InfraError
 from infra.up import judging
 from lab.api_server import ApiServer
 from tests.support.api_server_kinds import server_for_stacks
@@ -154,4 +155,40 @@ def test_no_state_of_the_centre_holds_a_secret(
 ) -> None:
     for name, value in project.environment(api.kubeconfig).items():
         monkeypatch.setenv(name, value)
-    judging.judge(project.stacks, project.settings, project.folder, every_state=True)
+    judging.judge(project.stacks, project.settings, project.folder, every_state=True, cluster=False)
+
+
+def test_what_the_cluster_lacks_is_told_at_once_and_what_it_has_is_seen(
+    project: Project, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in project.environment(api.kubeconfig).items():
+        monkeypatch.setenv(name, value)
+
+    def judge() -> None:
+        judging.judge(project.stacks, project.settings, project.folder)
+
+    with pytest.raises(InfraError, match="cannot take what is declared") as refused:
+        judge()
+    lacking = refused.value.why
+    assert refused.value.code == "cluster-lacks"
+    for each in ("no storage class 'local-retain'", "no gateway class 'traefik'", "no node that takes pods"):
+        assert each in lacking
+    for resource, version, kind, more in (
+        ("storageclasses", "storage.k8s.io/v1", "StorageClass", {"provisioner": "example.vn/none"}),
+        ("gatewayclasses", "gateway.networking.k8s.io/v1", "GatewayClass", {"spec": {"controllerName": "a.vn/b"}}),
+        ("nodes", "v1", "Node", {}),
+    ):
+        name = {"Node": "n1", "StorageClass": "local-retain", "GatewayClass": "traefik"}[kind]
+        labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": "a"}
+        document = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": labels}, **more}
+        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        assert api.client.post(f"{root}/{resource}", json=document).status_code == 201
+    room = {"status": {"allocatable": {"cpu": "500m", "memory": "64Gi"}}}
+    assert api.client.patch("/api/v1/nodes/n1/status", json=room, headers=MERGE).status_code == 200
+    with pytest.raises(InfraError, match="cannot take what is declared") as refused:
+        judge()
+    assert "its nodes give 500m of cpu to pods" in refused.value.why
+    assert "class" not in refused.value.why
+    room = {"status": {"allocatable": {"cpu": "16"}}}
+    assert api.client.patch("/api/v1/nodes/n1/status", json=room, headers=MERGE).status_code == 200
+    judge()
