@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from infra import cluster_api, ending
 from infra.drift.compare import Class, Difference, compare
-from infra.drift.live import Live
 from infra.ending import UsageError
+from infra.live import Live
 from infra.render.building import built
 from infra.render.declared import Built, stacks
 from infra.render.stack_files import FOLDER

@@ -1,6 +1,7 @@
 """Everything that forbids an `up`, found before it writes: rules, lost data, secrets in a state, ground not laid.
 
-It reads the states and asks no cluster. What it finds it raises; it changes nothing.
+It reads the states, and asks the cluster only where something is about to be written. What it finds it raises; it
+changes nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from infra import cluster_api
+from infra.live import Live
 from infra.render.building import built
 from infra.render.declared import Built
 from infra.render.judging import refuse_breaches
 from infra.safety import claims, definitions, dependants, replacing, secrecy
+from infra.up import served
 from infra.up.engine import Engine
 
 _LAYERS: Final = ("platform", "data")
@@ -22,7 +26,8 @@ _LAYERS: Final = ("platform", "data")
 def judge(chosen: Sequence[str], settings: Path, project: Path, *, every_state: bool = False) -> None:
     """Raise `InfraError` for the first kind of fault that one of these stacks has, naming all of that kind.
 
-    `every_state`: look for secrets in the states of systems too, which costs a call of the engine for each.
+    `every_state`: nothing is about to be written, so no cluster is asked, and secrets are looked for in the states of
+    systems too, which costs a call of the engine for each.
     """
     wanted = [built(stack, settings) for stack in chosen]
     refuse_breaches(wanted)
@@ -32,6 +37,8 @@ def judge(chosen: Sequence[str], settings: Path, project: Path, *, every_state: 
     known = engine.known()
     read = [stack for stack in dict.fromkeys([*_LAYERS, *(chosen if every_state else ())]) if stack in known]
     refuse_harm(wanted, {stack: engine.export(stack) for stack in read})
+    if not every_state:
+        served.refuse(wanted, Live(cluster_api.connected()))
 
 
 def refuse_harm(wanted: Sequence[Built], applied: dict[str, Any]) -> None:
