@@ -73,13 +73,16 @@ def sample_cluster() -> Document:
     }
 
 
-def certificates() -> list[Document]:
-    """Return cert-manager, and the lab's authority that signs there: citizens and tests trust that one alone."""
-    authority = ca.SITES.folder
-    ca.SITES.ensure()
-    # As JSON, which is YAML: a key has several lines.
-    files = {"certificate": authority / "ca.pem", "key": authority / "ca.key"}
-    return load("certificates", **{f"authority_{name}": json.dumps(file.read_text()) for name, file in files.items()})
+def certificates(authority: ca.Authority) -> list[Document]:
+    """Return cert-manager, and an Issuer that signs as this authority."""
+    certificate = authority.ensure()
+    key = authority.folder / "ca.key"
+    # As JSON, which is YAML: both have several lines.
+    return load(
+        "certificates",
+        authority_certificate=json.dumps(certificate.read_text()),
+        authority_key=json.dumps(key.read_text()),
+    )
 
 
 def storage() -> list[Document]:

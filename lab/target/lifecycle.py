@@ -216,7 +216,7 @@ def _apply(api: Api) -> None:
     for crd in crds:
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
         wait_until(f"{crd['metadata']['name']}: established", partial(api.condition, path, "Established"), 30)
-    api.apply_all([*documents.load("edge"), *documents.certificates(), *documents.operator()])
+    api.apply_all([*documents.load("edge"), *documents.certificates(ca.SITES), *documents.operator()])
 
 
 def _admits(api: Api) -> bool:

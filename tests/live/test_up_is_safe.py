@@ -95,6 +95,19 @@ def test_a_database_on_another_storage_class_is_refused_and_nothing_is_written(
     assert database(project, api) == before
 
 
+def test_an_issuer_that_is_not_there_is_told_and_nothing_is_written(project: Project, api: ApiServer) -> None:
+    file, nobody = project.catalogue / "province.yaml", "  certificates: {issuer: {name: nobody}}\n  region: lab\n"
+    changed(file, "  region: lab\n", nobody)
+    try:
+        said = up(project, api)
+    finally:
+        changed(file, nobody, "  region: lab\n")
+    assert said.returncode == 1
+    assert said.stderr.startswith("error[issuer-not-ready]")
+    assert "Certificate dcshift-edge/edge: Issuer nobody is not there" in said.stderr
+    assert api.client.get("/apis/cert-manager.io/v1/certificates").json()["items"] == []
+
+
 def test_another_birth_of_a_database_makes_no_new_one(project: Project, api: ApiServer) -> None:
     before, file = database(project, api), project.catalogue / f"{project.stacks[-1]}.yaml"
     changed(file, "en_US.UTF-8", "vi_VN.UTF-8")
