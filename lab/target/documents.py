@@ -39,10 +39,10 @@ def load(name: str, **values: str) -> list[Document]:
 
 
 def definitions() -> list[Document]:
-    """Return the CRDs of the Gateway API, standard channel, and of cert-manager, but for those that serve ACME."""
-    found = [*manifests(GATEWAY_API), *manifests(CERT_MANAGER)]
-    kinds = [document for document in found if document["kind"] == "CustomResourceDefinition"]
-    return [document for document in kinds if not document["spec"]["group"].startswith("acme.")]
+    """Return the CRDs of the Gateway API, standard channel, and those of cert-manager that somebody here looks after."""
+    gateway = [document for document in manifests(GATEWAY_API) if document["kind"] == "CustomResourceDefinition"]
+    kinds = ("Certificate", "CertificateRequest", "Issuer")
+    return [*gateway, *(each for each in manifests(CERT_MANAGER) if each["spec"]["names"]["kind"] in kinds)]
 
 
 def operator() -> list[Document]:

@@ -1,4 +1,4 @@
-"""cert-manager as we build it, at a real API server, with the rights that the lab gives it: issued, renewed, re-made."""
+"""cert-manager as we build it, at a real API server, with its rights of the lab: issued, renewed, re-made."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def answered(centre: Project, system: str) -> int:
 
 
 def served_leaf(host: str) -> bytes:
-    """Return the certificate that citizens are shown under a name (DER); fails if the lab's authority did not sign it."""
+    """Return the certificate that citizens are shown under a name (DER); fails if the lab's CA did not sign it."""
     with (
         socket.create_connection((NODE_ADDRESS, 443), timeout=10) as connection,
         ssl_context().wrap_socket(connection, server_hostname=host) as secured,
