@@ -39,7 +39,7 @@ def load(name: str, **values: str) -> list[Document]:
 
 
 def definitions() -> list[Document]:
-    """Return the CRDs of the Gateway API, standard channel, and those of cert-manager that somebody here looks after."""
+    """Return the CRDs of the Gateway API, standard channel, and of cert-manager those that are looked after."""
     gateway = [document for document in manifests(GATEWAY_API) if document["kind"] == "CustomResourceDefinition"]
     kinds = ("Certificate", "CertificateRequest", "Issuer")
     return [*gateway, *(each for each in manifests(CERT_MANAGER) if each["spec"]["names"]["kind"] in kinds)]
