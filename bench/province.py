@@ -31,6 +31,8 @@ def write(folder: Path, count: int) -> None:
     province |= {"environment": _ENVIRONMENT, "capacity": _CAPACITY}
     # Its few objects are the same however many systems there are, and its relay would wait for a node.
     province.pop("security_log", None)
+    # Nobody issues one here.
+    province["target"].pop("certificates", None)
     _write(folder / PROVINCE_FILE, province)
     examples = [_read(file) for file in sorted(_EXAMPLE.glob("*.yaml")) if file.name != PROVINCE_FILE]
     for number, name in enumerate(system_ids(count)):

@@ -7,10 +7,10 @@ import ipaddress
 import zoneinfo
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from catalogue.norms import NormsId
-from catalogue.system import Host, Id, Name, Quantity, Strict, Text
+from catalogue.system import Duration, Host, Id, Name, Quantity, Strict, Text, seconds
 
 
 def _network(cidr: str) -> str:
@@ -43,11 +43,14 @@ def _time_zone(name: str) -> str:
 
 
 _JOB_HOSTS_PREFIX_MIN: Final = 24
+_CERTIFICATE_SECONDS_MIN: Final = 3600
+_RENEWAL_SECONDS_MIN: Final = 300
 LAB: Final = "lab"
 """The one environment that levels excuse; any other word means that people depend on it."""
 Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9.]+/[0-9]{1,2}$"), AfterValidator(_network)]
 JobHosts = Annotated[Cidr, AfterValidator(_few)]
 Address = Annotated[str, AfterValidator(_address)]
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/?$")]
@@ -60,8 +63,37 @@ class SourceSite(Strict):
     hosts: Annotated[list[Host], Field(min_length=1)]
 
 
+class Issuer(Strict):
+    """Who signs, as cert-manager knows it: of the edge's namespace, or of the whole cluster."""
+
+    kind: Literal["Issuer", "ClusterIssuer"] = "Issuer"
+    name: ObjectName
+
+
+class Certificates(Strict):
+    """How the edge's certificate is made and renewed in the cluster, by cert-manager."""
+
+    issuer: Issuer
+    duration: Duration = "90d"
+    renew_before: Duration = "30d"
+    """How long before its end it is renewed: the time that people have when that fails."""
+    namespace: ObjectName = "cert-manager"
+    """Where cert-manager runs; what it says of certificates is measured there."""
+
+    @model_validator(mode="after")
+    def _renewable(self) -> Certificates:
+        # cert-manager's own bounds, which its webhook keeps where there is one.
+        if seconds(self.duration) < _CERTIFICATE_SECONDS_MIN or seconds(self.renew_before) < _RENEWAL_SECONDS_MIN:
+            raise ValueError("a certificate lives an hour at least and is renewed five minutes before its end at least")
+        if seconds(self.renew_before) >= seconds(self.duration):
+            raise ValueError(f"renewed {self.renew_before} before its end, it would have to live longer than that")
+        return self
+
+
 class TargetSite(Strict):
     """The data centre that the systems move to."""
+
+    later = frozenset({"certificates"})
 
     gateway_class: Text
     storage_class: Text
@@ -69,6 +101,8 @@ class TargetSite(Strict):
     object_store: Url
     """Base URL of the S3 endpoint."""
     region: Text
+    certificates: Certificates | None = None
+    """Without it the site's own tool keeps the Secret `edge-tls` in the edge's namespace."""
 
 
 class Capacity(Strict):

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
+from catalogue.province import Certificates
 from infra import labels, naming
+from infra.components.edge_certificate import EdgeCertificate, EdgeCertificateArgs
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeArgs:
     """Where the door stands and which domain it serves.
 
-    The namespace and its Secret `edge-tls` exist already: certificates come from the site's certificate tool.
+    The namespace exists already; without `certificates` its Secret `edge-tls` too, kept by the site's own tool.
     """
 
     namespace: str
@@ -23,6 +25,8 @@ class EdgeArgs:
     """The class that the cluster's gateway controller answers to."""
     domain: str
     """The province's own; the Gateway answers to the names below it, and to no other."""
+    certificates: Certificates | None = None
+    """Who signs the certificate, where it is made in the cluster."""
 
 
 class Edge(pulumi.ComponentResource):
@@ -34,6 +38,11 @@ class Edge(pulumi.ComponentResource):
         super().__init__("dcshift:platform:Edge", name, None, opts)
         own = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
         from_app_namespaces = {"from": "Selector", "selector": {"matchLabels": {labels.TIER: "app"}}}
+        # No name is served without a certificate: a Gateway that lacks its Secret answers with one of its own making.
+        needs: list[pulumi.Resource] = []
+        if args.certificates:
+            wanted = EdgeCertificateArgs(args.namespace, args.domain, args.certificates)
+            needs.append(EdgeCertificate("edge-certificate", wanted, pulumi.ResourceOptions(parent=self)))
         gateway = k8s.apiextensions.CustomResource(
             naming.logical("platform", "gateway", naming.EDGE),
             api_version="gateway.networking.k8s.io/v1",
@@ -64,7 +73,7 @@ class Edge(pulumi.ComponentResource):
                     },
                 ],
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
         )
         k8s.apiextensions.CustomResource(
             naming.logical("platform", "route", "to-tls"),

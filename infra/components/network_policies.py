@@ -118,22 +118,20 @@ def drills(settings: Settings) -> dict[str, Document]:
 
 def monitoring(settings: Settings) -> dict[str, Document]:
     """Return the policies of monitoring: it asks exactly what it measures, and nobody asks it over the network."""
+    databases = [_namespace(naming.data_namespace(each.id)) for each in settings.catalogue.systems]
+    certificates = settings.catalogue.province.target.certificates
     asks = {
-        "databases": [_namespace(naming.data_namespace(each.id)) for each in settings.catalogue.systems],
-        "operator": [_namespace(settings.operator_namespace)],
-        "gateway": [_namespace(settings.edge_namespace)],
-        "alertmanager": [{"podSelector": {"matchLabels": _ALERTMANAGER}}],
+        "databases": (databases, targets.DATABASE_PORT),
+        "operator": ([_namespace(settings.operator_namespace)], targets.OPERATOR_PORT),
+        "gateway": ([_namespace(settings.edge_namespace)], targets.GATEWAY_PORT),
+        "certificates": ([_namespace(certificates.namespace)] if certificates else [], targets.CERTIFICATE_PORT),
+        "alertmanager": ([{"podSelector": {"matchLabels": _ALERTMANAGER}}], targets.ALERTMANAGER_PORT),
     }
-    ports = (targets.DATABASE_PORT, targets.OPERATOR_PORT, targets.GATEWAY_PORT, targets.ALERTMANAGER_PORT)
     prometheus, alertmanager = {"matchLabels": _PROMETHEUS}, {"matchLabels": _ALERTMANAGER}
     found = {
         "deny-all": _DENY_ALL,
         "allow-dns": _DNS,
-        **{
-            f"allow-{to}": _egress(prometheus, peers, [_tcp(port)])
-            for (to, peers), port in zip(asks.items(), ports, strict=True)
-            if peers
-        },
+        **{f"allow-{to}": _egress(prometheus, peers, [_tcp(port)]) for to, (peers, port) in asks.items() if peers},
         "allow-prometheus": _ingress(alertmanager, [{"podSelector": prometheus}], [_tcp(targets.ALERTMANAGER_PORT)]),
     }
     if settings.alert_webhook:

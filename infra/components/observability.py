@@ -101,6 +101,13 @@ class Observability(pulumi.ComponentResource):
             {"app.kubernetes.io/name": "traefik"},
             targets.GATEWAY_PORT,
         )
+        if certificates := self._settings.catalogue.province.target.certificates:
+            self._service(
+                naming.CERTIFICATE_METRICS,
+                certificates.namespace,
+                {"app.kubernetes.io/name": "cert-manager", _COMPONENT: "controller"},
+                targets.CERTIFICATE_PORT,
+            )
 
     def _alertmanager(self, bounds: list[pulumi.Resource]) -> None:
         name = naming.ALERTMANAGER

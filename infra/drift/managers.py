@@ -16,6 +16,7 @@ _KNOWN: Final = (
     ("kubelet", "a node"),
     ("cloudnative-pg", "the database's operator"),
     ("manager", "an operator, CloudNativePG's among them"),
+    ("cert-manager", "the certificates' controller"),
     ("traefik", "the gateway's controller"),
     ("kubectl", "a person at the command line"),
     ("OpenAPI-Generator", "a program with Kubernetes' Python client"),

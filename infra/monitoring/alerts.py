@@ -113,6 +113,17 @@ _DATABASE: Final = (
         "{{ $labels.system }}: data and log fill {{ $value | humanizePercentage }} of the database's volume",
     ),
 )  # fmt: skip
+_CERTIFICATE: Final = "certmanager_certificate"
+_ENDS: Final = f"{_CERTIFICATE}_expiration_timestamp_seconds"
+_EDGE: Final = (
+    # Half of the time is gone that was left for a renewal: the certificate itself says how much that was.
+    Alert(
+        "CertificateExpiresSoon",
+        f"{_ENDS} > 0 and {_ENDS} - time() < ({_ENDS} - {_CERTIFICATE}_renewal_timestamp_seconds) / 2", "15m", "ticket",
+        "{{ $labels.system }}: certificate {{ $labels.name }} was not renewed and ends at "
+        "{{ $value | humanizeTimestamp }}",
+    ),
+)  # fmt: skip
 _NOT_DELIVERED: Final = ("alertmanager_notifications_failed_total", "prometheus_notifications_errors_total")
 _ITSELF: Final = (
     # A target whose name leads nowhere has no `up` at all: what is declared is counted against what answers.
@@ -133,7 +144,7 @@ _ITSELF: Final = (
         "{{ $labels.system }}: a rule could not be evaluated, so its alert is silent",
     ),
 )  # fmt: skip
-ALERTS: Final = (*_SERVICE, *_DATABASE, *_ITSELF)
+ALERTS: Final = (*_SERVICE, *_DATABASE, *_EDGE, *_ITSELF)
 
 
 def file(runbooks: str) -> Document:

@@ -16,6 +16,8 @@ DATABASE_PORT: Final = 9187
 OPERATOR_PORT: Final = 8080
 GATEWAY_PORT: Final = 9100
 """The port of metrics in traefik's own chart."""
+CERTIFICATE_PORT: Final = 9402
+"""The port of metrics in cert-manager's own chart."""
 PROMETHEUS_PORT: Final = 9090
 ALERTMANAGER_PORT: Final = 9093
 _SAMPLES_MAX: Final = 20_000
@@ -56,7 +58,15 @@ def targets(settings: Settings) -> list[Target]:
         Target("gateway", PLATFORM, naming.host(naming.GATEWAY_METRICS, settings.edge_namespace), GATEWAY_PORT),
         Target("prometheus", PLATFORM, "localhost", PROMETHEUS_PORT),
         Target("alertmanager", PLATFORM, naming.host(naming.ALERTMANAGER, naming.MONITORING), ALERTMANAGER_PORT),
+        *_certificates(settings),
     ]
+
+
+def _certificates(settings: Settings) -> list[Target]:
+    if not (made := settings.catalogue.province.target.certificates):
+        return []
+    host = naming.host(naming.CERTIFICATE_METRICS, made.namespace)
+    return [Target("certificates", PLATFORM, host, CERTIFICATE_PORT)]
 
 
 def file(settings: Settings) -> Document:

@@ -211,6 +211,8 @@ def _around(settings: Settings) -> Iterator[End]:
     known = [f"{store}/32", f"{api}/32", province.source.cidr, *province.job_hosts, *receivers]
     yield _foreign("gateway", settings.edge_namespace)
     yield _foreign("operator", settings.operator_namespace)
+    if province.target.certificates:
+        yield _foreign("certificates", province.target.certificates.namespace)
     yield Pods("dns", "kube-system", {NAMESPACE_NAME: "kube-system"}, {"k8s-app": "kube-dns"}, _DNS_PORTS)
     yield _foreign(ELSEWHERE, ELSEWHERE)
     yield Outside("object-store", ranges(known[:1]))

@@ -34,6 +34,7 @@ from infra.rules.subjects import (
 )
 
 GATEWAY: Final = Kind("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+CERTIFICATE: Final = Kind("cert-manager.io/v1", "Certificate", "certificates")
 CLUSTER_ROLE: Final = Kind("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles")
 CLUSTER_BINDING: Final = Kind("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings")
 ADMISSION: Final = Kind("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
@@ -46,7 +47,7 @@ TENANCY: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, SERVI
 PROGRAMS: Final = (SERVICE, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET)
 """What the platform stack runs itself, and how it is found: monitoring."""
 PLATFORM: Final = (
-    *(*TENANCY, GATEWAY, ROUTE, CLUSTER_ROLE, CLUSTER_BINDING, ADMISSION, ADMISSION_BINDING),
+    *(*TENANCY, GATEWAY, CERTIFICATE, ROUTE, CLUSTER_ROLE, CLUSTER_BINDING, ADMISSION, ADMISSION_BINDING),
     *PROGRAMS,
 )
 DATA: Final = (CLUSTER, BACKUP, SERVICE)
@@ -54,6 +55,8 @@ SYSTEM: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, DEPLOYMENT, CRON_JOB, JOB
 SECURITY: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, STATEFUL_SET, DAEMON_SET)
 ALL: Final = tuple(dict.fromkeys((*PLATFORM, *DATA, *SECURITY, *SYSTEM)))
 
+ISSUER: Final = Kind("cert-manager.io/v1", "Issuer", "issuers")
+CLUSTER_ISSUER: Final = Kind("cert-manager.io/v1", "ClusterIssuer", "clusterissuers")
 # What nobody declares and everyone who waits for a rollout, or looks for a fault, reads.
 LOGS: Final = Kind("v1", "Pod", "pods/log")
 EVENTS: Final = Kind("v1", "Event", "events")
@@ -76,6 +79,9 @@ OF_THE_CLUSTER: Final = (
     Kind("v1", "Endpoints", "endpoints"),
     Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
     Kind("scheduling.k8s.io/v1", "PriorityClass", "priorityclasses"),
+    Kind("cert-manager.io/v1", "CertificateRequest", "certificaterequests"),
+    ISSUER,
+    CLUSTER_ISSUER,
     Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
     Kind("apiregistration.k8s.io/v1", "APIService", "apiservices"),
     Kind("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),

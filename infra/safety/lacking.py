@@ -1,4 +1,4 @@
-"""What a cluster lacks for what is to be brought up: kinds, classes, hosts, zones, room; pure.
+"""What a cluster lacks for what is to be brought up: kinds, classes, issuers, hosts, zones, room; pure.
 
 Room is counted as if the cluster were empty: what does not fit there fits nowhere, and nothing is refused in doubt.
 """
@@ -13,6 +13,7 @@ from infra.errors import InfraError
 from infra.spreading import HOST
 
 Document = Mapping[str, Any]
+READY: Final = "is ready"
 _PODS: Final = ("Deployment", "StatefulSet")
 _BYTES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "": 1}
 
@@ -34,6 +35,8 @@ class Cluster:
     """Whether it knows an object's kind."""
     storage_classes: frozenset[str]
     gateway_classes: frozenset[str]
+    issuer: Callable[[Document], str]
+    """What an issuer of certificates does: `READY`, or a phrase that says what instead."""
     nodes: Sequence[Node]
 
 
@@ -81,6 +84,7 @@ def lacking(documents: Sequence[Document], cluster: Cluster) -> Iterator[str]:
         for name, users in sorted(named.items()):
             if name not in known:
                 yield f"it has no {what} {name!r}, which {users[0]} names; it has {', '.join(sorted(known)) or 'none'}"
+    yield from _issuers(documents, cluster)
     yield from _room([asked for each in documents for asked in _asked(each, documents)], cluster.nodes)
 
 
@@ -102,6 +106,18 @@ def _gateways(documents: Sequence[Document]) -> dict[str, list[str]]:
         if each["kind"] == "Gateway":
             found.setdefault(each["spec"]["gatewayClassName"], []).append(_named(each))
     return found
+
+
+def _issuers(documents: Sequence[Document], cluster: Cluster) -> Iterator[str]:
+    """Yield what would never sign: the engine would wait for such a certificate with half of the stack written."""
+    for each in documents:
+        if each["kind"] != "Certificate":
+            continue
+        asked, where = each["spec"]["issuerRef"], each["metadata"]["namespace"]
+        named = {"name": asked["name"], "namespace": where}
+        how = cluster.issuer({"apiVersion": each["apiVersion"], "kind": asked["kind"], "metadata": named})
+        if how != READY:
+            yield f"{asked['kind']} {asked['name']}, which is to sign {_named(each)}, {how}"
 
 
 def _room(asked: Sequence[Asked], nodes: Sequence[Node]) -> Iterator[str]:

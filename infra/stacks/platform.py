@@ -18,7 +18,8 @@ from infra.stacks.cluster import provider
 def build(settings: Settings) -> None:
     """Declare the layer."""
     opts, province = pulumi.ResourceOptions(providers=[provider(settings)]), settings.catalogue.province
-    edge = Edge("edge", EdgeArgs(settings.edge_namespace, province.target.gateway_class, province.domain), opts)
+    site = province.target
+    edge = Edge("edge", EdgeArgs(settings.edge_namespace, site.gateway_class, province.domain, site.certificates), opts)
     AdmissionGuard("rules", AdmissionGuardArgs(settings), opts)
     Identities("identities", IdentitiesArgs(settings.catalogue.systems), opts)
     DrillRoom("drills", DrillRoomArgs(settings), opts)

@@ -26,6 +26,7 @@ def refuse_lacking(wanted: Sequence[Built], live: Live | None = None) -> None:
             serves=live.serves,
             storage_classes=_names(live, _CLASSES["storage"]),
             gateway_classes=_names(live, _CLASSES["gateway"]),
+            issuer=lambda named: _issuer(live.read(named)),
             nodes=[_node(each) for each in live.items("/api/v1/nodes") if _takes_pods(each)],
         ),
     )
@@ -35,11 +36,17 @@ def _names(live: Live, path: str) -> frozenset[str]:
     return frozenset(each["metadata"]["name"] for each in live.items(path))
 
 
+def _issuer(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "is not there"
+    conditions = found.get("status", {}).get("conditions") or []
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return lacking.READY if ready else "is not ready"
+
+
 def _node(found: Mapping[str, Any]) -> Node:
-    given = found["status"].get("allocatable") or {}
-    return Node(
-        lacking.cpu(given.get("cpu", 0)), lacking.memory(given.get("memory", 0)), found["metadata"].get("labels") or {}
-    )
+    given, labels = found["status"].get("allocatable") or {}, found["metadata"].get("labels") or {}
+    return Node(lacking.cpu(given.get("cpu", 0)), lacking.memory(given.get("memory", 0)), labels)
 
 
 def _takes_pods(node: Mapping[str, Any]) -> bool:

@@ -32,10 +32,15 @@ RELEASES: Final = {
     "feedback:1.0.0": "bullseye",
     "feedback:2.6.1": "trixie",
 }
-_TOOLS: Final = {"coredns": "coredns", "traefik": "traefik", "cloudnative-pg": "cnpg-manager"}
+_TOOLS: Final = {
+    "coredns": "coredns",
+    "traefik": "traefik",
+    "cloudnative-pg": "cnpg-manager",
+    "cert-manager": "cert-manager",
+}
 MONITORING: Final = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
 """Images of Debian's monitoring programs, and the package of each, which has its program's name."""
-INFRASTRUCTURE: Final = ("pause", "probe", "coredns", "traefik", "cloudnative-pg", *MONITORING)
+INFRASTRUCTURE: Final = ("pause", "probe", "coredns", "traefik", "cloudnative-pg", "cert-manager", *MONITORING)
 
 
 def recipe(name: str) -> Recipe:
@@ -223,6 +228,7 @@ _RECIPES: Final[dict[str, Callable[[], Recipe]]] = {
     "coredns": lambda: _program("coredns", ("coredns",)),
     "traefik": lambda: _program("traefik", ("traefik",)),
     "cloudnative-pg": lambda: _program("cloudnative-pg", ("manager", "operator/manager_amd64")),
+    "cert-manager": lambda: _program("cert-manager", ("cert-manager",)),
     "postgresql": _postgres,
     "rsyslog": _rsyslog,
     **{name: functools.partial(_monitoring, name) for name in MONITORING},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ import yaml
 from lab import addresses, ca
 from lab.images import image_name
 from lab.target import layout
-from lab.target.upstream import CNPG, GATEWAY_API, manifests
+from lab.target.upstream import CERT_MANAGER, CNPG, GATEWAY_API, manifests
 
 Document = dict[str, Any]
 _FOLDER: Final = Path(__file__).parent / "manifests"
@@ -22,6 +23,9 @@ _VALUES: Final = {
     "gateway_class": layout.GATEWAY_CLASS,
     "node_address": addresses.NODE_ADDRESS,
     "source_network": addresses.SOURCE_NETWORK,
+    "certificates_namespace": layout.CERTIFICATES_NAMESPACE,
+    "issuer": layout.ISSUER,
+    "certificates_image": image_name("cert-manager"),
     "coredns_image": image_name("coredns"),
     "probe_image": image_name("probe"),
     "traefik_image": image_name("traefik"),
@@ -34,9 +38,11 @@ def load(name: str, **values: str) -> list[Document]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def gateway_api() -> list[Document]:
-    """Return the CRDs of the Gateway API, standard channel."""
-    return [document for document in manifests(GATEWAY_API) if document["kind"] == "CustomResourceDefinition"]
+def definitions() -> list[Document]:
+    """Return the CRDs of the Gateway API, standard channel, and of cert-manager those that are looked after."""
+    gateway = [document for document in manifests(GATEWAY_API) if document["kind"] == "CustomResourceDefinition"]
+    kinds = ("Certificate", "CertificateRequest", "Issuer")
+    return [*gateway, *(each for each in manifests(CERT_MANAGER) if each["spec"]["names"]["kind"] in kinds)]
 
 
 def operator() -> list[Document]:
@@ -67,17 +73,16 @@ def sample_cluster() -> Document:
     }
 
 
-def edge_certificate() -> Document:
-    """Return the Secret with the certificate of the public names, from the lab's CA."""
-    names = [*addresses.SITES.values(), f"*.{addresses.DOMAIN}"]
-    certificate, key = ca.SITES.issue(names[0], names, [addresses.NODE_ADDRESS])
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "kubernetes.io/tls",
-        "metadata": {"name": layout.EDGE_SECRET, "namespace": layout.EDGE_NAMESPACE},
-        "stringData": {"tls.crt": certificate, "tls.key": key},
-    }
+def certificates(authority: ca.Authority) -> list[Document]:
+    """Return cert-manager, and an Issuer that signs as this authority."""
+    certificate = authority.ensure()
+    key = authority.folder / "ca.key"
+    # As JSON, which is YAML: both have several lines.
+    return load(
+        "certificates",
+        authority_certificate=json.dumps(certificate.read_text()),
+        authority_key=json.dumps(key.read_text()),
+    )
 
 
 def storage() -> list[Document]:

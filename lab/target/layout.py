@@ -43,7 +43,9 @@ ETCD_PEER_PORT: Final = 12380
 GUARD_TABLE: Final = "dcshift-target"
 
 EDGE_NAMESPACE: Final = "dcshift-edge"
-EDGE_SECRET: Final = "edge-tls"  # noqa: S105  the name of an object, not its content
+CERTIFICATES_NAMESPACE: Final = "cert-manager"
+ISSUER: Final = "lab-ca"
+"""The lab's authority as cert-manager knows it, and the Secret with its key; both in the edge's namespace."""
 GATEWAY_CLASS: Final = "traefik"
 STORAGE_CLASS: Final = "local-retain"
 VOLUME_COUNT: Final = 16

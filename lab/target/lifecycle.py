@@ -31,12 +31,14 @@ Progress = Callable[[str], None]
 _DEPLOYMENTS: Final = {
     "dns": "/apis/apps/v1/namespaces/kube-system/deployments/coredns",
     "gateway": f"/apis/apps/v1/namespaces/{layout.EDGE_NAMESPACE}/deployments/traefik",
+    "certificates": f"/apis/apps/v1/namespaces/{layout.CERTIFICATES_NAMESPACE}/deployments/cert-manager",
     "postgres operator": "/apis/apps/v1/namespaces/cnpg-system/deployments/cnpg-controller-manager",
 }
 _PROGRAMS: Final = (
     "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy",
     "kube-router", "seaweedfs",
 )  # fmt: skip
+_ISSUER_PATH: Final = f"/apis/cert-manager.io/v1/namespaces/{layout.EDGE_NAMESPACE}/issuers/{layout.ISSUER}"
 _NODE_PATH: Final = f"/api/v1/nodes/{layout.NODE}"
 
 
@@ -121,9 +123,10 @@ def _up(progress: Progress, built: dict[str, Image]) -> None:
             for name, path in _DEPLOYMENTS.items():
                 progress(f"{name}")
                 wait_until(f"{name}: available", partial(api.condition, path, "Available"), 120, 0.2)
-            progress("admission of the operator, ports of the gateway")
+            progress("admission of the operator, ports of the gateway, the issuer of certificates")
             wait_until("an answer of the operator's admission", partial(_admits, api), 60, 0.3)
             wait_until("an answer on the gateway's ports", _gateway_answers, 60, 0.3)
+            wait_until("the issuer's readiness", lambda: api.condition(_ISSUER_PATH, "Ready"), 60, 0.3)
             store.result()
             rest.result()
         finally:
@@ -208,13 +211,12 @@ def _import(images: Sequence[Image]) -> None:
 
 def _apply(api: Api) -> None:
     """Put the lab's own objects into the cluster; the CRDs first, and what they define once they are established."""
-    crds = documents.gateway_api()
+    crds = documents.definitions()
     api.apply_all([*documents.load("router"), *documents.storage(), *documents.load("dns"), *crds])
     for crd in crds:
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
         wait_until(f"{crd['metadata']['name']}: established", partial(api.condition, path, "Established"), 30)
-    api.apply_all([*documents.load("edge"), documents.edge_certificate()])
-    api.apply_all(documents.operator())
+    api.apply_all([*documents.load("edge"), *documents.certificates(ca.SITES), *documents.operator()])
 
 
 def _admits(api: Api) -> bool:

@@ -26,6 +26,7 @@ class Published:
 
 CNPG: Final = Published("cnpg-manager", "github.com/cloudnative-pg/cloudnative-pg", "releases/cnpg-{version}.yaml")
 GATEWAY_API: Final = Published("traefik", "sigs.k8s.io/gateway-api", "config/crd/standard")
+CERT_MANAGER: Final = Published("cert-manager", "github.com/cert-manager/cert-manager", "deploy/crds")
 
 
 def manifests(source: Published) -> list[dict[str, Any]]:
@@ -37,7 +38,7 @@ def manifests(source: Published) -> list[dict[str, Any]]:
 
 def fetch() -> None:
     """Bring all manifests into the cache, so that the lab needs no network later."""
-    for source in (CNPG, GATEWAY_API):
+    for source in (CNPG, GATEWAY_API, CERT_MANAGER):
         _cached(source)
 
 

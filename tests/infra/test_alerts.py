@@ -23,7 +23,7 @@ UP = {
     'up{job="postgres",system="feedback",instance="b"}': "1x20",
     **{
         f'up{{job="{job}",{PLATFORM}}}': "1x20"
-        for job in ("postgres-operator", "gateway", "prometheus", "alertmanager")
+        for job in ("postgres-operator", "gateway", "certificates", "prometheus", "alertmanager")
     },
 }
 READY = f'cnpg_collector_pg_wal_archive_status{{{PORTAL},value="ready"}}'
@@ -32,7 +32,15 @@ FAILED = f"cnpg_pg_stat_archiver_last_failed_time{{{PORTAL}}}"
 ARCHIVED = f"cnpg_pg_stat_archiver_last_archived_time{{{PORTAL}}}"
 BACKUP = f"cnpg_collector_last_available_backup_timestamp{{{PORTAL}}}"
 LAG = f"cnpg_pg_replication_lag{{{PORTAL}}}"
+EDGE = f'{PLATFORM},name="edge",namespace="dcshift-edge"'
 GIB = 1024**3
+
+
+def certificate(renewal: int, end: int) -> dict[str, str]:
+    return {
+        f"certmanager_certificate_renewal_timestamp_seconds{{{EDGE}}}": f"{renewal}x60",
+        f"certmanager_certificate_expiration_timestamp_seconds{{{EDGE}}}": f"{end}x60",
+    }
 
 
 def requests(good: str, bad: str) -> dict[str, str]:
@@ -118,6 +126,14 @@ CASES = (
     Case("ConnectionsNearLimit", connections(50, 20), "10m"),
     Case("VolumeNearlyFull", volume(8, 1), "20m", "portal: data and log fill 90% of the database's volume"),
     Case("VolumeNearlyFull", volume(7, 0.5), "20m"),
+    # Due after ten minutes and over after fifty: at thirty-one, half of the time between both is gone.
+    Case("CertificateExpiresSoon", certificate(600, 3000), "46m",
+         "platform: certificate edge was not renewed and ends at 1970-01-01 00:50:00 +0000 UTC",
+         (("system", "platform"), ("name", "edge"), ("namespace", "dcshift-edge"))),
+    Case("CertificateExpiresSoon", certificate(600, 3000), "44m"),
+    # Renewed in time, and one that was never issued: that its own stack says.
+    Case("CertificateExpiresSoon", certificate(6000, 9000), "46m"),
+    Case("CertificateExpiresSoon", certificate(0, 0), "46m"),
     Case("TargetDown", UP | {'up{job="postgres",system="portal",instance="a"}': "0x20"}, "10m",
          "portal: fewer than the declared number of postgres answer, 1", (("job", "postgres"), ("system", "portal"))),
     # Not even its name is there.

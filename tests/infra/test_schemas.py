@@ -24,6 +24,7 @@ VERSIONS = ("1.33", "1.34", "1.35")
 CUSTOM = {
     "postgresql.cnpg.io/v1": {"Cluster", "ScheduledBackup"},
     "gateway.networking.k8s.io/v1": {"Gateway", "HTTPRoute"},
+    "cert-manager.io/v1": {"Certificate"},
 }
 """What Kubernetes itself does not know; a new kind here needs a schema of its own below."""
 
@@ -127,9 +128,10 @@ def test_every_custom_resource_fits_its_operators_schema(documents: list[Documen
         ("Cluster", lambda spec: spec | {"instance": 1}),
         ("Cluster", lambda spec: spec | {"instances": "one"}),
         ("HTTPRoute", lambda spec: spec | {"hostnames": ["not a host"]}),
+        ("Certificate", lambda spec: spec | {"dnsName": "portal"}),
         ("Gateway", lambda spec: {k: v for k, v in spec.items() if k != "gatewayClassName"}),
     ],
-    ids=["an unknown field", "a wrong type", "a wrong name", "a missing field"],
+    ids=["an unknown field", "a wrong type", "a wrong name", "another unknown field", "a missing field"],
 )
 def test_a_spoilt_custom_resource_is_refused(
     kind: str, spoil: Callable[[Document], Document], documents: list[Document]

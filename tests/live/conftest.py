@@ -101,7 +101,7 @@ def _needs(*, free: bool) -> None:
     if not free:
         pytest.skip("this machine's lab is in use: make lab-down")
     try:
-        for name in ("pulumi", "pulumi-language-python", "kube-apiserver", "traefik", "cnpg-manager"):
+        for name in ("pulumi", "pulumi-language-python", "kube-apiserver", "traefik", "cnpg-manager", "cert-manager"):
             tool_path(name)
     except LabError as missing:
         pytest.skip(f"lacks a tool: {missing.what}")

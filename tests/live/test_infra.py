@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.images import image_name
 from lab.target import kernel, layout, receivers, rules
 from tests.support import wire
-from tests.support.lab_centre import answered, connects, kubectl, provide, secret
+from tests.support.lab_centre import answered, connects, kubectl, provide, secret, served_leaf
 from tests.support.measured import Measured, until
 from tests.support.project import Project
 
@@ -85,6 +86,26 @@ def test_the_gateway_serves_each_system_under_its_public_name(centre: Project, s
     assert answered(centre, system) == 200
 
 
+def test_what_citizens_are_shown_is_the_certificate_of_the_secret(centre: Project) -> None:
+    kept = secret("dcshift-edge", "edge-tls")
+    assert ssl.PEM_cert_to_DER_cert(kept["tls.crt"]) == served_leaf("dichvucong.khanhhoa.example")
+
+
+def test_a_secret_of_the_edge_that_was_lost_is_made_again_and_served(centre: Project) -> None:
+    before = served_leaf("dichvucong.khanhhoa.example")
+    kubectl("-n", "dcshift-edge", "delete", "secret", "edge-tls")
+    until("the new certificate at the door", lambda: shown("dichvucong.khanhhoa.example") not in (before, b""), 60)
+    test_what_citizens_are_shown_is_the_certificate_of_the_secret(centre)
+
+
+def shown(host: str) -> bytes:
+    """Return what is shown under a name, nothing while it is a certificate of the gateway's own making."""
+    try:
+        return served_leaf(host)
+    except ssl.SSLError:
+        return b""
+
+
 def test_a_system_reaches_its_own_database_and_files_and_nothing_else(centre: Project) -> None:
     def portal_reaches(host: str, port: int) -> bool:
         return connects("httt-portal-app", "portal-web", "portal", host, port)
@@ -129,7 +150,7 @@ def test_everything_declared_is_measured_and_nobody_is_called(measured: Measured
     targets = measured.prometheus("targets?state=active")["activeTargets"]
     assert {(each["labels"]["job"], each["labels"]["system"]) for each in targets} == {
         *(("postgres", system) for system in ("portal", "feedback")),
-        *((job, "platform") for job in ("postgres-operator", "gateway", "prometheus", "alertmanager")),
+        *((job, "platform") for job in ("postgres-operator", "gateway", "certificates", "prometheus", "alertmanager")),
     }
     assert {each["health"] for each in targets} == {"up"}, [each["lastError"] for each in targets]
     rules = [rule for group in measured.prometheus("rules")["groups"] for rule in group["rules"]]

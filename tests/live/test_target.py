@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from lab import ca, target
+from lab import target
 from lab.addresses import DOMAIN, NODE_ADDRESS
 from lab.errors import LabError
 from lab.images import image_name
 from lab.target import documents, layout
 from lab.target.api import Api, Document, path_of
 from lab.target.processes import wait_until
+from tests.support.lab_centre import served_leaf, ssl_context
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 CONFINED = {"runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -121,16 +122,30 @@ def test_a_policy_denies_all_and_allows_what_it_names(api: Api, namespace: str, 
     api.delete(f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies/server")
 
 
-def test_a_route_serves_over_tls_with_the_labs_certificate(api: Api, namespace: str, server: str) -> None:
+def test_a_route_serves_over_tls_while_its_certificate_is_renewed(api: Api, namespace: str, server: str) -> None:
     host = f"live.{DOMAIN}"
-    certificate = {"certificateRefs": [{"name": layout.EDGE_SECRET}]}
+    # Not what the webhook would take, which is not there: it lives a minute and is renewed every ten seconds.
+    certificate = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": "live", "namespace": layout.EDGE_NAMESPACE},
+        "spec": {
+            "secretName": "live-tls",
+            "dnsNames": [host],
+            "duration": "60s",
+            "renewBefore": "50s",
+            "privateKey": {"algorithm": "ECDSA", "rotationPolicy": "Always"},
+            "issuerRef": {"kind": "Issuer", "name": layout.ISSUER},
+        },
+    }
+    tls = {"certificateRefs": [{"name": "live-tls"}]}
     everyone = {"namespaces": {"from": "All"}}
     listener = {"name": "https", "port": 443, "protocol": "HTTPS", "hostname": host, "allowedRoutes": everyone}
     gateway = {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "Gateway",
         "metadata": {"name": "live", "namespace": layout.EDGE_NAMESPACE},
-        "spec": {"gatewayClassName": layout.GATEWAY_CLASS, "listeners": [{**listener, "tls": certificate}]},
+        "spec": {"gatewayClassName": layout.GATEWAY_CLASS, "listeners": [{**listener, "tls": tls}]},
     }
     service = {
         "apiVersion": "v1",
@@ -150,22 +165,33 @@ def test_a_route_serves_over_tls_with_the_labs_certificate(api: Api, namespace: 
     }
     path = f"/apis/gateway.networking.k8s.io/v1/namespaces/{layout.EDGE_NAMESPACE}/gateways/live"
     try:
+        api.apply(certificate)
+        wait_until("the certificate: ready", lambda: api.condition(path_of(certificate), "Ready"), 30)
         api.apply_all([gateway, service, route])
         wait_until("the gateway: programmed", lambda: api.condition(path, "Programmed"), 30)
-        context = ssl.create_default_context(cafile=str(ca.SITES.ensure()))
-        with httpx.Client(verify=context, trust_env=False, timeout=3.0) as client:
-
-            def served() -> bool:
-                request = {"headers": {"host": host}, "extensions": {"sni_hostname": host}}
-                try:
-                    answer = client.get(f"https://{NODE_ADDRESS}/", **request)  # type: ignore[arg-type]
-                except httpx.ConnectError:
-                    return False  # until the route is known, the gateway shows a certificate of its own
-                return answer.status_code == 200 and answer.text.strip() == "answered"
-
-            wait_until("an answer through the gateway", served, 30)
+        # Until the route is known, the gateway shows a certificate of its own.
+        wait_until("an answer through the gateway", lambda: served(host), 30)
+        seen, failed, asked, end = {served_leaf(host)}, 0, 0, time.monotonic() + 60
+        while len(seen) < 4:
+            assert time.monotonic() < end, f"{len(seen) - 1} renewals were served in a minute"
+            # A connection of its own for each: one that stays open would never meet the new certificate.
+            failed, asked = failed + (not served(host)), asked + 1
+            seen.add(served_leaf(host))
+        print(f"{asked} requests, {failed} failed, {len(seen) - 1} renewals")
+        assert failed == 0
     finally:
+        api.delete(path_of(certificate))
         api.delete(path)
+
+
+def served(host: str) -> bool:
+    request = {"headers": {"host": host}, "extensions": {"sni_hostname": host}}
+    with httpx.Client(verify=ssl_context(), trust_env=False, timeout=3.0) as client:
+        try:
+            answer = client.get(f"https://{NODE_ADDRESS}/", **request)  # type: ignore[arg-type]
+        except httpx.TransportError:
+            return False
+    return answer.status_code == 200 and answer.text.strip() == "answered"
 
 
 def test_a_postgres_cluster_gets_ready_with_our_operand_image(api: Api, namespace: str) -> None:

@@ -167,11 +167,21 @@ def test_what_the_cluster_lacks_is_told_at_once_and_what_it_has_is_seen(
     def judge() -> None:
         judging.judge(project.stacks, project.settings, project.folder)
 
-    with pytest.raises(InfraError, match="cannot take what is declared") as refused:
-        judge()
+    file, nobody = project.catalogue / "province.yaml", "  certificates: {issuer: {name: nobody}}\n  region: lab\n"
+    changed(file, "  region: lab\n", nobody)
+    try:
+        with pytest.raises(InfraError, match="cannot take what is declared") as refused:
+            judge()
+    finally:
+        changed(file, nobody, "  region: lab\n")
     lacking = refused.value.why
     assert refused.value.code == "cluster-lacks"
-    for each in ("no storage class 'local-retain'", "no gateway class 'traefik'", "no node that takes pods"):
+    for each in (
+        "no storage class 'local-retain'",
+        "no gateway class 'traefik'",
+        "no node that takes pods",
+        "Issuer nobody, which",
+    ):
         assert each in lacking
     for resource, version, kind, more in (
         ("storageclasses", "storage.k8s.io/v1", "StorageClass", {"provisioner": "example.vn/none"}),

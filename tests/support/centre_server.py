@@ -55,7 +55,7 @@ def centre_server(folder: Path) -> Iterator[Centre]:
     with ExitStack() as stack:
         api = stack.enter_context(server_with_kinds(folder))
         admin = Asker(api.client, resources_of(api))
-        for name in ("dcshift-edge", "cnpg-system"):
+        for name in ("dcshift-edge", "cnpg-system", "cert-manager"):
             assert admin.apply(of_kind("v1", "Namespace", name)).status_code == 201
         for document in documents("platform"):
             answer = admin.apply(document)

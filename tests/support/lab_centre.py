@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -51,6 +52,15 @@ def answered(centre: Project, system: str) -> int:
             f"https://{NODE_ADDRESS}/healthz", headers={"Host": host}, extensions={"sni_hostname": host}
         )
     return answer.status_code
+
+
+def served_leaf(host: str) -> bytes:
+    """Return the certificate that citizens are shown under a name (DER); fails if the lab's CA did not sign it."""
+    with (
+        socket.create_connection((NODE_ADDRESS, 443), timeout=10) as connection,
+        ssl_context().wrap_socket(connection, server_hostname=host) as secured,
+    ):
+        return secured.getpeercert(binary_form=True) or b""
 
 
 def ssl_context() -> ssl.SSLContext:

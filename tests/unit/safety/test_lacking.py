@@ -11,7 +11,7 @@ import pytest
 
 from catalogue import norms
 from infra.errors import InfraError
-from infra.safety.lacking import Cluster, Node, lacking, memory, refuse
+from infra.safety.lacking import READY, Cluster, Node, lacking, memory, refuse
 from infra.spreading import HOST, ZONE, database, web
 from infra.up.asking import refuse_lacking
 from tests.support.centres import lab, production
@@ -25,7 +25,7 @@ def node_of(cpu: float, memory: float, zone: str = "a") -> Node:
 
 
 ZONED = tuple(node_of(8000, 32 * 1024, zone) for zone in ("a", "b", "c"))
-ENOUGH = Cluster(lambda _: True, frozenset({"local-retain"}), frozenset({"traefik"}), ZONED)
+ENOUGH = Cluster(lambda _: True, frozenset({"local-retain"}), frozenset({"traefik"}), lambda _: READY, ZONED)
 ONE = replace(ENOUGH, nodes=[Node(2000, 8 * 1024)])
 
 

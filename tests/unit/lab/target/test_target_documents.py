@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from lab.addresses import NODE_ADDRESS
+from lab.ca import Authority
 from lab.target import documents, layout, node, object_store, pki
 from lab.target.api import path_of, plural
 
@@ -40,6 +44,12 @@ def test_volumes_stay_when_their_claim_goes_and_are_local() -> None:
     assert all("local" in volume["spec"] for volume in volumes)
 
 
+@pytest.fixture
+def certificates(tmp_path: Path) -> list[dict[str, Any]]:
+    """cert-manager as the lab puts it into the cluster, with an authority of its own."""
+    return documents.certificates(Authority(tmp_path, "an authority"))
+
+
 @pytest.mark.parametrize("name", ["dns", "edge", "router"])
 def test_manifests_have_no_word_left_to_replace(name: str) -> None:
     assert "$" not in str(documents.load(name))
@@ -59,13 +69,32 @@ def test_the_gateway_class_and_its_controller_are_declared() -> None:
     assert [port["containerPort"] for port in ports if "hostPort" not in port] == [9100], "its metrics stay inside"
 
 
-def test_containers_of_the_lab_are_confined() -> None:
-    for name in ("dns", "edge"):
-        for document in documents.load(name):
-            if document["kind"] == "Deployment":
-                pod = document["spec"]["template"]["spec"]
-                assert pod["securityContext"]["runAsNonRoot"]
-                assert all(c["securityContext"]["capabilities"] == {"drop": ["ALL"]} for c in pod["containers"])
+def test_containers_of_the_lab_are_confined(certificates: list[dict[str, Any]]) -> None:
+    found = [each for name in ("dns", "edge") for each in documents.load(name)] + certificates
+    pods = [each["spec"]["template"]["spec"] for each in found if each["kind"] == "Deployment"]
+    assert len(pods) == 3
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert all(c["securityContext"]["capabilities"] == {"drop": ["ALL"]} for c in pod["containers"])
+
+
+def test_who_signs_is_the_labs_own_authority_in_the_edges_namespace(
+    certificates: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    found = {each["kind"]: each for each in certificates}
+    assert found["Secret"]["stringData"]["tls.crt"] == (tmp_path / "ca.pem").read_text()
+    assert found["Secret"]["stringData"]["tls.key"] == (tmp_path / "ca.key").read_text()
+    assert found["Issuer"]["spec"]["ca"]["secretName"] == found["Secret"]["metadata"]["name"]
+    assert {found[kind]["metadata"]["namespace"] for kind in ("Secret", "Issuer")} == {layout.EDGE_NAMESPACE}
+
+
+def test_who_keeps_certificates_has_rights_in_the_edges_namespace_alone(certificates: list[dict[str, Any]]) -> None:
+    rights = [each for each in certificates if each["apiVersion"].startswith("rbac.")]
+    assert {each["kind"] for each in rights} == {"Role", "RoleBinding"}
+    assert {each["metadata"]["namespace"] for each in rights} == {layout.EDGE_NAMESPACE}
+    assert "*" not in str(rights)
+    (namespace,) = [each for each in certificates if each["kind"] == "Namespace"]
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_the_object_store_knows_one_identity_and_calls_nobody(tmp_path_factory: pytest.TempPathFactory) -> None:

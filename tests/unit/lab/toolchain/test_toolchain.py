@@ -70,6 +70,19 @@ def test_every_tool_has_committed_checksums(tool: Tool) -> None:
     assert {f"tools/{tool.name}/go.mod", f"tools/{tool.name}/go.sum"} <= set(listed)
 
 
+def test_what_two_tools_need_in_one_version_is_compiled_once() -> None:
+    """A version that differs deep below makes everything above it another thing to compile: two minutes of them."""
+
+    def needed(name: str) -> dict[str, str]:
+        lines = (CHECKOUT / "tools" / name / "go.mod").read_text().splitlines()
+        return dict(line.split()[:2] for line in lines if line.startswith("\t"))
+
+    ours, theirs = needed("cert-manager"), needed("cnpg-manager")
+    both = ours.keys() & theirs.keys()
+    assert {"k8s.io/client-go", "golang.org/x/net", "k8s.io/kube-openapi"} <= both
+    assert {name: ours[name] for name in both} == {name: theirs[name] for name in both}
+
+
 def test_every_debian_package_has_its_reason() -> None:
     lines = (CHECKOUT / "tools" / "debian-packages.txt").read_text().splitlines()
     for line in lines:
