@@ -14,7 +14,7 @@ from infra import labels, naming, sizes
 from infra.components import network_policies
 from infra.components.metrics_service import metrics_service
 from infra.config import Settings
-from infra.monitoring import alerts, objectives, pods, receivers, targets
+from infra.monitoring import alerts, dashboards, objectives, pods, receivers, targets
 
 Document = dict[str, Any]
 _OWN: Final = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
@@ -54,6 +54,7 @@ class Observability(pulumi.ComponentResource):
         self._names_of_targets()
         self._alertmanager(bounds)
         self._prometheus(bounds)
+        self._dashboards()
         self.namespace = namespace.metadata["name"]
         self.register_outputs({"namespace": self.namespace})
 
@@ -158,6 +159,19 @@ class Observability(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=needs),
         )
+
+    def _dashboards(self) -> None:
+        """Declare what a Grafana of the centre's own shows; without one nobody reads it."""
+        for name, text in dashboards.files(self._settings.runbooks).items():
+            called = f"dashboard-{name}"
+            metadata = _metadata(called)
+            k8s.core.v1.ConfigMap(
+                _logical("configmap", called),
+                metadata={**metadata, "labels": {**metadata["labels"], **dashboards.LABEL}},
+                # Grafana's helper puts the files of all ConfigMaps into one folder.
+                data={f"dcshift-{name}.json": text},
+                opts=self._inside,
+            )
 
     def _ground(self, name: str, files: dict[str, Document], port: int) -> list[pulumi.Resource]:
         """Declare a program's account, its files and its name."""

@@ -9,9 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from infra.monitoring import series
+
 Document = dict[str, Any]
-BACKUP_AGE_HOURS_MAX: Final = 26
+BACKUP_AGE_SECONDS_MAX: Final = 26 * 3600
 """Backups are nightly (`infra/components/postgres_cluster.py`); a slow one may take two hours."""
+LAG_SECONDS_MAX: Final = 60
+CONNECTIONS_RATIO_MAX: Final = 0.8
+VOLUME_RATIO_MAX: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,118 +38,109 @@ class Alert:
             "expr": self.expression,
             "for": self.lasts,
             "labels": {"severity": self.severity},
-            "annotations": {"summary": self.summary, "runbook_url": f"{runbooks.rstrip('/')}/{self.name}.md"},
+            "annotations": {"summary": self.summary, "runbook_url": runbook(self.name, runbooks)},
         }
 
 
-_ERRORS: Final = "system:request_errors"
-_BUDGET: Final = "dcshift_error_budget_ratio"
+SPEEDS: Final = {
+    "ErrorBudgetBurnsFast": ("1h", "5m", 14.4),
+    "ErrorBudgetBurns": ("6h", "30m", 6),
+    "ErrorBudgetWears": ("3d", "6h", 1),
+}
+"""Long and short window, and how many times too fast the budget burns; Google, The Site Reliability Workbook, chapter
+"Alerting on SLOs", table 5-8."""
 
 
-def _burns(long: str, short: str, times: str) -> str:
+def _burns(alert: str) -> str:
     """Return the condition of one speed: over the long window, and still now, which is the short one."""
+    *windows, times = SPEEDS[alert]
     return " and on (system) ".join(
-        f"{_ERRORS}:ratio{window} > on (system) {times} * {_BUDGET}" for window in (long, short)
+        f"{series.error_ratio(window)} > on (system) {times} * {series.BUDGET}" for window in windows
     )
 
 
-# Speeds and windows: Google, The Site Reliability Workbook, chapter "Alerting on SLOs", table 5-8.
 _SERVICE: Final = (
     Alert(
-        "ErrorBudgetBurnsFast", _burns("1h", "5m", "14.4"), "2m", "page",
+        "ErrorBudgetBurnsFast", _burns("ErrorBudgetBurnsFast"), "2m", "page",
         "{{ $labels.system }}: {{ $value | humanizePercentage }} of requests failed in the last hour; "
         "a month's budget is gone in two days",
     ),
     Alert(
-        "ErrorBudgetBurns", _burns("6h", "30m", "6"), "15m", "page",
+        "ErrorBudgetBurns", _burns("ErrorBudgetBurns"), "15m", "page",
         "{{ $labels.system }}: {{ $value | humanizePercentage }} of requests failed in the last six hours; "
         "a month's budget is gone in five days",
     ),
     Alert(
-        "ErrorBudgetWears", _burns("3d", "6h", "1"), "1h", "ticket",
+        "ErrorBudgetWears", _burns("ErrorBudgetWears"), "1h", "ticket",
         "{{ $labels.system }}: {{ $value | humanizePercentage }} of requests failed in the last three days; "
         "the month's budget will not last",
     ),
 )  # fmt: skip
-_ARCHIVER: Final = "cnpg_pg_stat_archiver"
-_BACKUP: Final = "max by (system) (cnpg_collector_last_available_backup_timestamp)"
-_INSTANCE: Final = "(system, instance)"
 _DATABASE: Final = (
     Alert(
-        "ArchiveFailing",
-        f"max by (system) ({_ARCHIVER}_last_failed_time) > max by (system) ({_ARCHIVER}_last_archived_time)",
-        "5m", "page",
+        "ArchiveFailing", f"{series.ARCHIVE_FAILED_TIME} > {series.ARCHIVED_TIME}", "5m", "page",
         "{{ $labels.system }}: the log does not reach the archive: what is written now would be lost with the site",
     ),
     Alert(
         "ArchiveBehindObjective",
-        'max by (system) (cnpg_collector_pg_wal_archive_status{value="ready"}) > 0 and on (system) '
-        f"max by (system) ({_ARCHIVER}_seconds_since_last_archival) "
-        "> on (system) dcshift_archive_wait_seconds_max",
+        f"{series.LOG_WAITING_FILES} > 0 and on (system) {series.ARCHIVE_WAIT_SECONDS} "
+        f"> on (system) {series.ARCHIVE_WAIT_SECONDS_MAX}",
         "5m", "page",
         "{{ $labels.system }}: finished log waits longer for the archive than may be lost",
     ),
     Alert(
         "BackupTooOld",
-        f"{_BACKUP} > 0 and time() - {_BACKUP} > {BACKUP_AGE_HOURS_MAX * 3600}", "15m", "ticket",
+        f"{series.BACKUP_TIME} > 0 and time() - {series.BACKUP_TIME} > {BACKUP_AGE_SECONDS_MAX}", "15m", "ticket",
         "{{ $labels.system }}: the newest backup is of {{ $value | humanizeTimestamp }}",
     ),
     # A database is born without one; its first night must have brought it.
     Alert(
-        "BackupMissing", f"{_BACKUP} == 0", f"{BACKUP_AGE_HOURS_MAX}h", "page",
+        "BackupMissing", f"{series.BACKUP_TIME} == 0", f"{BACKUP_AGE_SECONDS_MAX // 3600}h", "page",
         "{{ $labels.system }}: there is no backup of the database at all",
     ),
     Alert(
-        "ReplicationLags", "max by (system) (cnpg_pg_replication_lag) > 60", "5m", "ticket",
+        "ReplicationLags", f"{series.LAG_SECONDS} > {LAG_SECONDS_MAX}", "5m", "ticket",
         "{{ $labels.system }}: a copy of the database is {{ $value | humanizeDuration }} behind",
     ),
     Alert(
-        "ConnectionsNearLimit",
-        f"max by (system) (sum by {_INSTANCE} (cnpg_backends_total) / on {_INSTANCE} "
-        f'sum by {_INSTANCE} (cnpg_pg_settings_setting{{name="max_connections"}})) > 0.8',
-        "5m", "page",
+        "ConnectionsNearLimit", f"{series.CONNECTIONS_RATIO} > {CONNECTIONS_RATIO_MAX}", "5m", "page",
         "{{ $labels.system }}: {{ $value | humanizePercentage }} of the database's connections are taken",
     ),
     Alert(
-        "VolumeNearlyFull",
-        f"max by (system) (sum by {_INSTANCE} (cnpg_pg_database_size_bytes) + on {_INSTANCE} "
-        f'sum by {_INSTANCE} (cnpg_collector_pg_wal{{value="size"}})) / on (system) dcshift_volume_bytes > 0.8',
-        "15m", "page",
+        "VolumeNearlyFull", f"{series.VOLUME_RATIO} > {VOLUME_RATIO_MAX}", "15m", "page",
         "{{ $labels.system }}: data and log fill {{ $value | humanizePercentage }} of the database's volume",
     ),
 )  # fmt: skip
-_CERTIFICATE: Final = "certmanager_certificate"
-_ENDS: Final = f"{_CERTIFICATE}_expiration_timestamp_seconds"
 _EDGE: Final = (
     # Half of the time is gone that was left for a renewal: the certificate itself says how much that was.
     Alert(
         "CertificateExpiresSoon",
-        f"{_ENDS} > 0 and {_ENDS} - time() < ({_ENDS} - {_CERTIFICATE}_renewal_timestamp_seconds) / 2", "15m", "ticket",
+        f"{series.CERTIFICATE_END_TIME} > 0 and {series.CERTIFICATE_END_TIME} - time() "
+        f"< ({series.CERTIFICATE_END_TIME} - {series.CERTIFICATE_RENEWAL_TIME}) / 2", "15m", "ticket",
         "{{ $labels.system }}: certificate {{ $labels.name }} was not renewed and ends at "
         "{{ $value | humanizeTimestamp }}",
     ),
 )  # fmt: skip
-_NOT_DELIVERED: Final = ("alertmanager_notifications_failed_total", "prometheus_notifications_errors_total")
 _ITSELF: Final = (
-    # A target whose name leads nowhere has no `up` at all: what is declared is counted against what answers.
     Alert(
-        "TargetDown",
-        "dcshift_targets_declared > on (job, system) "
-        "(sum by (job, system) (up) or dcshift_targets_declared * 0)",
-        "2m", "page",
+        "TargetDown", f"{series.TARGETS_DECLARED} > on (job, system) {series.TARGETS_ANSWERING}", "2m", "page",
         "{{ $labels.system }}: fewer than the declared number of {{ $labels.job }} answer, {{ $value }}",
     ),
     Alert(
-        "AlertsNotDelivered",
-        " or ".join(f"sum by (system) (rate({name}[10m])) > 0" for name in _NOT_DELIVERED), "10m", "page",
+        "AlertsNotDelivered", " or ".join(f"{rate} > 0" for rate in series.NOT_DELIVERED.values()), "10m", "page",
         "{{ $labels.system }}: alerts do not reach the people they are for",
     ),
     Alert(
-        "RulesFailing", "sum by (system) (increase(prometheus_rule_evaluation_failures_total[10m])) > 0", "10m", "page",
+        "RulesFailing", f"{series.RULE_FAILURES} > 0", "10m", "page",
         "{{ $labels.system }}: a rule could not be evaluated, so its alert is silent",
     ),
 )  # fmt: skip
 ALERTS: Final = (*_SERVICE, *_DATABASE, *_EDGE, *_ITSELF)
+
+
+def runbook(alert: str, runbooks: str) -> str:
+    """Return the address of an alert's page; `runbooks` is where all pages are."""
+    return f"{runbooks.rstrip('/')}/{alert}.md"
 
 
 def file(runbooks: str) -> Document:

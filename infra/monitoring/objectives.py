@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from catalogue.system import System, mebibytes, seconds
 from infra.config import Settings
-from infra.monitoring.targets import PLATFORM, targets
+from infra.monitoring import series
+from infra.monitoring.targets import targets
 
 Document = dict[str, Any]
 _MONTH_SECONDS: Final = 30 * 24 * 3600
@@ -18,7 +19,6 @@ _BUDGET_MAX: Final = 0.05
 """Beyond it 14.4 times the budget would be more than all requests, and the fastest alert could never fire."""
 _ARCHIVE_WAIT_SECONDS: Final = 3600
 """For a system whose file names no `rpo`."""
-_REQUESTS: Final = "traefik_router_requests_total"
 _WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d")
 
 
@@ -41,7 +41,7 @@ def file(settings: Settings) -> Document:
 
 def _declared(settings: Settings) -> list[Document]:
     return [
-        _constant("dcshift_targets_declared", target.count, job=target.job, system=target.system)
+        _constant(series.TARGETS_DECLARED, target.count, job=target.job, system=target.system)
         for target in targets(settings)
     ]
 
@@ -51,9 +51,9 @@ def _promised(settings: Settings) -> list[Document]:
     for system in settings.catalogue.systems:
         waits = seconds(system.objectives.rpo) if system.objectives.rpo else _ARCHIVE_WAIT_SECONDS
         found += [
-            _constant("dcshift_error_budget_ratio", round(error_budget(system), 6), system=system.id),
-            _constant("dcshift_archive_wait_seconds_max", waits, system=system.id),
-            _constant("dcshift_volume_bytes", mebibytes(system.database.storage) * 1024**2, system=system.id),
+            _constant(series.BUDGET, round(error_budget(system), 6), system=system.id),
+            _constant(series.ARCHIVE_WAIT_SECONDS_MAX, waits, system=system.id),
+            _constant(series.VOLUME_BYTES, mebibytes(system.database.storage) * 1024**2, system=system.id),
         ]
     return found
 
@@ -63,14 +63,12 @@ def _constant(name: str, value: float, **labels: str) -> Document:
 
 
 def _requests() -> list[Document]:
-    of_systems = f'system!="{PLATFORM}"'
     return [
-        {"record": "system:requests:rate5m", "expr": f"sum by (system) (rate({_REQUESTS}{{{of_systems}}}[5m]))"},
+        {"record": series.REQUESTS, "expr": series.answers("system")},
         {
-            "record": "system:request_errors:rate5m",
+            "record": series.ERRORS,
             # Without a failure there is no such series, and no failure must be told from no measurement.
-            "expr": f'sum by (system) (rate({_REQUESTS}{{{of_systems},code=~"5.."}}[5m])) '
-            "or system:requests:rate5m * 0",
+            "expr": f"{series.answers('system', '5..')} or {series.REQUESTS} * 0",
         },
     ]
 
@@ -80,7 +78,4 @@ def _ratio(window: str) -> Document:
         # What is recorded is itself of five minutes.
         return name if window == "5m" else f"sum_over_time({name}[{window}])"
 
-    return {
-        "record": f"system:request_errors:ratio{window}",
-        "expr": f"{over('system:request_errors:rate5m')} / {over('system:requests:rate5m')}",
-    }
+    return {"record": series.error_ratio(window), "expr": f"{over(series.ERRORS)} / {over(series.REQUESTS)}"}

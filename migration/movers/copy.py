@@ -100,9 +100,8 @@ class Pipe:
         assert reader.stdout is not None and writer.stdin is not None
         with ThreadPoolExecutor(1) as pool:
             between = pool.submit(relay, reader.stdout, writer.stdin, self.throttle, writer.kill)
-            reader.stdout = writer.stdin = (
-                None  # the relay closes both, or neither program would notice the other's end
-            )
+            # The relay closes both, or neither program would notice the other's end.
+            reader.stdout = writer.stdin = None
             out, write_error = self._written(writer)
             _, read_error = reader.communicate()
         if (broken := between.exception()) is not None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
@@ -170,7 +170,12 @@ def carry_last(job: FilesJob) -> Pass:
         index.change(drop=gone)
         for path in gone:
             (job.tree / os.fsdecode(path)).unlink(missing_ok=True)
-    _assert_carried(job, index.entries(), found)
+    entries = index.entries()
+    _assert_carried(job, entries, found)
+    # A changed mode changes neither size nor time: nothing is carried for it, and the manifest must not keep the older.
+    index.change(
+        put=[replace(entries[path], mode=file.mode) for path, file in found.items() if entries[path].mode != file.mode]
+    )
     size = sum(found[path].size for path in wanted)
     seconds = round(time.monotonic() - began, 3)
     touched = json.loads(index.fact("touched") or "[]") + [key_of(path) for path in (*wanted, *gone)]

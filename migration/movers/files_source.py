@@ -8,7 +8,6 @@ import re
 import shlex
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -32,12 +31,12 @@ _COUNTED = re.compile(r"^Number of files: [0-9]", re.MULTILINE)
 def pull(job: FilesJob, *, frozen: bool, throttle: Throttle | None = None) -> None:
     """Make the staging tree equal to the source; deletions too.
 
-    While the source is in use files may vanish between listing and reading; under the freeze that is an error, and
-    nothing is throttled. rsync keeps the speed that it began with, so at another one it begins again at the file where
-    it was. How long it may take is counted from there.
+    While the source is in use files may vanish between listing and reading; under the freeze, in which nobody gives a
+    throttle, that is an error. rsync keeps the speed that it began with, so at another one it begins again at the file
+    where it was. How long it may take is counted from there.
     """
     job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
-    paced = throttle if throttle and not frozen else Throttle(None)
+    paced = throttle or Throttle(None)
     while True:
         rate = paced.rate()
         argv = _rsync(job, ["--recursive", "--delete", *([f"--bwlimit={rate // 1024}"] if rate else [])])
@@ -53,7 +52,8 @@ def pull_some(job: FilesJob, paths: Iterable[bytes]) -> None:
 
 def _run(job: FilesJob, argv: list[str], paths: bytes, *, frozen: bool, until: Callable[[], bool]) -> bool:
     """Run rsync to its end, or until somebody wants it otherwise; return whether it came to its end."""
-    with tempfile.TemporaryFile() as named:  # no pipe: what is not read yet must not depend on our looking elsewhere
+    # No pipe: what is not read yet must not depend on our looking elsewhere. No disk: a full one breaks no freeze.
+    with os.fdopen(os.memfd_create("files-from"), "w+b") as named:
         named.write(paths)
         named.seek(0)
         process = programs.begin(argv, dict(os.environ), stdin=named)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import pytest
 import yaml
 
 from infra.monitoring.alerts import ALERTS
-from lab.monitoring import checker
 from tests.support.declared import built_once
+from tests.support.promtool import as_series, judged, play, write_files
 
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 HEADINGS = ["## What it means", "## What to look at", "## What to do"]
@@ -159,18 +158,7 @@ CASES = (
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Prometheus and Alertmanager of the example province read, in one folder."""
-    folder = tmp_path_factory.mktemp("files")
-    for declared in built_once("platform", {"alertWebhook": "http://192.0.2.20:8080/alerts"}).of("ConfigMap"):
-        for name, text in declared.inputs["data"].items():
-            (folder / name).write_text(text.replace("/etc/prometheus/", f"{folder}/"), encoding="utf-8")
-    return folder
-
-
-def judged(*words: str) -> tuple[int, str]:
-    argv = [*checker(words[0]), *words[1:]]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-    return done.returncode, done.stdout + done.stderr
+    return write_files(tmp_path_factory.mktemp("files"))
 
 
 def test_the_programs_themselves_take_their_files(files: Path) -> None:
@@ -193,15 +181,8 @@ def test_the_judge_refuses_what_is_wrong(files: Path, tmp_path: Path) -> None:
 def test_an_alert_fires_and_is_silent_as_it_should(alert: Any, files: Path, tmp_path: Path) -> None:
     cases = [case for case in CASES if case.alert == alert.name]
     assert {case.told is None for case in cases} == {True, False}, "an alert needs a case of both"
-    document = {
-        "rule_files": [str(files / "objectives.yml"), str(files / "alerts.yml")],
-        "evaluation_interval": cases[0].every,
-        "group_eval_order": ["catalogue", "requests", "ratios", "alerts"],
-        "tests": [as_promtool_reads(case, alert) for case in cases],
-    }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    status, said = judged("promtool", "test", "rules", str(tmp_path / "test.yml"))
-    assert status == 0, said
+    tests = [as_promtool_reads(case, alert) for case in cases]
+    play(files, tmp_path, tests, rules=("objectives.yml", "alerts.yml"), every=cases[0].every)
 
 
 def as_promtool_reads(case: Case, alert: Any) -> dict[str, Any]:
@@ -211,7 +192,7 @@ def as_promtool_reads(case: Case, alert: Any) -> dict[str, Any]:
     }
     return {
         "interval": case.every,
-        "input_series": [{"series": series, "values": values} for series, values in case.series.items()],
+        "input_series": as_series(case.series),
         "alert_rule_test": [
             {"eval_time": case.at, "alertname": alert.name, "exp_alerts": [expected] if case.told else []}
         ],
@@ -229,20 +210,8 @@ def test_no_failure_is_told_from_no_measurement(files: Path, tmp_path: Path) -> 
         for window in ("5m", "30m", "1h", "6h", "3d")
         for told in [f"system:request_errors:ratio{window}{{{PORTAL}}}"]
     ]
-    document = {
-        "rule_files": [str(files / "objectives.yml")],
-        "group_eval_order": ["catalogue", "requests", "ratios"],
-        "tests": [
-            {
-                "interval": "1m",
-                "input_series": [{"series": series, "values": values} for series, values in whole.items()],
-                "promql_expr_test": asked,
-            }
-        ],
-    }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
-    status, said = judged("promtool", "test", "rules", str(tmp_path / "test.yml"))
-    assert status == 0, said
+    test = {"interval": "1m", "input_series": as_series(whole), "promql_expr_test": asked}
+    play(files, tmp_path, [test], rules=("objectives.yml",))
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)

@@ -10,17 +10,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from migration.adapters.files import BucketMove
 from migration.errors import MigrationError, StepFailed
-from migration.model.words import ProbeState, Proof, Severity
+from migration.model.words import ProbeState, Severity
 from migration.movers.files_store import Store as Objects
-from tests.support import local_store
-from tests.support.moving_files import NFC, NFD, Keys, make, tree
+from tests.support import local_store, moving_files
+from tests.support.moving_files import NFC, NFD, Keys, failed, make, tree
 
 pytestmark = [
     pytest.mark.live,
@@ -38,10 +37,6 @@ def move(store: local_store.Store, source: Path, tmp_path: Path) -> BucketMove:
     made = make(store, source, tmp_path)
     made.prepare()
     return made
-
-
-def failed(proofs: Sequence[Proof]) -> list[str]:
-    return [difference for proof in proofs if not proof.passed for difference in (*proof.differences, proof.sentence)]
 
 
 def content(move: BucketMove, key: str) -> bytes | None:
@@ -105,14 +100,7 @@ def test_names_that_cannot_be_keys_are_kept_reversibly(move: BucketMove, source:
 
 @pytest.fixture(scope="module")
 def handed_over(store: local_store.Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[BucketMove, Path]:
-    folder = tmp_path_factory.mktemp("files")
-    source = tree(folder / "uploads", 60)
-    made = make(store, source, folder)
-    made.prepare()
-    made.replicate(lambda _: None)
-    made.hand_over()
-    assert failed(made.prove(frozen=True, full=True)) == []
-    return made, source
+    return moving_files.handed_over(store, tmp_path_factory.mktemp("files"))
 
 
 def test_content_changed_under_the_same_size_and_time_is_found(handed_over: tuple[BucketMove, Path]) -> None:

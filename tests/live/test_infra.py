@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import math
 import os
 import signal
 import ssl
@@ -20,7 +21,7 @@ from lab import target
 from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.images import image_name
 from lab.target import kernel, layout, receivers, rules
-from tests.support import wire
+from tests.support import dashboards, wire
 from tests.support.lab_centre import answered, connects, kubectl, provide, secret, served_leaf
 from tests.support.measured import Measured, until
 from tests.support.project import Project
@@ -187,6 +188,25 @@ def test_what_the_gateway_answers_is_counted_for_the_system(centre: Project, mea
         assert answered(centre, system) == 200
     more = ("portal", "feedback")
     until("two answers more", lambda: all(counted().get(each, 0) > before.get(each, 0) for each in more), 60)
+
+
+def test_every_panel_of_the_dashboards_shows_something_of_the_portal(centre: Project, measured: Measured) -> None:
+    """A panel of a series that nobody exports would be empty for ever."""
+    found = kubectl("-n", "dcshift-monitoring", "get", "configmap", "-l", "grafana_dashboard=1", "-o", "json")
+    queries = list(dashboards.asked(dashboards.read(json.loads(found)["items"]), "portal"))
+    assert len({query.dashboard for query in queries}) == 3
+
+    def is_empty(query: dashboards.Asked) -> bool:
+        whose = "platform" if query.panel in dashboards.OF_THE_PLATFORM else "portal"
+        return math.isnan(measured.by_system(query.expression).get(whose, math.nan))
+
+    left = [query for query in queries if (query.panel, query.number) not in dashboards.WITHOUT_AN_ANSWER]
+    end = time.monotonic() + 600  # the first log file is archived after five minutes
+    while left and time.monotonic() < end:
+        answered(centre, "portal")  # without requests there is neither a time to answer nor a part that failed
+        time.sleep(3)
+        left = [query for query in left if is_empty(query)]
+    assert not left, "what these ask is exported by nobody"
 
 
 def test_a_target_that_goes_away_is_told_to_alertmanager_and_is_over_when_it_is_back(measured: Measured) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,34 @@ class Store:
     endpoint: str
     access_key: str = "AKTEST"
     secret_key: str = "SKTESTSKTEST"
+    folder: Path | None = None
+    """Where its volumes lie."""
+
+    def decay(self, before: bytes, after: bytes) -> None:
+        """Change a stored object's bytes under the store's feet; its record, ETag and checksum say nothing of it."""
+        assert self.folder is not None
+        assert len(before) == len(after)
+        copies = 0  # of what was written twice the older one may still lie there
+        for volume in self.folder.rglob("*.dat"):
+            content = volume.read_bytes()
+            with volume.open("r+b") as file:
+                for found in re.finditer(re.escape(before), content):
+                    checksum = content.index(_crc32c(before), found.end())
+                    for place, what in ((found.start(), after), (checksum, _crc32c(after))):
+                        file.seek(place)
+                        file.write(what)
+                    copies += 1
+        assert copies, "no volume holds these bytes"
+
+
+def _crc32c(content: bytes) -> bytes:
+    """Return the checksum that the store keeps beside each piece (Castagnoli's polynomial, RFC 3720 B.4)."""
+    value = 0xFFFFFFFF
+    for byte in content:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return (value ^ 0xFFFFFFFF).to_bytes(4, "big")
 
 
 @contextlib.contextmanager
@@ -33,7 +62,7 @@ def running(folder: Path) -> Iterator[Store]:
     """Start the store in `folder` and stop it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    store = Store(f"http://127.0.0.1:{port}")
+    store = Store(f"http://127.0.0.1:{port}", folder=folder)
     keys = [{"accessKey": store.access_key, "secretKey": store.secret_key}]
     admin = {"name": "admin", "credentials": keys, "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
     (folder / "s3.json").write_text(json.dumps({"identities": [admin]}))

@@ -13,6 +13,7 @@ from migration.adapters import s3
 from migration.adapters.files import BucketMove
 from migration.adapters.units import ProcessUnits
 from migration.model.inventory import FilesFacts
+from migration.model.words import Proof
 from tests.support import local_store
 from tests.support.moving import RealClock, context
 
@@ -82,3 +83,19 @@ def make(store: local_store.Store, source: Path, folder: Path) -> BucketMove:
     )
     units = ProcessUnits(folder / "units")
     return BucketMove(changed, cluster=Keys(store), remote=Here(folder), units=units, clock=RealClock())
+
+
+def handed_over(store: local_store.Store, folder: Path) -> tuple[BucketMove, Path]:
+    """Return a move that has handed its files over, proved in full, and the source's folder."""
+    source = tree(folder / "uploads", 60)
+    made = make(store, source, folder)
+    made.prepare()
+    made.replicate(lambda _: None)
+    made.hand_over()
+    assert failed(made.prove(frozen=True, full=True)) == []
+    return made, source
+
+
+def failed(proofs: Sequence[Proof]) -> list[str]:
+    """Return what failed proofs say, differences first."""
+    return [difference for proof in proofs if not proof.passed for difference in (*proof.differences, proof.sentence)]

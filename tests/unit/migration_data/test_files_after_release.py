@@ -69,7 +69,16 @@ def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Moved:
         tag = obstore.put(bucket, key_of(path), name.encode())["e_tag"] or ""
         tag = tag.strip('"')
         entries.append(
-            Entry(path, key_of(path), status.st_size, status.st_mtime_ns, 0o644, md5_of(job.tree / name), tag, None)
+            Entry(
+                path,
+                key_of(path),
+                status.st_size,
+                status.st_mtime_ns,
+                status.st_mode & 0o7777,
+                md5_of(job.tree / name),
+                tag,
+                None,
+            )
         )
     index = Index(job.staging)
     index.change(put=entries)

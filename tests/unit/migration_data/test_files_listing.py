@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,14 @@ def test_a_long_list_of_files_reaches_a_program_that_reads_it_late(
     names = [f"ho-so/tệp số {number}.pdf".encode() for number in range(20_000)]
     files_source.pull_some(job(tmp_path, tmp_path), names)
     assert got.read_bytes() == b"\0".join(names) + b"\0"
+
+
+def test_the_last_list_of_files_needs_no_room_on_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full /tmp in the freeze would be a failed cut."""
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads" / "1.pdf").write_text("1")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+    ordered = job(tmp_path, tmp_path / "uploads")
+    ordered.tree.mkdir()
+    files_source.pull_some(ordered, [b"1.pdf"])
+    assert (ordered.tree / "1.pdf").read_text() == "1"

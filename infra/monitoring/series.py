@@ -1,0 +1,79 @@
+"""What is measured, each thing once: the expressions that alerts compare and dashboards show; pure.
+
+Raw names are those of traefik 3.6, CloudNativePG, cert-manager, Prometheus and Alertmanager. Names with `system:` and `dcshift_` are
+recorded by `infra.monitoring.objectives`. Every expression says whose it is by the label `system`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from infra.monitoring.targets import PLATFORM
+
+REQUESTS: Final = "system:requests:rate5m"
+ERRORS: Final = "system:request_errors:rate5m"
+BUDGET: Final = "dcshift_error_budget_ratio"
+ARCHIVE_WAIT_SECONDS_MAX: Final = "dcshift_archive_wait_seconds_max"
+VOLUME_BYTES: Final = "dcshift_volume_bytes"
+TARGETS_DECLARED: Final = "dcshift_targets_declared"
+
+
+def error_ratio(window: str) -> str:
+    """Return the recorded part of requests that failed in a window."""
+    return f"system:request_errors:ratio{window}"
+
+
+# A sample each five minutes, as long as a rate is: all that were recorded in a month would be twenty times as many.
+BUDGET_SPENT: Final = f"avg_over_time({ERRORS}[30d:5m]) / avg_over_time({REQUESTS}[30d:5m]) / on (system) {BUDGET}"
+_OF_SYSTEMS: Final = f'system!="{PLATFORM}"'
+
+
+def answers(by: str, codes: str | None = None) -> str:
+    """Return how many requests of systems the gateway answers in a second."""
+    chosen = _OF_SYSTEMS + (f',code=~"{codes}"' if codes else "")
+    return f"sum by ({by}) (rate(traefik_router_requests_total{{{chosen}}}[5m]))"
+
+
+def latency(quantile: float) -> str:
+    """Return the seconds in which that part of the answers was there."""
+    buckets = f"traefik_router_request_duration_seconds_bucket{{{_OF_SYSTEMS}}}"
+    return f"histogram_quantile({quantile}, sum by (system, le) (rate({buckets}[5m])))"
+
+
+def _largest(series: str) -> str:
+    return f"max by (system) ({series})"
+
+
+_INSTANCE: Final = "(system, instance)"
+_ARCHIVER: Final = "cnpg_pg_stat_archiver"
+LOG_BYTES: Final = 'cnpg_collector_pg_wal{value="size"}'
+CONNECTIONS: Final = "sum by (system, state) (cnpg_backends_total)"
+CONNECTIONS_RATIO: Final = _largest(
+    f"sum by {_INSTANCE} (cnpg_backends_total) / on {_INSTANCE} "
+    f'sum by {_INSTANCE} (cnpg_pg_settings_setting{{name="max_connections"}})'
+)
+VOLUME_RATIO: Final = (
+    _largest(f"sum by {_INSTANCE} (cnpg_pg_database_size_bytes) + on {_INSTANCE} sum by {_INSTANCE} ({LOG_BYTES})")
+    + f" / on (system) {VOLUME_BYTES}"
+)
+LAG_SECONDS: Final = _largest("cnpg_pg_replication_lag")
+STREAMING_COPIES: Final = _largest("cnpg_pg_replication_streaming_replicas")
+LOG_SIZE_BYTES: Final = _largest(LOG_BYTES)
+LOG_WAITING_FILES: Final = _largest('cnpg_collector_pg_wal_archive_status{value="ready"}')
+ARCHIVE_WAIT_SECONDS: Final = _largest(f"{_ARCHIVER}_seconds_since_last_archival")
+ARCHIVED_TIME: Final = _largest(f"{_ARCHIVER}_last_archived_time")
+ARCHIVE_FAILED_TIME: Final = _largest(f"{_ARCHIVER}_last_failed_time")
+ARCHIVE_FAILURES: Final = _largest(f"increase({_ARCHIVER}_failed_count[1h])")
+BACKUP_TIME: Final = _largest("cnpg_collector_last_available_backup_timestamp")
+
+CERTIFICATE_END_TIME: Final = "certmanager_certificate_expiration_timestamp_seconds"
+CERTIFICATE_RENEWAL_TIME: Final = "certmanager_certificate_renewal_timestamp_seconds"
+
+# A target whose name leads nowhere has no `up` at all: what is declared is counted against what answers.
+TARGETS_ANSWERING: Final = f"(sum by (job, system) (up) or {TARGETS_DECLARED} * 0)"
+NOT_DELIVERED: Final = {
+    "to people": "sum by (system) (rate(alertmanager_notifications_failed_total[10m]))",
+    "to Alertmanager": "sum by (system) (rate(prometheus_notifications_errors_total[10m]))",
+}
+RULE_FAILURES: Final = "sum by (system) (increase(prometheus_rule_evaluation_failures_total[10m]))"
+FIRING: Final = 'sum by (system, alertname) (ALERTS{alertstate="firing"})'

@@ -1,0 +1,123 @@
+"""Differences of every kind, planted between a tree and a real store: each is named, or is one that a page gives up."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migration.adapters.files import BucketMove
+from migration.movers.files_names import MANIFEST
+from migration.movers.files_store import Store as Objects
+from tests.support import local_store, moving_files
+from tests.support.moving_files import failed, make, tree
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(shutil.which("rsync") is None, reason="no rsync here: apt-get install rsync"),
+]
+ONE, TWO = "ho-so/01/tệp số 1.pdf", "ho-so/02/tệp số 2.pdf"
+NOT_PROVED = (Path(__file__).parents[2] / "docs/verification.md").read_text(encoding="utf-8").split("## Not proved")[1]
+
+
+@pytest.fixture(scope="module")
+def handed_over(store: local_store.Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[BucketMove, Path]:
+    return moving_files.handed_over(store, tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture
+def move(handed_over: tuple[BucketMove, Path]) -> Iterator[BucketMove]:
+    """The move after its freeze; what a test plants, it takes away."""
+    yield handed_over[0]
+    assert failed(handed_over[0].prove(frozen=True, full=True)) == []
+
+
+@pytest.fixture
+def source(handed_over: tuple[BucketMove, Path]) -> Path:
+    return handed_over[1]
+
+
+def objects(move: BucketMove) -> Objects:
+    return Objects(move._jobs[0])
+
+
+def manifest(move: BucketMove) -> dict[str, dict[str, Any]]:
+    lines = (objects(move).read(MANIFEST) or b"").splitlines()
+    return {line["path"]: line for line in map(json.loads, lines)}
+
+
+def said(move: BucketMove, *, full: bool) -> str:
+    return "\n".join(failed(move.prove(frozen=True, full=full)))
+
+
+def test_an_object_with_the_right_tag_and_other_bytes_is_found_when_it_is_read_back(
+    store: local_store.Store, move: BucketMove, source: Path
+) -> None:
+    before = (source / ONE).read_bytes()
+    objects(move).put_bytes(ONE, before)
+    tag = objects(move).head(ONE)
+    store.decay(before, bytes([before[0] ^ 1]) + before[1:])
+    assert objects(move).head(ONE) == tag
+    assert said(move, full=False) == "", "its record says nothing of it: only reading does"
+    assert f"file {ONE}: content differs (read back)" in said(move, full=True)
+    objects(move).put_bytes(ONE, before)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_mode_that_was_changed_in_the_freeze_is_found(full: bool, move: BucketMove, source: Path) -> None:
+    mode = (source / ONE).stat().st_mode
+    (source / ONE).chmod(0o600)
+    found = said(move, full=full)
+    (source / ONE).chmod(mode)
+    assert f"file {ONE}: differs (mode)" in found
+
+
+def test_a_mode_that_was_changed_before_the_freeze_is_carried(store: local_store.Store, tmp_path: Path) -> None:
+    """It changes neither size nor time, and the manifest is the only place at the target that keeps it."""
+    source = tree(tmp_path / "uploads", 20)
+    move = make(store, source, tmp_path)
+    move.prepare()
+    move.replicate(lambda _: None)
+    (source / ONE).chmod(0o600)
+    move.converge()
+    (source / TWO).chmod(0o604)
+    move.hand_over()
+    for full in (False, True):
+        assert said(move, full=full) == ""
+    assert (manifest(move)[ONE]["mode"], manifest(move)[TWO]["mode"]) == ("0600", "0604")
+
+
+def test_a_link_in_a_files_place_is_found(move: BucketMove, source: Path) -> None:
+    (source / ONE).rename(source / "aside")
+    (source / ONE).symlink_to("../../aside")
+    found = [said(move, full=full) for full in (False, True)]
+    (source / ONE).unlink()
+    (source / "aside").rename(source / ONE)
+    assert f"{ONE} (symbolic link)" in found[0]
+    assert f"file {ONE}: is a symbolic link at the source" in found[1]
+
+
+def test_where_a_link_leads_is_nothing_that_was_carried(move: BucketMove, source: Path) -> None:
+    """People decided to leave it; the manifest names it, and not where it led."""
+    assert manifest(move)["link"] == {"path": "link", "left_behind": "symbolic link"}
+    (source / "link").unlink()
+    (source / "link").symlink_to("lạ")
+    found = [said(move, full=full) for full in (False, True)]
+    (source / "link").unlink()
+    (source / "link").symlink_to("big.bin")
+    assert found == ["", ""]
+
+
+def test_what_a_bucket_has_no_place_for_is_no_difference_and_a_page_says_so(move: BucketMove, source: Path) -> None:
+    (source / "trống").mkdir()
+    os.setxattr(source / ONE, "user.ghi-chu", b"x")
+    found = [said(move, full=full) for full in (False, True)]
+    (source / "trống").rmdir()
+    os.removexattr(source / ONE, "user.ghi-chu")
+    assert found == ["", ""]
+    assert "Extended attributes, owners and folders without files" in NOT_PROVED
