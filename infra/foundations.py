@@ -83,6 +83,8 @@ def _of_log(settings: Settings) -> str:
 def _store(settings: Settings, system: System) -> dict[str, Any]:
     return {
         "host": naming.database_host(system.id),
+        # Named only where there is one: without it nothing changes for a system, and nobody must follow.
+        **({"pooler": naming.pooler(system.id)} if system.database.pooler else {}),
         "name": system.id,
         "owner": [system.id, naming.owner_secret(system.id)],
         "migration": [naming.MIGRATION_ROLE, naming.migration_secret(system.id)],
