@@ -1,4 +1,4 @@
-"""Debian's pgbouncer with the declared parameters between a client and a real server, while the move turns the server."""
+"""Debian's pgbouncer with the declared parameters, between clients and a real server that the move turns meanwhile."""
 
 from __future__ import annotations
 

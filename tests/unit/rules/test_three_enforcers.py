@@ -164,7 +164,7 @@ OPERATOR: tuple[Document, ...] = (
     {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": {
         "serviceAccountName": "portal-db-pooler", "containers": [{"name": "pgbouncer"}]}}}},
 )  # fmt: skip
-"""What CloudNativePG 1.30.0 makes for a database and a pool, as far as a rule could mind it; none carries our labels."""
+"""What CloudNativePG 1.30.0 makes for database and pool, as far as a rule could mind it; none carries our labels."""
 
 
 @pytest.mark.parametrize("document", OPERATOR, ids=lambda document: str(document["kind"]))
