@@ -94,7 +94,7 @@ DATA: Final = (
         "an toàn ứng dụng, phát triển và cài đặt phần mềm",
         POOLERS,
         # What a template says of it would win over what is looked at here.
-        f"{_of_registry('object.spec.pgbouncer.?image')} && variables.containers.all(c, !has(c.image))",
+        f"{_of_registry('object.spec.?pgbouncer.image')} && variables.containers.all(c, !has(c.image))",
     ),
     Rule(
         "pooler-requests-and-limits",
@@ -109,7 +109,7 @@ DATA: Final = (
         "A pool takes no client that comes unencrypted.",
         "encryption-in-transit",
         POOLERS,
-        "object.spec.pgbouncer.?parameters.client_tls_sslmode.orValue('') in ['require', 'verify-ca', 'verify-full']",
+        "object.spec.?pgbouncer.parameters.client_tls_sslmode.orValue('') in ['require', 'verify-ca', 'verify-full']",
     ),
     Rule("data-replaced-after-deletion", "Data is never made anew beside itself: the old object would go second, under "
          "the same name.", _COPIES, KEPT, "options.deletedFirst", scope=Scope.OPTIONS),
