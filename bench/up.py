@@ -17,7 +17,7 @@ from infra.up.__main__ import bring_up
 from infra.up.engine import Engine
 from infra.up.language import declare
 
-_WAITED_FOR: Final = frozenset({"Deployment", "StatefulSet", "Job", "Gateway", "HTTPRoute", "Cluster"})
+_WAITED_FOR: Final = frozenset({"Deployment", "StatefulSet", "Job", "Gateway", "HTTPRoute", "Cluster", "Pooler"})
 _SKIP: Final = {"pulumi.com/skipAwait": "true"}
 
 

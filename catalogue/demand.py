@@ -29,20 +29,23 @@ WEB: Final = Demand(cpu=50, memory=256)
 JOB: Final = Demand(cpu=20, memory=128)
 SCHEMA: Final = Demand(cpu=50, memory=256)
 DATABASE: Final = Demand(cpu=100, memory=384)
+POOLER: Final = Demand(cpu=20, memory=96)
 
 
 def of_system(system: System, controls: Controls | None = None) -> Demand:
-    """Return what a system reserves at most: scaled web with one roll-out, jobs twice, one instance that joins.
+    """Return what a system reserves at most: scaled web with one roll-out, jobs twice, one instance that joins,
+    and likewise the pool of connections with one roll-out.
 
     With controls, replicas and instances are at least what they ask for; without, what the file says and one instance.
     """
     replicas = max(system.web.replicas, controls.replicas_min if controls else 1)
     instances = controls.postgres_instances_min if controls else 1
+    poolers = (controls.replicas_min if controls else 1) + 1 if system.database.pooler else 0
     volumes = sum(mebibytes(files.storage) for files in system.files if files.storage)
     web = WEB * (replicas * 2 + 2)
     jobs = JOB * (2 * len(system.jobs))
     stored = Demand(storage=mebibytes(system.database.storage) * instances + volumes)
-    return web + jobs + SCHEMA + DATABASE * (instances + 1) + stored
+    return web + jobs + SCHEMA + DATABASE * (instances + 1) + POOLER * poolers + stored
 
 
 def of_quota(quota: Quota | str) -> Demand:

@@ -88,11 +88,18 @@ DATABASE_MAJOR_MIN: Final = 16
 class Database(Strict):
     """The system's database on the target."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"pooler"})
     engine: Literal["postgres"]
     major: Annotated[int, Field(ge=DATABASE_MAJOR_MIN, le=18)]
     storage: Quantity
     locale: Text = "en_US.UTF-8"
     extensions: list[Text] = []
+    pooler: Literal["session", "transaction"] | None = None
+    """A pool of connections between the application and its database; the word says for how long it lends one.
+
+    `session` changes nothing for the application, but whoever keeps his connection open keeps the pool's, too.
+    `transaction` serves many more, and breaks whoever sets, locks, listens or prepares beyond a transaction.
+    """
 
 
 class Files(Strict):

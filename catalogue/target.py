@@ -54,6 +54,8 @@ class TargetDatabase(Strict):
     extensions: list[str]
     backup: TargetBackup | None = None
     """Missing in contracts of a stack that is older than backups."""
+    pooler: str | None = None
+    """Deployment of the pool through which the application comes; `host` leads past it. None: it comes by `host`."""
 
 
 class TargetBucket(Strict):

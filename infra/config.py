@@ -42,6 +42,7 @@ class Settings:
     data_may_be_destroyed: bool
     node_folders: values.NodeFolders
     rsyslog_image: str = "8"
+    pgbouncer_image: str = "1"
     prometheus_image: str = "2"
     alertmanager_image: str = "0"
     alert_webhook: str | None = None
@@ -72,6 +73,11 @@ class Settings:
         """Return how many PostgreSQL instances a system has: the stack's own number, else the level's, in a lab one."""
         asked = self.asked(system)
         return self.database_instances or (asked.postgres_instances_min if asked else 1)
+
+    def poolers(self, system: System) -> int:
+        """Return how many pods pool a system's connections: as many as the level asks for of whatever serves."""
+        asked = self.asked(system)
+        return (asked.replicas_min if asked else 1) if system.database.pooler else 0
 
     def asked(self, system: System) -> Controls | None:
         """Return what the level asks of a system, from where the rules have it; none in a lab: it has one machine."""
@@ -137,6 +143,7 @@ def _read(stack: str, folder: Path) -> Settings:
             agent=config.get("agentState") or "/var/lib/dcshift-log-agent",
         ).checked(),
         rsyslog_image=values.reference("rsyslogImage", config.get("rsyslogImage") or "8"),
+        pgbouncer_image=values.reference("pgbouncerImage", config.get("pgbouncerImage") or "1"),
         prometheus_image=values.reference("prometheusImage", config.get("prometheusImage") or "2"),
         alertmanager_image=values.reference("alertmanagerImage", config.get("alertmanagerImage") or "0"),
         alert_webhook=values.webhook(config.get("alertWebhook")),
@@ -227,7 +234,8 @@ def _check_capacity(settings: Settings) -> None:
     storage = 0
     for system in settings.catalogue.systems:
         instances = settings.instances(system)
-        wanted = wanted + sizes.app(system, settings.replicas(system)) + sizes.data(instances)
+        wanted = wanted + sizes.app(system, settings.replicas(system))
+        wanted = wanted + sizes.data(instances, settings.poolers(system))
         storage += mebibytes(system.database.storage) * instances
     for what, asked, has, unit in (
         ("CPU", wanted.cpu_request, capacity.cpu * 1000, "m"),

@@ -113,6 +113,7 @@ def _database(settings: Settings) -> TargetDatabase:
         ca_secret=SecretRef(namespace=data, name=naming.ca_secret(system.id), keys=["ca.crt"]),
         major=system.database.major,
         extensions=list(system.database.extensions),
+        pooler=naming.pooler(system.id) if system.database.pooler else None,
         backup=TargetBackup(
             bucket=naming.backup_bucket(province.id, province.environment, system.id),
             drill_namespace=naming.DRILLS,

@@ -59,6 +59,8 @@ def _ground(settings: Settings, system: System) -> dict[str, Any]:
         "edge": [settings.edge_namespace, naming.EDGE],
         "domain": province.domain,
         "registry": settings.registry,
+        # The way past a pool is closed.
+        **_pool(system),
     }
 
 
@@ -83,6 +85,7 @@ def _of_log(settings: Settings) -> str:
 def _store(settings: Settings, system: System) -> dict[str, Any]:
     return {
         "host": naming.database_host(system.id),
+        **_pool(system),
         "name": system.id,
         "owner": [system.id, naming.owner_secret(system.id)],
         "migration": [naming.MIGRATION_ROLE, naming.migration_secret(system.id)],
@@ -90,6 +93,11 @@ def _store(settings: Settings, system: System) -> dict[str, Any]:
         "major": system.database.major,
         "locale": system.database.locale,
     }
+
+
+def _pool(system: System) -> dict[str, str]:
+    """Return the pool where there is one: for a system without it nothing has changed, and nobody must follow."""
+    return {"pooler": naming.pooler(system.id)} if system.database.pooler else {}
 
 
 def _hash(content: dict[str, Any]) -> str:

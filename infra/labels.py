@@ -39,6 +39,16 @@ def selector(system: System, component: str) -> dict[str, str]:
     return {SYSTEM: system.id, "app.kubernetes.io/component": component}
 
 
+def of_instances(cluster: str) -> dict[str, str]:
+    """Return the labels by which the databases' operator marks the pods that serve a database."""
+    return {"cnpg.io/cluster": cluster, "cnpg.io/podRole": "instance"}
+
+
+def of_pool(pooler: str) -> dict[str, str]:
+    """Return the label by which it marks the pods of a pool; they carry the cluster's, too."""
+    return {"cnpg.io/poolerName": pooler}
+
+
 def of_namespace(province: Province, system: System, tier: Tier) -> dict[str, str]:
     """Return a namespace's labels: whose it is, and pod security at its strictest."""
     return {**of_system(province, system), TIER: tier, **restricted()}

@@ -64,6 +64,20 @@ def database_metrics(system: str) -> str:
     return f"{cluster(system)}-metrics"
 
 
+def pooler(system: str) -> str:
+    """Return the pool of connections: a Pooler, and what the operator makes of it, a Deployment and a Service."""
+    return f"{cluster(system)}-pooler"
+
+
+def pooler_host(system: str) -> str:
+    return host(pooler(system), data_namespace(system))
+
+
+def pooler_metrics(system: str) -> str:
+    """Return the Service whose name leads to the metrics of every pooler."""
+    return f"{pooler(system)}-metrics"
+
+
 def host(service: str, namespace: str) -> str:
     """Return the name of a Service inside the cluster."""
     return f"{service}.{namespace}.svc.cluster.local"

@@ -58,6 +58,7 @@ WEB: Final = _size(demand.WEB, cpu_limit=2000, memory_limit=1024)
 JOB: Final = _size(demand.JOB, cpu_limit=1000, memory_limit=512)
 SCHEMA: Final = _size(demand.SCHEMA, cpu_limit=2000, memory_limit=1024)
 DATABASE: Final = _size(demand.DATABASE, cpu_limit=2000, memory_limit=1536)
+POOLER: Final = _size(demand.POOLER, cpu_limit=500, memory_limit=256)
 # One of each for the whole centre; the catalogue does not add them up.
 PROMETHEUS: Final = Size(cpu_request=50, cpu_limit=1000, memory_request=256, memory_limit=1024)
 ALERTMANAGER: Final = Size(cpu_request=10, cpu_limit=200, memory_request=32, memory_limit=128)
@@ -66,6 +67,11 @@ PROMETHEUS_VOLUME: Final = 10 * 1024
 
 BACKUP_DAYS: Final = 30
 """Days that a backup stays: damage that nobody notices at once is found when the figures of the month are made."""
+
+CONNECTIONS_MAX: Final = 100
+"""How many connections a database takes."""
+CONNECTIONS_PAST_POOL: Final = 30
+"""Those of them that a pool leaves to others: superusers' 3, the operator, schema migrations, the copying of a move."""
 
 LOG_AGENT: Final = Size(20, 500, 64, 128)
 LOG_RELAY: Final = Size(50, 1000, 96, 384)
@@ -86,9 +92,21 @@ def app(system: System, replicas: int) -> Size:
     return WEB * (web_replicas_max(replicas) + 1) + JOB * (2 * len(system.jobs)) + SCHEMA
 
 
-def data(instances: int) -> Size:
-    """Return the most that a system's data namespace may use; one more for the pod that makes or joins an instance."""
-    return DATABASE * (instances + 1)
+def data(instances: int, poolers: int = 0) -> Size:
+    """Return the most that a system's data namespace may use; one more for the pod that makes or joins an instance.
+
+    Likewise one more of a pool, for the pod that comes in a roll-out; no pool, no more.
+    """
+    return DATABASE * (instances + 1) + POOLER * (poolers + bool(poolers))
+
+
+def pool(poolers: int) -> tuple[int, int]:
+    """Return how many connections each of so many poolers has to the database, and how many clients it takes.
+
+    In a roll-out as many may still go as have already come: all of them together must fit, so each gets a half. Behind
+    every client that is served four more may wait, of the whole database in each pooler: people do not come evenly.
+    """
+    return (CONNECTIONS_MAX - CONNECTIONS_PAST_POOL) // (2 * poolers), 5 * CONNECTIONS_MAX
 
 
 def monitoring() -> Size:

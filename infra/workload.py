@@ -39,7 +39,7 @@ def environment(settings: Settings, extra: dict[str, str]) -> list[Document]:
         "SIDE": "target",
         "ALLOWED_HOSTS": public_host(settings),
         "PORT": str(system.web.port),
-        "PGHOST": naming.database_host(system.id),
+        "PGHOST": naming.pooler_host(system.id) if system.database.pooler else naming.database_host(system.id),
         "PGPORT": "5432",
         "PGDATABASE": system.id,
         "PGSSLMODE": "require",
@@ -100,13 +100,18 @@ def container(settings: Settings, name: str, words: list[str], size: Size, extra
     }
 
 
-def wait_for_database(settings: Settings, size: Size) -> Document:
+def past_pool(settings: Settings) -> dict[str, str]:
+    """Return what leads a container past a pool to the database itself."""
+    return {"PGHOST": naming.database_host(settings.system.id)}
+
+
+def wait_for_database(settings: Settings, size: Size, extra: dict[str, str]) -> Document:
     """Return an init container for pods that run once and are not tried again.
 
     The enforcer of network policies learns a new pod's address a moment after its start and refuses it until then; a
     web process tries again, a job would fail.
     """
-    waiting = container(settings, "wait-for-database", ["manage"], size, {})
+    waiting = container(settings, "wait-for-database", ["manage"], size, extra)
     return waiting | {"command": [f"/opt/{settings.system.id}/venv/bin/python3", "-c", _WAIT_FOR_DATABASE]}
 
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab import target
 from lab.errors import LabError
-from lab.images import MONITORING, RELEASES, build_images
+from lab.images import WITHOUT_TOOLS, build_images
 from lab.source import centre as source
 from lab.source.filled import SCALES
 from lab.toolchain.tools import TOOLS
@@ -37,7 +37,7 @@ class _Lines:
 def _data_and_applications(lines: _Lines, scale: str) -> None:
     source.prepare(lambda text: lines.say("source", text), scale=scale)
     # These images need none of the tools; the others wait for the compilers.
-    build_images(("postgresql", "rsyslog", *MONITORING, *RELEASES), lambda text: lines.say("target", text))
+    build_images(WITHOUT_TOOLS, lambda text: lines.say("target", text))
 
 
 def main() -> int:

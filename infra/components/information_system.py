@@ -43,9 +43,9 @@ class InformationSystem(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self, protect=locked, retain_on_delete=locked),
         )
         self._replicas = args.settings.replicas(args.system)
-        self._instances = args.settings.instances(args.system)
+        self._instances, self._poolers = args.settings.instances(args.system), args.settings.poolers(args.system)
         self._limits(app, "app", sizes.app(args.system, self._replicas), self._app_counts(), sizes.WEB)
-        self._limits(data, "data", sizes.data(self._instances), self._data_counts(), sizes.DATABASE)
+        self._limits(data, "data", sizes.data(self._instances, self._poolers), self._data_counts(), sizes.DATABASE)
         for policy in policies(args.settings, args.system):
             self._policy(policy, app if policy.tier == "app" else data)
         for grant in grants(args.system):
@@ -73,7 +73,7 @@ class InformationSystem(pulumi.ComponentResource):
     def _data_counts(self) -> dict[str, str]:
         storage = mebibytes(self._args.system.database.storage) * (self._instances + 1)
         return {
-            "pods": str(self._instances + 3),
+            "pods": str(self._instances + 3 + self._poolers + bool(self._poolers)),
             "persistentvolumeclaims": str(self._instances + 1),
             "requests.storage": sizes.memory(storage),
         }

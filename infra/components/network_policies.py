@@ -15,6 +15,7 @@ from infra.monitoring import targets
 Document = dict[str, Any]
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 _PEERS: Final = ("web", "job", "schema")
+_POOLED: Final = ("web", "job")
 _POSTGRES: Final = 5432
 _INSTANCE_MANAGER: Final = 8000
 _COMPONENT: Final = "app.kubernetes.io/component"
@@ -36,16 +37,14 @@ class Policy:
 def policies(settings: Settings, system: System) -> list[Policy]:
     """Return every network policy of a system."""
     app, data = naming.app_namespace(system.id), naming.data_namespace(system.id)
-    database = {"cnpg.io/cluster": naming.cluster(system.id)}
-    made = [Policy("app", app, name, spec) for name, spec in _app(settings, system, database).items()]
-    return made + [Policy("data", data, name, spec) for name, spec in _data(settings, system, database).items()]
+    made = [Policy("app", app, name, spec) for name, spec in _app(settings, system).items()]
+    return made + [Policy("data", data, name, spec) for name, spec in _data(settings, system).items()]
 
 
-def _app(settings: Settings, system: System, database: dict[str, str]) -> dict[str, Document]:
-    callers = {
-        "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": list(_PEERS)}],
-    }
-    host, port = settings.object_store
+def _app(settings: Settings, system: System) -> dict[str, Document]:
+    data, (host, port) = naming.data_namespace(system.id), settings.object_store
+    instances, pool = labels.of_instances(naming.cluster(system.id)), labels.of_pool(naming.pooler(system.id))
+    pooled = _egress(_components(_POOLED), [_namespace(data, pool)], [_tcp(_POSTGRES)])
     return {
         "deny-all": _DENY_ALL,
         "allow-dns": _DNS,
@@ -54,18 +53,18 @@ def _app(settings: Settings, system: System, database: dict[str, str]) -> dict[s
             [_namespace(settings.edge_namespace)],
             [_tcp(system.web.port)],
         ),
-        "allow-database": _egress(callers, [_namespace(naming.data_namespace(system.id), database)], [_tcp(_POSTGRES)]),
-        "allow-object-store": _egress(callers, [_address(host)], [_tcp(port)]),
+        "allow-database": _egress(_components(_past_pool(system)), [_namespace(data, instances)], [_tcp(_POSTGRES)]),
+        **({"allow-pooler": pooled} if system.database.pooler else {}),
+        "allow-object-store": _egress(_components(_PEERS), [_address(host)], [_tcp(port)]),
     }
 
 
-def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[str, Document]:
-    instances = {"matchLabels": database}
-    callers = {
-        "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: naming.app_namespace(system.id)}},
-        "podSelector": {
-            "matchExpressions": [{"key": "app.kubernetes.io/component", "operator": "In", "values": list(_PEERS)}]
-        },
+def _data(settings: Settings, system: System) -> dict[str, Document]:
+    serving = {"matchLabels": labels.of_instances(naming.cluster(system.id))}
+    # Also pods that make or join an instance, which have no role; not those of a pool, which name the cluster as well.
+    instances = {
+        "matchLabels": {"cnpg.io/cluster": naming.cluster(system.id)},
+        "matchExpressions": [{"key": "cnpg.io/podRole", "operator": "NotIn", "values": ["pooler"]}],
     }
     api_host, _, api_port = settings.api_server.rpartition(":")
     source = {"ipBlock": {"cidr": settings.catalogue.province.source.cidr}}
@@ -73,12 +72,11 @@ def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[
     job_hosts = [{"ipBlock": {"cidr": cidr}} for cidr in settings.catalogue.province.job_hosts]
     # The movers copy and compare over a connection of their own. A job host that is a node needs no opening: what
     # comes from a pod's own node passes. Without job hosts there must be no policy: an empty list means everyone.
-    serving = {"matchLabels": {**database, "cnpg.io/podRole": "instance"}}
     moving = {"allow-migration": _ingress(serving, job_hosts, [_tcp(_POSTGRES)])} if job_hosts else {}
     return {
         "deny-all": _DENY_ALL,
         "allow-dns": _DNS,
-        "allow-application": _ingress(instances, [callers], [_tcp(_POSTGRES)]),
+        "allow-application": _ingress(serving, [_of_app(system, _past_pool(system))], [_tcp(_POSTGRES)]),
         "allow-operator": _ingress(instances, [_namespace(settings.operator_namespace)], both),
         "allow-metrics": _ingress(serving, [_namespace(naming.MONITORING, _PROMETHEUS)], [_tcp(targets.DATABASE_PORT)]),
         "allow-instances": {
@@ -96,7 +94,41 @@ def _data(settings: Settings, system: System, database: dict[str, str]) -> dict[
         # The subscription of the migration reads the source's changes.
         "allow-source-database": _egress(instances, [source], [_tcp(_POSTGRES)]),
         **moving,
+        **(_pool(system, serving, api_host, int(api_port)) if system.database.pooler else {}),
     }
+
+
+def _pool(system: System, serving: Document, api_host: str, api_port: int) -> dict[str, Document]:
+    """Return what a pool needs: clients, the instances behind it, the API server that tells it its settings."""
+    pool = {"matchLabels": labels.of_pool(naming.pooler(system.id))}
+    return {
+        "allow-pooler": {
+            "podSelector": pool,
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [
+                {"from": [_of_app(system, _POOLED)], "ports": [_tcp(_POSTGRES)]},
+                {"from": [_namespace(naming.MONITORING, _PROMETHEUS)], "ports": [_tcp(targets.POOLER_PORT)]},
+            ],
+            "egress": [
+                {"to": [{"podSelector": serving}], "ports": [_tcp(_POSTGRES)]},
+                {"to": [_address(api_host)], "ports": [_tcp(api_port)]},
+            ],
+        },
+        "allow-pooled": _ingress(serving, [{"podSelector": pool}], [_tcp(_POSTGRES)]),
+    }
+
+
+def _past_pool(system: System) -> tuple[str, ...]:
+    """Return the components of the application that ask the database itself: without a pool all of them."""
+    return tuple(each for each in _PEERS if not system.database.pooler or each not in _POOLED)
+
+
+def _of_app(system: System, components: tuple[str, ...]) -> Document:
+    return {**_namespace(naming.app_namespace(system.id)), "podSelector": _components(components)}
+
+
+def _components(names: tuple[str, ...]) -> Document:
+    return {"matchExpressions": [{"key": _COMPONENT, "operator": "In", "values": list(names)}]}
 
 
 def drills(settings: Settings) -> dict[str, Document]:
@@ -118,10 +150,12 @@ def drills(settings: Settings) -> dict[str, Document]:
 
 def monitoring(settings: Settings) -> dict[str, Document]:
     """Return the policies of monitoring: it asks exactly what it measures, and nobody asks it over the network."""
-    databases = [_namespace(naming.data_namespace(each.id)) for each in settings.catalogue.systems]
+    systems = settings.catalogue.systems
     certificates = settings.catalogue.province.target.certificates
+    pooled = [_namespace(naming.data_namespace(each.id)) for each in systems if each.database.pooler]
     asks = {
-        "databases": (databases, targets.DATABASE_PORT),
+        "databases": ([_namespace(naming.data_namespace(each.id)) for each in systems], targets.DATABASE_PORT),
+        "pools": (pooled, targets.POOLER_PORT),
         "operator": ([_namespace(settings.operator_namespace)], targets.OPERATOR_PORT),
         "gateway": ([_namespace(settings.edge_namespace)], targets.GATEWAY_PORT),
         "certificates": ([_namespace(certificates.namespace)] if certificates else [], targets.CERTIFICATE_PORT),

@@ -10,10 +10,10 @@ import pulumi_kubernetes as k8s
 
 from catalogue.controls import Controls
 from catalogue.system import DATABASE_MAJOR_MIN
-from infra import naming, spreading
+from infra import labels, naming, spreading
 from infra.components.metrics_service import metrics_service
 from infra.monitoring.targets import DATABASE_PORT
-from infra.sizes import BACKUP_DAYS, Size
+from infra.sizes import BACKUP_DAYS, CONNECTIONS_MAX, Size
 
 _API: Final = "postgresql.cnpg.io/v1"
 
@@ -123,7 +123,7 @@ class PostgresCluster(pulumi.ComponentResource):
         metrics_service(
             naming.logical(args.system, "service", "db-metrics"),
             _metadata(args, naming.database_metrics(args.system)),
-            {"cnpg.io/cluster": naming.cluster(args.system), "cnpg.io/podRole": "instance"},
+            labels.of_instances(naming.cluster(args.system)),
             DATABASE_PORT,
             # It holds nothing; but a refused `destroy` takes first what is not protected.
             pulumi.ResourceOptions(parent=self, protect=locked),
@@ -176,7 +176,7 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
         "postgresql": {
             **_following(args),
             "parameters": {
-                "max_connections": "100",
+                "max_connections": str(CONNECTIONS_MAX),
                 "shared_buffers": "256MB",
                 # One subscription copies tables in parallel beside its own applying worker.
                 "max_logical_replication_workers": "8",

@@ -55,7 +55,7 @@ _OPERATOR: Final = [
 ]
 _DATA_VIEWER: Final = [
     rule("", ["pods", "pods/log", "events", "persistentvolumeclaims"], SEE),
-    rule("postgresql.cnpg.io", ["clusters", "backups", "scheduledbackups"], SEE),
+    rule("postgresql.cnpg.io", ["clusters", "backups", "scheduledbackups", "poolers"], SEE),
 ]
 
 

@@ -73,7 +73,7 @@ class ScheduledJobs(pulumi.ComponentResource):
                             account,
                             [workload.container(self._settings, "job", job.command, sizes.JOB, environment)],
                             restartPolicy="Never",
-                            initContainers=[workload.wait_for_database(self._settings, sizes.JOB)],
+                            initContainers=[workload.wait_for_database(self._settings, sizes.JOB, {})],
                         ),
                     },
                 },

@@ -40,6 +40,9 @@ class SchemaMigration(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         words = ["manage", "migrate", "--noinput"]
+        # It locks, sets and builds beyond one transaction, which a pool may lend no connection for, and it is the one
+        # that must not stand behind waiting readers.
+        environment = {**args.environment, **workload.past_pool(settings)}
         k8s.batch.v1.Job(
             naming.logical(system.id, "job", "schema"),
             metadata=metadata(naming.schema_migration(system.id, settings.deployed_release)),
@@ -51,9 +54,9 @@ class SchemaMigration(pulumi.ComponentResource):
                     "metadata": {"labels": found},
                     "spec": workload.pod(
                         naming.schema_account(system.id),
-                        [workload.container(settings, "schema", words, sizes.SCHEMA, args.environment)],
+                        [workload.container(settings, "schema", words, sizes.SCHEMA, environment)],
                         restartPolicy="Never",
-                        initContainers=[workload.wait_for_database(settings, sizes.SCHEMA)],
+                        initContainers=[workload.wait_for_database(settings, sizes.SCHEMA, environment)],
                     ),
                 },
             },

@@ -13,6 +13,7 @@ Document = dict[str, Any]
 PLATFORM: Final = "platform"
 """Stands as `system` where a target belongs to none."""
 DATABASE_PORT: Final = 9187
+POOLER_PORT: Final = 9127
 OPERATOR_PORT: Final = 8080
 GATEWAY_PORT: Final = 9100
 """The port of metrics in traefik's own chart."""
@@ -48,6 +49,17 @@ def targets(settings: Settings) -> list[Target]:
                 settings.instances(system),
             )
             for system in settings.catalogue.systems
+        ),
+        *(
+            Target(
+                "pgbouncer",
+                system.id,
+                naming.host(naming.pooler_metrics(system.id), naming.data_namespace(system.id)),
+                POOLER_PORT,
+                settings.poolers(system),
+            )
+            for system in settings.catalogue.systems
+            if system.database.pooler
         ),
         Target(
             "postgres-operator",

@@ -28,6 +28,7 @@ _INSTANCE_PORTS: Final = (
     Port("metrics", "TCP", 9187),
     Port("status", "TCP", 8000),
 )
+_POOLER_PORTS: Final = (Port("pgbouncer", "TCP", 5432), Port("metrics", "TCP", 9127))
 _DNS_PORTS: Final = (Port("dns", "UDP", 53), Port("dns-tcp", "TCP", 53))
 Document = dict[str, Any]
 
@@ -126,6 +127,8 @@ def _workload(document: Document, namespaces: Mapping[str, Mapping[str, str]]) -
             yield _of_template(metadata, document, namespaces)
         case "Cluster" if document["apiVersion"].startswith("postgresql.cnpg.io/"):
             yield from _of_cluster(metadata, namespaces)
+        case "Pooler":
+            yield _of_pooler(metadata, spec["cluster"]["name"], namespaces)
 
 
 def _of_template(metadata: Document, template: Document, namespaces: Mapping[str, Mapping[str, str]]) -> Pods:
@@ -147,13 +150,30 @@ def _of_cluster(metadata: Document, namespaces: Mapping[str, Mapping[str, str]])
     common = {
         "cnpg.io/cluster": name,
         "cnpg.io/instanceName": f"{name}-1",
-        "app.kubernetes.io/name": "postgresql",
-        "app.kubernetes.io/instance": name,
-        "app.kubernetes.io/managed-by": "cloudnative-pg",
-        _COMPONENT: "database",
+        **_of_operator(name, "database"),
     }
     yield _pods(metadata, namespaces, "database", {**common, "cnpg.io/podRole": "instance"}, _INSTANCE_PORTS)
     yield _pods(metadata, namespaces, "database-job", {**common, "cnpg.io/jobRole": "initdb"}, ())
+
+
+def _of_pooler(metadata: Document, cluster: str, namespaces: Mapping[str, Mapping[str, str]]) -> Pods:
+    """Return what CloudNativePG makes of a pool, with its labels (1.30: pkg/specs/pgbouncer/deployments.go)."""
+    found = {
+        "cnpg.io/cluster": cluster,
+        "cnpg.io/poolerName": metadata["name"],
+        "cnpg.io/podRole": "pooler",
+        **_of_operator(cluster, "pooler"),
+    }
+    return _pods(metadata, namespaces, "pooler", found, _POOLER_PORTS)
+
+
+def _of_operator(cluster: str, component: str) -> dict[str, str]:
+    return {
+        "app.kubernetes.io/name": "postgresql",
+        "app.kubernetes.io/instance": cluster,
+        "app.kubernetes.io/managed-by": "cloudnative-pg",
+        _COMPONENT: component,
+    }
 
 
 def _pods(

@@ -8,14 +8,17 @@ from typing import Final
 
 from infra import naming
 from infra.components.network_policies import LOG_RELAY_PORT
-from infra.monitoring.targets import DATABASE_PORT
+from infra.monitoring.targets import DATABASE_PORT, POOLER_PORT
 from infra.reachability.centre import ELSEWHERE, INTERNET, JOB_HOST, Centre, Receiver
 from infra.reachability.ends import End, Outside, Pods
 from infra.reachability.network import Verdict
 from infra.reachability.ports import Ports, both, minus, said
 
 _POSTGRES: Final = Ports("TCP", 5432, 5432)
-_METRICS: Final = Ports("TCP", DATABASE_PORT, DATABASE_PORT)
+_METRICS: Final = {
+    "database": Ports("TCP", DATABASE_PORT, DATABASE_PORT),
+    "pooler": Ports("TCP", POOLER_PORT, POOLER_PORT),
+}
 _RELAY: Final = Ports("TCP", LOG_RELAY_PORT, LOG_RELAY_PORT)
 _NAMES: Final = (Ports("TCP", 53, 53), Ports("UDP", 53, 53))
 
@@ -83,9 +86,9 @@ def _forbidden(centre: Centre, source: End, target: End) -> Iterator[tuple[str, 
         rule = f"job-host-to-{_tier(target)}"
         allowed = (_POSTGRES,) if target.name == f"{there}/database" else ()
     elif _of(source, naming.MONITORING) or _of(target, naming.MONITORING):
-        rule, measured = "monitoring-measures-only", f"{there}/database"
-        measures = source.name == f"{naming.MONITORING}/{naming.PROMETHEUS}" and target.name == measured
-        allowed = (_METRICS,) if measures else ()
+        rule, measures = "monitoring-measures-only", source.name == f"{naming.MONITORING}/{naming.PROMETHEUS}"
+        measured = _METRICS.get(target.name.removeprefix(f"{there}/"))
+        allowed = (measured,) if measures and measured else ()
     elif _of(source, naming.DRILLS) or _of(target, naming.DRILLS):
         rule, allowed = "drills-apart", ()
     elif here and target.name == INTERNET and _tier(source) == "data":

@@ -12,6 +12,7 @@ from infra.render.footprint import Amount, Footprint
 from infra.render.representative import Place
 
 _MANY: Final = 30
+_POOLERS: Final = 3
 _PAGE: Final = """# Capacity and sizing
 
 What a system takes from the cluster follows from its level, its jobs and the size of its database; nobody writes it down.
@@ -19,8 +20,9 @@ The tables are added up from the manifests of the example province's `{system}` 
 bucket) outside a lab, read by the norms `{norms}`. Written by `make docs`; do not edit.
 
 ## One system by level
-*Always* is what the pods request that always run: the fewest web pods and all database instances. *At most* is what the quotas
-of its two namespaces let it request, or use, when it is scaled out, in a roll-out, its jobs overlap and an instance joins.
+*Always* is what the pods request that always run: the fewest web pods, all database instances, and the pool of connections, which has
+as many pods as the level asks for of web. *At most* is what the quotas of its two namespaces let it request, or use, when it is scaled
+out, in a roll-out, its jobs overlap and an instance joins.
 
 | level | web pods | database instances | CPU always | memory always | CPU at most | memory at most | CPU used at most | memory used at most | pods at most | volumes | volumes at most |
 |---|---|---|---|---|---|---|---|---|---|---|---|
@@ -41,6 +43,16 @@ each, so its row is the sum of {many} clusters):
 They are the same for every system (`catalogue/demand.py`, `infra/sizes.py`). A pod may use {memory_times} times the memory and
 {cpu_times} times the CPU that it requests: a busy system borrows what others leave, and a node full of busy systems has
 nothing to lend.
+
+## Connections
+A database takes {connections} connections; {past_pool} of them are for whoever comes past a pool: superusers, the operator, schema migrations, the
+copying of a move. The pods of a pool (`database.pooler`) share the rest, each with half of its part, as in a roll-out as many may go as
+have come: ({connections} − {past_pool}) ÷ (2 × pods). Each takes {clients} clients, five for every connection of the database; those beyond its
+connections wait.
+
+| pods | connections of each | clients of each |
+|---|---|---|
+{pools}
 
 ## How much the centre must have
 - `dcshift catalogue check` adds up CPU and memory *at most*, and one volume an instance, of every system, and refuses a catalogue
@@ -87,6 +99,10 @@ def page() -> str:
         prometheus_volume=_gibibytes(sizes.PROMETHEUS_VOLUME),
         **_of_monitoring("prometheus", sizes.PROMETHEUS),
         **_of_monitoring("alertmanager", sizes.ALERTMANAGER),
+        connections=sizes.CONNECTIONS_MAX,
+        past_pool=sizes.CONNECTIONS_PAST_POOL,
+        clients=sizes.pool(1)[1],
+        pools=_rows([str(pods), *map(str, sizes.pool(pods))] for pods in range(1, _POOLERS + 1)),
         parts=_rows(_part(name, size) for name, size in _PARTS.items()),
     )
 
@@ -96,6 +112,7 @@ _PARTS: Final = {
     "job": sizes.JOB,
     "schema migration": sizes.SCHEMA,
     "database instance": sizes.DATABASE,
+    "connection pooler": sizes.POOLER,
 }
 
 

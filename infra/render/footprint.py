@@ -35,7 +35,7 @@ class Footprint:
     instances: int
     jobs: int
     reserved: Amount
-    """What the pods that always run request: web at its least, every database instance."""
+    """What the pods that always run request: web at its least, every database instance, the pool of connections."""
     reserved_max: Amount
     """What quotas let its pods request together: scaled out, in a roll-out, jobs twice, an instance that joins."""
     used_max: Amount
@@ -56,12 +56,13 @@ def of(documents: Iterable[Document]) -> Footprint:
     cluster, quotas = _only(found, "Cluster")["spec"], [each["spec"]["hard"] for each in _of(found, "ResourceQuota")]
     web = sum((_requests(each) for each in deployment["template"]["spec"]["containers"]), Amount())
     instances = cluster["instances"]
+    pools = [each["spec"] for each in _of(found, "Pooler")]
     return Footprint(
         web_pods_min=scaler["minReplicas"],
         web_pods_max=scaler["maxReplicas"],
         instances=instances,
         jobs=len(_of(found, "CronJob")),
-        reserved=web * scaler["minReplicas"] + _requests(cluster) * instances,
+        reserved=sum(map(_of_pool, pools), web * scaler["minReplicas"] + _requests(cluster) * instances),
         reserved_max=sum((_amount(hard, "requests.") for hard in quotas), Amount()),
         used_max=sum((_amount(hard, "limits.") for hard in quotas), Amount()),
         pods_max=sum(int(hard["pods"]) for hard in quotas),
@@ -78,6 +79,10 @@ def mebibytes(quantity: str) -> int:
 
 def _requests(container: Document) -> Amount:
     return _amount(container["resources"]["requests"], "")
+
+
+def _of_pool(pooler: Document) -> Amount:
+    return sum(map(_requests, pooler["template"]["spec"]["containers"]), Amount()) * pooler["instances"]
 
 
 def _amount(words: Document, prefix: str) -> Amount:

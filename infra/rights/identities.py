@@ -45,7 +45,7 @@ def _of_the_centre(name: str, purpose: str, rules: list[Rule] | None = None) -> 
 
 DATA: Final = _of_the_centre(
     naming.DATA,
-    "applies the stack data: database clusters and their backups; deletes none of them, reads no secret",
+    "applies the stack data: database clusters, their backups and pools; deletes no cluster or backup, reads no secret",
     [
         *changing(kinds.DATA),
         # A backup out of turn, before a dangerous step; a record of it is all that lies in the cluster.

@@ -6,12 +6,20 @@ from typing import Final
 
 from infra import labels
 from infra.rules.rule import Rule, Scope
-from infra.rules.subjects import DATABASES, KEPT, NAMESPACES
+from infra.rules.subjects import DATABASES, KEPT, NAMESPACES, POOLERS
 from infra.spreading import HOST, ZONE
 
 _COPIES: Final = "an toàn dữ liệu, sao lưu dự phòng"
 _SPREAD: Final = "variables.spread[variables.level - 1]"
 _NOT_DATA: Final = f"variables.labels[?'{labels.TIER}'].orValue('') != 'data'"
+
+
+def _of_registry(image: str) -> str:
+    return (
+        f"{image}.orValue('').startsWith(variables.registry + '/') "
+        f"&& {image}.value().matches('(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{{64}})$') "
+        f"&& !{image}.value().endsWith(':latest')"
+    )
 
 
 def _locked(option: str) -> str:
@@ -63,9 +71,7 @@ DATA: Final = (
         "A database's image is the declared registry's, under a digest or a tag that is not latest.",
         "an toàn ứng dụng, phát triển và cài đặt phần mềm",
         DATABASES,
-        "object.spec.?imageName.orValue('').startsWith(variables.registry + '/') "
-        "&& object.spec.imageName.matches('(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})$') "
-        "&& !object.spec.imageName.endsWith(':latest')",
+        _of_registry("object.spec.?imageName"),
     ),
     Rule(
         "database-without-superuser",
@@ -99,6 +105,37 @@ DATA: Final = (
         DATABASES,
         "options.birthIgnored",
         scope=Scope.OPTIONS,
+    ),
+    Rule(
+        "pooler-instances-of-level",
+        "A pool of connections has at least as many pods as the level asks for of whatever serves.",
+        "replicas-min",
+        POOLERS,
+        "object.spec.?instances.orValue(1) >= variables.replicasMin[variables.level - 1]",
+        in_lab=False,
+    ),
+    Rule(
+        "pooler-image-of-registry",
+        "A pool's image is the declared registry's, under a digest or a tag that is not latest, and said in one place.",
+        "an toàn ứng dụng, phát triển và cài đặt phần mềm",
+        POOLERS,
+        # What a template says of it would win over what is looked at here.
+        f"{_of_registry('object.spec.?pgbouncer.image')} && variables.containers.all(c, !has(c.image))",
+    ),
+    Rule(
+        "pooler-requests-and-limits",
+        "A pool requests cpu and memory, and is limited in both.",
+        "quotas",
+        POOLERS,
+        "variables.containers.exists(c, c.name == 'pgbouncer' "
+        "&& ['requests', 'limits'].all(w, ['cpu', 'memory'].all(r, c.?resources[?w][?r].hasValue())))",
+    ),
+    Rule(
+        "pooler-encrypted",
+        "A pool takes no client that comes unencrypted.",
+        "encryption-in-transit",
+        POOLERS,
+        "object.spec.?pgbouncer.parameters.client_tls_sslmode.orValue('') in ['require', 'verify-ca', 'verify-full']",
     ),
     Rule("data-replaced-after-deletion", "Data is never made anew beside itself: the old object would go second, under "
          "the same name.", _COPIES, KEPT, "options.deletedFirst", scope=Scope.OPTIONS),

@@ -88,6 +88,7 @@ ROLE: Final = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 BINDING: Final = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 CLUSTER: Final = Kind("postgresql.cnpg.io/v1", "Cluster", "clusters")
 BACKUP: Final = Kind("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups")
+POOLER: Final = Kind("postgresql.cnpg.io/v1", "Pooler", "poolers")
 
 
 def _in_pod(of_pod: str, of_template: str) -> str:
@@ -142,6 +143,12 @@ LIMIT_RANGES: Final = Subject(
 SCALERS: Final = Subject("scalers", (SCALER,), Area.APP)
 BUDGETS: Final = Subject("budgets", (BUDGET,), Area.APP)
 DATABASES: Final = Subject("databases", (CLUSTER,), Area.DATA)
+POOLERS: Final = Subject(
+    "poolers",
+    (POOLER,),
+    Area.DATA,
+    (("containers", "object.spec.?template.spec.containers.orValue([])"),),
+)
 KEPT: Final = Subject("kept", (CLUSTER, BACKUP), Area.DATA)
 # CloudNativePG makes jobs, services, roles and budgets of its own in `data`, and does not know our labels.
 OWNED: Final = Subject(
@@ -152,4 +159,4 @@ OWNED: Final = Subject(
     ),
     Area.APP,
 )
-OWNED_DATA: Final = Subject("owned-data", (CLUSTER, BACKUP, NETWORK_POLICY, QUOTA, LIMITS), Area.DATA)
+OWNED_DATA: Final = Subject("owned-data", (CLUSTER, BACKUP, POOLER, NETWORK_POLICY, QUOTA, LIMITS), Area.DATA)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pulumi
 
+from catalogue.system import System
 from infra import labels, naming, sizes
+from infra.components.connection_pool import ConnectionPool, ConnectionPoolArgs
 from infra.components.postgres_cluster import BackupPlace, PostgresCluster, PostgresClusterArgs
 from infra.config import Settings
 from infra.stacks.cluster import provider
@@ -34,5 +38,25 @@ def build(settings: Settings) -> None:
             ),
             may_be_destroyed=settings.data_may_be_destroyed,
         )
-        clusters[system.id] = PostgresCluster(system.id, args, opts).name
+        cluster = PostgresCluster(system.id, args, opts)
+        clusters[system.id] = cluster.name
+        if system.database.pooler:
+            after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[cluster]))
+            ConnectionPool(system.id, _pool(settings, system, system.database.pooler), after)
     pulumi.export("clusters", clusters)
+
+
+def _pool(settings: Settings, system: System, mode: Literal["session", "transaction"]) -> ConnectionPoolArgs:
+    instances = settings.poolers(system)
+    connections_max, clients_max = sizes.pool(instances)
+    return ConnectionPoolArgs(
+        system=system.id,
+        labels=labels.of_component(settings.catalogue.province, system, "pooler"),
+        image=settings.pinned("pgbouncer", settings.pgbouncer_image),
+        mode=mode,
+        instances=instances,
+        connections_max=connections_max,
+        clients_max=clients_max,
+        size=sizes.POOLER,
+        protected=not settings.data_may_be_destroyed,
+    )

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from lab.images import containerd, store
-from lab.images.recipes import INFRASTRUCTURE, MONITORING, RELEASES, image_name, recipe
+from lab.images.recipes import INFRASTRUCTURE, RELEASES, WITHOUT_TOOLS, image_name, recipe
 from lab.images.store import Image
 
-ALL: Final = (*INFRASTRUCTURE, "postgresql", "rsyslog", *RELEASES)
+ALL: Final = tuple(dict.fromkeys((*INFRASTRUCTURE, *WITHOUT_TOOLS)))
 """Short names of all images; `image_name` gives the full one."""
 
-__all__ = ["ALL", "INFRASTRUCTURE", "MONITORING", "RELEASES", "Image", "build_images", "image_name", "import_images"]
+__all__ = ["ALL", "INFRASTRUCTURE", "RELEASES", "WITHOUT_TOOLS", "Image", "build_images", "image_name", "import_images"]
 
 
 def build_images(names: Sequence[str], progress: Callable[[str], None]) -> dict[str, Image]:

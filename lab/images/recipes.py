@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from lab import debian, rsyslog
+from lab import debian, pgbouncer, rsyslog
 from lab.command import run
 from lab.images.layers import TRIMMED, Entry, Layer, Tree, account_entries, file_entry
 from lab.images.operand import POSTGRES_USER, postgres_root, postgres_version
@@ -40,6 +40,10 @@ _TOOLS: Final = {
 }
 MONITORING: Final = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
 """Images of Debian's monitoring programs, and the package of each, which has its program's name."""
+_PACKAGED: Final = {"rsyslog": "8", "pgbouncer": "1"}
+"""Images of one program of Debian's, and the major version under which stacks ask for each."""
+WITHOUT_TOOLS: Final = ("postgresql", *_PACKAGED, *MONITORING, *RELEASES)
+"""Images that need nothing that is compiled here."""
 INFRASTRUCTURE: Final = ("pause", "probe", "coredns", "traefik", "cloudnative-pg", "cert-manager", *MONITORING)
 
 
@@ -54,8 +58,8 @@ def image_name(name: str) -> str:
     """Return the full name under which the node knows an image."""
     if name == "postgresql":
         return f"dcshift.local/postgresql:{postgres_version()}"
-    if name == "rsyslog":
-        return "dcshift.local/rsyslog:8"
+    if name in _PACKAGED:
+        return f"dcshift.local/{name}:{_PACKAGED[name]}"
     if ":" in name:
         return f"dcshift.local/{name}"
     if name in MONITORING:
@@ -139,10 +143,19 @@ def _postgres() -> Recipe:
     )
 
 
-def _rsyslog() -> Recipe:
-    root, below = rsyslog.root(), base("trixie", (), "minbase")
-    part = Part(f"rsyslog {_FORMAT} {root.name}", lambda: Layer((Tree(root, below=below, trimmed=TRIMMED),)))
-    return Recipe((image_name("rsyslog"),), (_debian_part("trixie"), part))
+def _packaged(name: str, root: Path, entries: tuple[Entry, ...] = ()) -> Recipe:
+    """Return the image of a Debian root with one more program; `entries` stand in their places for the root's own."""
+    below, trimmed = base("trixie", (), "minbase"), (*TRIMMED, *(entry.path for entry in entries))
+    tree = Tree(root, below=below, trimmed=trimmed)
+    part = Part(f"{name} {_FORMAT} {root.name}", lambda: Layer((tree,), entries))
+    return Recipe((image_name(name),), (_debian_part("trixie"), part))
+
+
+def _pgbouncer() -> Recipe:
+    # The databases' operator looks for the program there, and pgbouncer lets in as its administrator whoever has its
+    # own name: Debian's runs as `postgres`. User and group are those that the operator gives the pod.
+    link = Entry("usr/bin/pgbouncer", link=f"/{pgbouncer.PROGRAM}")
+    return _packaged("pgbouncer", pgbouncer.root(), (link, *account_entries({"pgbouncer": 998})))
 
 
 def _application(name: str) -> Recipe:
@@ -230,6 +243,7 @@ _RECIPES: Final[dict[str, Callable[[], Recipe]]] = {
     "cloudnative-pg": lambda: _program("cloudnative-pg", ("manager", "operator/manager_amd64")),
     "cert-manager": lambda: _program("cert-manager", ("cert-manager",)),
     "postgresql": _postgres,
-    "rsyslog": _rsyslog,
+    "rsyslog": lambda: _packaged("rsyslog", rsyslog.root()),
+    "pgbouncer": _pgbouncer,
     **{name: functools.partial(_monitoring, name) for name in MONITORING},
 }

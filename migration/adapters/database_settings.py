@@ -12,6 +12,8 @@ from migration.movers import link, settings
 from migration.movers.link import Connection, literal, quoted
 from migration.verification.settings import CARRIED, OURS, is_operational
 
+_KEPT_BY_POOL = {"client_encoding", "datestyle", "intervalstyle", "standard_conforming_strings", "timezone"}
+"""What pgbouncer gives each session as its own first one began, whatever the server says since."""
 _OF_OTHERS = """
 SELECT DISTINCT r.rolname FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
 JOIN pg_database d ON d.oid = s.setdatabase
@@ -24,6 +26,10 @@ def between(source: Connection, target: Connection, contract: TargetDatabase) ->
     where = f"{contract.cluster}/{contract.name}"
     here, there, ours = settings.effective(source), settings.effective(target), settings.carried(target)
     for name, value in here.items():
+        if contract.pooler and name in _KEPT_BY_POOL and (name in ours or there.get(name) != value):
+            what = f"{name} = {value} is carried, but the pool {contract.pooler} may have begun with another value"
+            restart = f"kubectl -n {contract.namespace} rollout restart deployment {contract.pooler}"
+            yield Finding(Severity.WARNING, "setting-kept-by-pool", where, what, f"after the copy: {restart}")
         if there.get(name) == value:
             continue
         declare = (

@@ -1,13 +1,15 @@
-"""What the lab installs at its source is what the example province's catalogue says."""
+"""What the lab installs at its source, and which images it builds, is what the example province asks for."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from catalogue.load import load
-from lab import addresses
+from lab import addresses, images
 from lab.apps.systems import SYSTEMS, AppSystem
 from lab.target import receivers
+from tests.support.declared import built_once
 
 CATALOGUE = load(Path(__file__).parents[2] / "catalogue" / "khanh-hoa")
 
@@ -38,3 +40,12 @@ def test_hosts_names_and_addresses_are_the_same() -> None:
     }
     sites = {system.id: f"{system.web.host}.{CATALOGUE.province.domain}" for system in CATALOGUE.systems}
     assert sites == addresses.SITES
+
+
+def test_every_image_that_a_stack_asks_for_is_one_that_the_lab_builds() -> None:
+    made = {name.partition(":")[0] for name in images.ALL}
+    for stack in ("platform", "data", "security", "portal", "feedback"):
+        text = str([each.inputs for each in built_once(stack).objects])
+        assert {name for name, _ in re.findall(r"dcshift\.local/([a-z-]+):([\w.-]+)", text)} <= made, stack
+    for stack, name in (("data", "pgbouncer"), ("security", "rsyslog")):
+        assert images.image_name(name) in str([each.inputs for each in built_once(stack).objects])

@@ -45,25 +45,26 @@ def breaches(documents: list[Document], settings: Settings, *more: Document) -> 
 
 def test_every_workload_of_every_stack_is_an_end(centre: Centre) -> None:
     expected = {f"{s}/{c}" for s in SYSTEMS for c in ("web", "job", "schema", "database", "database-job")}
-    assert {pods.name for pods in centre.pods} == expected
+    assert {pods.name for pods in centre.pods} == {*expected, "portal/pooler"}
     assert {pods.tier for pods in centre.pods} == {"app", "data"}
-    assert centre.policies == 47
+    assert centre.policies == 51
     assert "dcshift-drills/database" in {end.name for end in centre.ends}, "a restored copy is looked at, too"
 
 
 def test_no_path_leads_between_two_systems_nor_from_the_internet_to_any(centre: Centre) -> None:
     proof = prove(centre)
     assert proof.breaches == ()
-    assert proof.between_systems == 2 * 5 * 5
+    assert proof.between_systems == 2 * 6 * 5
 
 
 def test_what_a_system_needs_is_open(centre: Centre) -> None:
     """A centre without any path would pass every test above."""
     ends = {end.name: end for end in centre.ends}
-    for system, port in (("portal", 8000), ("feedback", 8001)):
+    for system, port, at in (("portal", 8000, "portal/pooler"), ("feedback", 8001, "feedback/database")):
         for source, target, number, protocol in (
             ("gateway", f"{system}/web", port, "TCP"),
-            *((f"{system}/{each}", f"{system}/database", 5432, "TCP") for each in ("web", "job", "schema")),
+            (f"{system}/schema", f"{system}/database", 5432, "TCP"),
+            *((f"{system}/{each}", at, 5432, "TCP") for each in ("web", "job")),
             *((f"{system}/{each}", "object-store", 8333, "TCP") for each in ("web", "job", "schema")),
             *((f"{system}/{each}", "dns", 53, "UDP") for each in ("web", "job", "database")),
             ("operator", f"{system}/database", 8000, "TCP"),
@@ -77,6 +78,27 @@ def test_what_a_system_needs_is_open(centre: Centre) -> None:
     assert not centre.network.open_ports(ends["gateway"], ends["portal/database"])
 
 
+def test_a_pool_is_the_applications_only_way_to_its_database_and_leads_nowhere_else(centre: Centre) -> None:
+    ends = {end.name: end for end in centre.ends}
+
+    def reached(source: str) -> dict[str, str]:
+        found = {name: centre.network.open_ports(ends[source], end) for name, end in ends.items() if name != "dns"}
+        return {name: said(ports) for name, ports in found.items() if ports}
+
+    pool = ends["portal/pooler"]
+    # The lab's object store and API server share one address.
+    assert reached("portal/pooler") == {"portal/database": "5432", "api-server": "6443", "object-store": "6443"}
+    assert {name: said(p) for name, end in ends.items() if (p := centre.network.open_ports(end, pool))} == {
+        "portal/web": "5432",
+        "portal/job": "5432",
+        "dcshift-monitoring/prometheus": "9127",
+    }
+    for each in ("web", "job"):
+        assert not centre.network.open_ports(ends[f"portal/{each}"], ends["portal/database"])
+    assert "portal/pooler" not in reached("portal/database")
+    assert "portal/pooler" not in reached("portal/schema")
+
+
 def test_monitoring_asks_what_it_measures_and_nobody_asks_it(centre: Centre) -> None:
     ends = {end.name: end for end in centre.ends}
     prometheus, alertmanager = ends["dcshift-monitoring/prometheus"], ends["dcshift-monitoring/alertmanager"]
@@ -84,6 +106,7 @@ def test_monitoring_asks_what_it_measures_and_nobody_asks_it(centre: Centre) -> 
     assert asked == {
         "portal/database": "9187",
         "feedback/database": "9187",
+        "portal/pooler": "9127",
         "operator": "8080",
         "gateway": "9100",
         "dcshift-monitoring/alertmanager": "9093",

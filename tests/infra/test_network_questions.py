@@ -19,11 +19,13 @@ Document = dict[str, Any]
 @pytest.mark.parametrize(
     ("source", "target", "status", "says"),
     [
-        ("portal/web", "portal/database:5432", 0, "out  open: httt-portal-app/allow-database"),
+        ("feedback/web", "feedback/database:5432", 0, "out  open: httt-feedback-app/allow-database"),
+        ("portal/web", "portal/pooler:pgbouncer", 0, "in   open: httt-portal-data/allow-pooler"),
+        ("portal/web", "portal/database:5432", 3, "in   closed: httt-portal-data/allow-application"),
         ("portal/job", "feedback/database:5432", 3, "no: portal/job → feedback/database:5432"),
         ("gateway", "portal/web:http", 0, "in   open: httt-portal-app/allow-gateway"),
         ("portal/web", "dns:53/udp", 0, "in   open: no policy selects dns"),
-        ("portal/web", "portal/database", 0, "portal/web → portal/database: 5432"),
+        ("feedback/web", "feedback/database", 0, "feedback/web → feedback/database: 5432"),
         ("dcshift-monitoring/prometheus", "portal/database:9187", 0, "in   open: httt-portal-data/allow-metrics"),
         ("internet", "portal/database", 3, "internet → portal/database: nothing"),
     ],

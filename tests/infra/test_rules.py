@@ -94,6 +94,7 @@ def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
         (data, "ingress", "cnpg-system", 5432),
         (data, "ingress", "cnpg-system", 8000),
         (data, "ingress", "dcshift-monitoring", 9187),
+        (data, "ingress", "dcshift-monitoring", 9127),
         (data, "ingress", "own pods", 5432),
         (data, "ingress", "own pods", 8000),
         (data, "egress", "own pods", 5432),
@@ -115,6 +116,7 @@ def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
     assert monitoring == {
         ("egress", "kube-system", 53),
         ("egress", data, 9187),
+        ("egress", data, 9127),
         ("egress", "httt-feedback-data", 9187),
         ("egress", "cnpg-system", 8080),
         ("egress", "dcshift-edge", 9100),

@@ -22,7 +22,7 @@ Stacks = Callable[[str], Built]
 VERSIONS = ("1.33", "1.34", "1.35")
 """The one before the version that the lab runs, that one, and the next."""
 CUSTOM = {
-    "postgresql.cnpg.io/v1": {"Cluster", "ScheduledBackup"},
+    "postgresql.cnpg.io/v1": {"Cluster", "ScheduledBackup", "Pooler"},
     "gateway.networking.k8s.io/v1": {"Gateway", "HTTPRoute"},
     "cert-manager.io/v1": {"Certificate"},
 }
@@ -127,11 +127,19 @@ def test_every_custom_resource_fits_its_operators_schema(documents: list[Documen
     [
         ("Cluster", lambda spec: spec | {"instance": 1}),
         ("Cluster", lambda spec: spec | {"instances": "one"}),
+        ("Pooler", lambda spec: spec | {"pgbouncer": spec["pgbouncer"] | {"poolMode": "statement"}}),
         ("HTTPRoute", lambda spec: spec | {"hostnames": ["not a host"]}),
         ("Certificate", lambda spec: spec | {"dnsName": "portal"}),
         ("Gateway", lambda spec: {k: v for k, v in spec.items() if k != "gatewayClassName"}),
     ],
-    ids=["an unknown field", "a wrong type", "a wrong name", "another unknown field", "a missing field"],
+    ids=[
+        "an unknown field",
+        "a wrong type",
+        "a mode that the operator lacks",
+        "a wrong name",
+        "another unknown field",
+        "a missing field",
+    ],
 )
 def test_a_spoilt_custom_resource_is_refused(
     kind: str, spoil: Callable[[Document], Document], documents: list[Document]

@@ -111,7 +111,8 @@ def test_a_system_reaches_its_own_database_and_files_and_nothing_else(centre: Pr
     def portal_reaches(host: str, port: int) -> bool:
         return connects("httt-portal-app", "portal-web", "portal", host, port)
 
-    assert portal_reaches("portal-db-rw.httt-portal-data.svc.cluster.local", 5432)
+    assert portal_reaches("portal-db-pooler.httt-portal-data.svc.cluster.local", 5432)
+    assert not portal_reaches("portal-db-rw.httt-portal-data.svc.cluster.local", 5432)
     assert portal_reaches(NODE_ADDRESS, 8333)
     assert not portal_reaches("feedback-db-rw.httt-feedback-data.svc.cluster.local", 5432)
     assert not portal_reaches(NODE_ADDRESS, 6443)
@@ -140,6 +141,66 @@ def test_packets_go_where_the_network_proof_says_and_nowhere_else(centre: Projec
     print(f"{len(expected)} paths tried, {sum(expected.values())} of them proved open")
 
 
+def addresses(chosen: str) -> set[str]:
+    """Return the addresses of the portal's data pods with a label."""
+    said = kubectl("-n", "httt-portal-data", "get", "pods", "-l", chosen, "-o", "jsonpath={.items[*].status.podIP}")
+    return set(said.split())
+
+
+def asked_by_portal(query: str, **more: str) -> list[str]:
+    """Return the one row that the portal's web pod gets for a query, with its own login from its own environment."""
+    code = f"import psycopg2; c = psycopg2.connect('', **{more!r}).cursor(); c.execute({query!r}); print(*c.fetchone())"
+    words = ("exec", "deploy/portal-web", "--", "/opt/portal/venv/bin/python", "-c", code)
+    return kubectl("-n", "httt-portal-app", *words, check=False).split("\n")[0].split()
+
+
+def test_the_application_is_answered_by_its_database_through_the_pool_and_encrypted_all_the_way(
+    centre: Project,
+) -> None:
+    pool = addresses("cnpg.io/poolerName=portal-db-pooler")
+    assert len(pool) == 1
+    query = """select host(a.client_addr), s.ssl, split_part(split_part(a.application_name, ' - ', 2), ':', 1)
+        from pg_stat_activity a join pg_stat_ssl s using (pid) where pid = pg_backend_pid()"""
+    sender, encrypted, web = asked_by_portal(query)
+    assert {sender} == pool
+    assert encrypted == "True"
+    # The database still learns which pod asks.
+    listed = kubectl("-n", "httt-portal-app", "get", "pods", "-o", "jsonpath={.items[*].status.podIP}").split()
+    assert web in listed
+    assert not asked_by_portal("select 1", sslmode="disable"), "the pool takes nobody unencrypted"
+    assert not asked_by_portal("show version", dbname="pgbouncer"), "nobody from outside administers the pool"
+
+
+def test_every_session_of_the_application_comes_from_the_pool(centre: Project) -> None:
+    assert answered(centre, "portal", "/readyz") == 200
+    query = "select distinct host(client_addr) from pg_stat_activity where usename = 'portal'"
+    said = kubectl("-n", "httt-portal-data", "exec", "portal-db-1", "-c", "postgres", "--", "psql", "-XAtc", query)
+    assert set(said.split()) == addresses("cnpg.io/poolerName=portal-db-pooler")
+
+
+def test_what_the_pool_needs_lies_in_no_database_of_the_application(centre: Project) -> None:
+    """A schema proof, a dump or a restore of the application's database must not meet it."""
+
+    def functions(database: str) -> str:
+        query = "select count(*) from pg_proc where proname = 'user_search'"
+        words = ("psql", "-XAtc", query, database)
+        return kubectl("-n", "httt-portal-data", "exec", "portal-db-1", "-c", "postgres", "--", *words).strip()
+
+    assert (functions("postgres"), functions("portal")) == ("1", "0")
+
+
+def test_a_pool_that_was_deleted_comes_back_by_itself(centre: Project) -> None:
+    def uid() -> str:
+        words = ("get", "deployment", "portal-db-pooler", "--ignore-not-found", "-o", "jsonpath={.metadata.uid}")
+        return kubectl("-n", "httt-portal-data", *words)
+
+    before = uid()
+    kubectl("-n", "httt-portal-data", "delete", "deployment", "portal-db-pooler")
+    until("a new pool", lambda: uid() not in ("", before), 60)
+    kubectl("-n", "httt-portal-data", "rollout", "status", "deployment/portal-db-pooler", "--timeout=100s")
+    until("an answer from the database", lambda: answered(centre, "portal", "/readyz") == 200, 60)
+
+
 @pytest.fixture(scope="module")
 def measured(centre: Project) -> Measured:
     return Measured(kubectl)
@@ -151,6 +212,7 @@ def test_everything_declared_is_measured_and_nobody_is_called(measured: Measured
     targets = measured.prometheus("targets?state=active")["activeTargets"]
     assert {(each["labels"]["job"], each["labels"]["system"]) for each in targets} == {
         *(("postgres", system) for system in ("portal", "feedback")),
+        ("pgbouncer", "portal"),
         *((job, "platform") for job in ("postgres-operator", "gateway", "certificates", "prometheus", "alertmanager")),
     }
     assert {each["health"] for each in targets} == {"up"}, [each["lastError"] for each in targets]

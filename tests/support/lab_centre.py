@@ -45,12 +45,10 @@ def secret(namespace: str, name: str) -> dict[str, str]:
     return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
 
-def answered(centre: Project, system: str) -> int:
+def answered(centre: Project, system: str, path: str = "/healthz") -> int:
     host = centre.outputs(system)["contract"]["web"]["host"]
     with httpx.Client(verify=ssl_context(), trust_env=False, timeout=10) as client:
-        answer = client.get(
-            f"https://{NODE_ADDRESS}/healthz", headers={"Host": host}, extensions={"sni_hostname": host}
-        )
+        answer = client.get(f"https://{NODE_ADDRESS}{path}", headers={"Host": host}, extensions={"sni_hostname": host})
     return answer.status_code
 
 

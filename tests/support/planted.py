@@ -79,6 +79,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     "data-says-whose": (
         Plant("Cluster", _label(_SYSTEM), DROP),
         Plant("ScheduledBackup", _label("dcshift.gov.vn/du-lieu"), DROP),
+        Plant("Pooler", _label(_SYSTEM), "other"),
     ),
     "run-as-non-root": (
         Plant("Deployment", f"{_POD}.securityContext.runAsNonRoot", DROP),
@@ -298,6 +299,20 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("Cluster", "spec.managed.roles.0.superuser", True),
     ),
     "database-requests-and-limits": (Plant("Cluster", "spec.resources.limits", DROP),),
+    "pooler-instances-of-level": (Plant("Pooler", "spec.instances", 1), Plant("Pooler", "spec.instances", DROP)),
+    "pooler-image-of-registry": (
+        Plant("Pooler", "spec.pgbouncer.image", "ghcr.io/cloudnative-pg/pgbouncer:1.25.1"),
+        Plant("Pooler", "spec.pgbouncer.image", DROP),
+        Plant("Pooler", "spec.template.spec.containers.0.image", "dcshift.local/pgbouncer:1"),
+    ),
+    "pooler-requests-and-limits": (
+        Plant("Pooler", "spec.template.spec.containers.0.resources.limits", DROP),
+        Plant("Pooler", "spec.template", DROP),
+    ),
+    "pooler-encrypted": (
+        Plant("Pooler", "spec.pgbouncer.parameters.client_tls_sslmode", "prefer"),
+        Plant("Pooler", "spec.pgbouncer.parameters", DROP),
+    ),
 }  # fmt: skip
 
 _TEXTS: Final = (

@@ -70,7 +70,7 @@ def _found(kind: str, folder: Path, now: datetime.datetime = NOW) -> list[tuple[
             {"portal": {"quota": {"cpu": 1, "memory": "1Gi", "storage": "10Gi"}}},
             "portal",
             "quota:",
-            "reserve 2560Mi of memory where there is 1024Mi",
+            "reserve 2752Mi of memory where there is 1024Mi",
         ),
         ({"portal": {"decision.expires": datetime.date(2026, 2, 28)}}, "portal", "expires: 2026-02-28", "before it"),
         ({"portal": {"files": [{"name": "uploads", "kind": "bucket", "storage": "5Gi"}]}}, "portal", "- name: uploads",
@@ -128,7 +128,7 @@ def test_a_system_of_level_five_alone_has_its_cluster_to_itself(tmp_path: Path) 
     ("changes", "sentence"),
     [
         ({"province": {"capacity.storage": "14Gi"}}, "systems reserve 15360Mi of storage where there is 14336Mi"),
-        ({"province": {"capacity.memory": "4Gi"}}, "systems reserve 5120Mi of memory where there is 4096Mi"),
+        ({"province": {"capacity.memory": "4Gi"}}, "systems reserve 5312Mi of memory where there is 4096Mi"),
         ({"portal": {"quota": "large"}}, "quotas add up to 16000m of CPU where there is 8000m"),
     ],
 )
@@ -213,10 +213,11 @@ def test_the_catalogue_counts_what_the_declared_centre_asks_for() -> None:
         (demand.JOB, sizes.JOB),
         (demand.SCHEMA, sizes.SCHEMA),
         (demand.DATABASE, sizes.DATABASE),
+        (demand.POOLER, sizes.POOLER),
     ):
         assert (counted.cpu, counted.memory) == (asked.cpu_request, asked.memory_request)
     for system in load(EXAMPLE).systems:
-        asked = sizes.app(system, system.web.replicas) + sizes.data(1)
+        asked = sizes.app(system, system.web.replicas) + sizes.data(1, 1 if system.database.pooler else 0)
         counted = demand.of_system(system)
         assert (counted.cpu, counted.memory) == (asked.cpu_request, asked.memory_request)
         assert counted.storage == mebibytes(system.database.storage)
@@ -236,6 +237,7 @@ def test_the_norms_of_a_level_are_what_a_catalogue_hands_on() -> None:
         ({"province": {"norms": "vn-2026"}}, False),
         ({"portal": {"objectives.rpo": "1h"}}, False),
         ({"portal": {"quota": "medium"}}, False),
+        ({"portal": {"database.pooler": "transaction"}}, False),
         ({"portal": {"source.files.uploads.left_behind": []}}, True),
         ({"portal": {"source.files.uploads.left_behind": ["*.sock"]}}, False),
     ],
@@ -248,5 +250,6 @@ def test_a_field_that_came_later_counts_in_the_hash_only_where_it_is_written(
     changes = {
         **changes,
         "province": {"security_log": None, "target.certificates": None, **changes.get("province", {})},
+        "portal": {"database.pooler": None, **changes.get("portal", {})},
     }
     assert (load(_folder(tmp_path, **changes)).hash == before) == same

@@ -63,6 +63,26 @@ def test_the_owners_sessions_begin_alike_on_both_sides_and_the_way_back_takes_it
     assert settings.effective(sides.target) == {}
 
 
+def test_a_pool_that_may_remember_another_value_is_named_with_what_to_start_anew(sides: Sides) -> None:
+    sides.as_admin(0, *CARRIED)
+
+    def told() -> list[str]:
+        contract = context(sides.pair[0].folder, None).contract.database.model_copy(
+            update={"pooler": "portal-db-pooler"}
+        )
+        return [
+            f"{one.severity.value} {one.what.partition(' ')[0]}: {one.next}"
+            for one in database_settings.between(sides.source, sides.target, contract)
+            if one.code == "setting-kept-by-pool"
+        ]
+
+    restart = "after the copy: kubectl -n httt-portal-data rollout restart deployment portal-db-pooler"
+    expected = [f"{Severity.WARNING.value} {name}: {restart}" for name in ("datestyle", "timezone")]
+    assert told() == expected
+    settings.carry(sides.source, sides.target, "portal")
+    assert told() == expected, "that both servers say the same does not mean that the pool does"
+
+
 def test_a_setting_changed_during_the_move_is_found_and_carried_again(sides: Sides) -> None:
     sides.as_admin(0, *CARRIED)
     settings.carry(sides.source, sides.target, "portal")

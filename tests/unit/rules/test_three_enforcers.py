@@ -154,8 +154,17 @@ OPERATOR: tuple[Document, ...] = (
     {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "spec": {"minAvailable": 1}},
     {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": {"containers": [{"name": "initdb"}]}}}},
     {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": "postgres"}]}},
+    {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": [
+        {"apiGroups": ["postgresql.cnpg.io"], "resources": ["poolers"], "verbs": ["get", "watch"],
+         "resourceNames": ["portal-db-pooler"]},
+        {"apiGroups": ["postgresql.cnpg.io"], "resources": ["poolers/status"],
+         "verbs": ["get", "patch", "update", "watch"], "resourceNames": ["portal-db-pooler"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "watch"],
+         "resourceNames": ["portal-db-pooler", "portal-db-server"]}]},
+    {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {"spec": {
+        "serviceAccountName": "portal-db-pooler", "containers": [{"name": "pgbouncer"}]}}}},
 )  # fmt: skip
-"""What CloudNativePG 1.30.0 makes beside a database, as far as a rule could mind it; none carries our labels."""
+"""What CloudNativePG 1.30.0 makes for database and pool, as far as a rule could mind it; none carries our labels."""
 
 
 @pytest.mark.parametrize("document", OPERATOR, ids=lambda document: str(document["kind"]))

@@ -63,6 +63,13 @@ def test_a_changed_ground_of_one_system_names_that_system_alone_and_nobody_else(
     assert sentence([]) is None
 
 
+@pytest.mark.parametrize("stack", ["platform", "data"])
+def test_a_pool_that_comes_or_goes_names_its_system(stack: str, tmp_path: Path) -> None:
+    """Its pods would ask where nobody answers any more, or go a way that is closed."""
+    without = changed(tmp_path, stack, ", pooler: session", "")
+    assert told(**{stack: without}) == [f"portal stands on what {stack} was before"]
+
+
 def test_another_domain_names_every_system_and_no_database(tmp_path: Path) -> None:
     platform = changed(tmp_path, "platform", "domain: khanhhoa.example", "domain: other.example", "province.yaml")
     assert told(platform=platform) == [
