@@ -11,8 +11,8 @@ HOST: Final = "kubernetes.io/hostname"
 ZONE: Final = "topology.kubernetes.io/zone"
 
 
-def web(asked: Controls | None, selector: dict[str, str]) -> list[Document]:
-    """Return a web process's `topologySpreadConstraints`; without controls (a lab) it is spread where it can be."""
+def pods(asked: Controls | None, selector: dict[str, str]) -> list[Document]:
+    """Return a deployment's `topologySpreadConstraints`; without controls (a lab) it is spread where it can be."""
     how = asked.spread if asked else "none"
     # Of one roll-out alone: the pods that are about to go would otherwise keep the new ones from their hosts.
     own = {"labelSelector": {"matchLabels": selector}, "matchLabelKeys": ["pod-template-hash"]}

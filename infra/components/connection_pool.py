@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra import labels, naming
+from catalogue.controls import Controls
+from infra import labels, naming, spreading
 from infra.components.metrics_service import metrics_service
 from infra.monitoring.targets import POOLER_PORT
 from infra.sizes import Size
@@ -37,6 +38,8 @@ class ConnectionPoolArgs:
     """How many clients each pod takes; those beyond its connections wait."""
     size: Size
     """CPU and memory that each pod requests and may use."""
+    asked: Controls | None = None
+    """What the system's level asks: where pods stand. None where there is one machine."""
     protected: bool = True
     """Refuse to delete it, although it holds nothing: a refused `destroy` takes first what is not protected."""
 
@@ -109,14 +112,7 @@ def _pooler(args: ConnectionPoolArgs, pods: dict[str, str]) -> dict[str, Any]:
             "spec": {
                 "containers": [{"name": "pgbouncer", **bounded}],
                 "initContainers": [{"name": "bootstrap-controller", **bounded}],
-                "topologySpreadConstraints": [
-                    {
-                        "maxSkew": 1,
-                        "topologyKey": "kubernetes.io/hostname",
-                        "whenUnsatisfiable": "ScheduleAnyway",
-                        "labelSelector": {"matchLabels": pods},
-                    }
-                ],
+                "topologySpreadConstraints": spreading.pods(args.asked, pods),
             },
         },
     }

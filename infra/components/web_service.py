@@ -84,7 +84,7 @@ class WebService(pulumi.ComponentResource):
                     self._name,
                     [self._container(environment)],
                     terminationGracePeriodSeconds=45,
-                    topologySpreadConstraints=spreading.web(self._settings.asked(self._settings.system), selector),
+                    topologySpreadConstraints=spreading.pods(self._settings.asked(self._settings.system), selector),
                 ),
             },
         }

@@ -148,6 +148,9 @@ def _asked(document: Document, documents: Sequence[Document]) -> Iterator[Asked]
         affinity = spec.get("affinity") or {}
         apart = affinity.get("podAntiAffinityType") == "required" and affinity.get("topologyKey", HOST) == HOST
         yield _of(document, int(spec["instances"]), [spec], apart, spec.get("topologySpreadConstraints"))
+    elif document["kind"] == "Pooler":
+        pod = spec["template"]["spec"]
+        yield _of(document, int(spec["instances"]), pod["containers"], False, pod.get("topologySpreadConstraints"))
     elif document["kind"] in _PODS:
         pod = spec["template"]["spec"]
         least = spec.get("replicas", 1)

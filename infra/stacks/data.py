@@ -58,5 +58,6 @@ def _pool(settings: Settings, system: System, mode: Literal["session", "transact
         connections_max=connections_max,
         clients_max=clients_max,
         size=sizes.POOLER,
+        asked=settings.asked(system),
         protected=not settings.data_may_be_destroyed,
     )

@@ -12,7 +12,7 @@ import pytest
 from catalogue import norms
 from infra.errors import InfraError
 from infra.safety.lacking import READY, Cluster, Node, lacking, memory, refuse
-from infra.spreading import HOST, ZONE, database, web
+from infra.spreading import HOST, ZONE, database, pods
 from infra.up.asking import refuse_lacking
 from tests.support.centres import lab, production
 from tests.support.declared import built_once
@@ -142,7 +142,7 @@ def test_a_node_that_takes_no_pods_is_no_room() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "pods", "instances", "zones"),
+    ("level", "of_pods", "of_instances", "zones"),
     [
         (1, ["ScheduleAnyway"], "preferred", 0),
         (2, ["ScheduleAnyway"], "preferred", 0),
@@ -150,14 +150,14 @@ def test_a_node_that_takes_no_pods_is_no_room() -> None:
         (4, ["DoNotSchedule", "DoNotSchedule"], "required", 1),
     ],
 )
-def test_copies_are_spread_as_the_level_asks(level: int, pods: list[str], instances: str, zones: int) -> None:
+def test_copies_are_spread_as_the_level_asks(level: int, of_pods: list[str], of_instances: str, zones: int) -> None:
     asked = norms.controls(norms.named("vn-2016"), level)
-    assert [each["whenUnsatisfiable"] for each in web(asked, {"a": "b"})] == pods
+    assert [each["whenUnsatisfiable"] for each in pods(asked, {"a": "b"})] == of_pods
     made = database(asked, "x-db")
-    assert made["affinity"]["podAntiAffinityType"] == instances
+    assert made["affinity"]["podAntiAffinityType"] == of_instances
     assert len(made.get("topologySpreadConstraints", [])) == zones
     in_a_lab = [
-        web(None, {"a": "b"})[0]["whenUnsatisfiable"],
+        pods(None, {"a": "b"})[0]["whenUnsatisfiable"],
         database(None, "x-db")["affinity"]["podAntiAffinityType"],
     ]
     assert in_a_lab == ["ScheduleAnyway", "preferred"]
