@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from catalogue.norms import NormsId
-from catalogue.system import Host, Id, Name, Quantity, Strict, Text
+from catalogue.system import Exposure, Host, Id, Name, Quantity, RateLimit, Strict, System, Text
 
 
 def _network(cidr: str) -> str:
@@ -60,15 +60,39 @@ class SourceSite(Strict):
     hosts: Annotated[list[Host], Field(min_length=1)]
 
 
+class Zone(Strict):
+    """The door of the systems of one exposure."""
+
+    gateway_class: Text
+    """Whose controller serves its Gateway."""
+    gateway_address: Address
+    """Where that controller is reached."""
+
+
 class TargetSite(Strict):
     """The data centre that the systems move to."""
+
+    later = frozenset({"zones", "rate_limit"})
 
     gateway_class: Text
     storage_class: Text
     gateway_address: Address
+    zones: dict[Exposure, Zone] = Field(default_factory=dict)
+    """Exposures with a door of their own; all others share the class and the address above."""
+    rate_limit: RateLimit | None = None
+    """For every system that names none of its own; it says too that the gateway is traefik with its own kinds."""
     object_store: Url
     """Base URL of the S3 endpoint."""
     region: Text
+
+    def zone(self, exposure: Exposure) -> Zone:
+        """Return the door of the systems of an exposure."""
+        shared = Zone(gateway_class=self.gateway_class, gateway_address=self.gateway_address)
+        return self.zones.get(exposure, shared)
+
+    def rate_limit_of(self, system: System) -> RateLimit | None:
+        """Return what one client may ask of a system; none where the province limits nothing."""
+        return self.rate_limit and (system.web.rate_limit or self.rate_limit)
 
 
 class Capacity(Strict):
