@@ -1,4 +1,4 @@
-"""Rules of the doors at the edge: which zones are one door in truth, what a gate can serve, whose limit counts; pure."""
+"""Rules of the doors at the edge: which zones are one in truth, what a gate can serve, whose limit counts; pure."""
 
 from __future__ import annotations
 

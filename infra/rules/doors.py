@@ -63,7 +63,9 @@ DOORS: Final = (
         "Where the province limits what one client may ask, every route carries its system's limit.",
         _FLOOD,
         ROUTES,
-        "!variables.rateLimited || object.spec.?rules.orValue([]).all(r, r.?filters.orValue([]).exists(f, "
+        # Without any rule of its own the server gives a route one that takes everything.
+        "!variables.rateLimited || object.spec.?rules.orValue([]).size() > 0 "
+        "&& object.spec.rules.all(r, r.?filters.orValue([]).exists(f, "
         "f.type == 'ExtensionRef' "
         f"&& f.?extensionRef.group.orValue('') == '{rate_limit.GROUP}' "
         f"&& f.?extensionRef.kind.orValue('') == '{rate_limit.KIND}' "

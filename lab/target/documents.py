@@ -11,7 +11,7 @@ import yaml
 from lab import addresses, ca
 from lab.images import image_name
 from lab.target import layout
-from lab.target.upstream import CNPG, GATEWAY_API, manifests
+from lab.target.upstream import CNPG, GATEWAY_API, TRAEFIK, manifests
 
 Document = dict[str, Any]
 _FOLDER: Final = Path(__file__).parent / "manifests"
@@ -34,9 +34,10 @@ def load(name: str, **values: str) -> list[Document]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def gateway_api() -> list[Document]:
-    """Return the CRDs of the Gateway API, standard channel."""
-    return [document for document in manifests(GATEWAY_API) if document["kind"] == "CustomResourceDefinition"]
+def edge_kinds() -> list[Document]:
+    """Return the CRDs that the edge's controller works with: the Gateway API's, standard channel, and its own."""
+    found = [*manifests(GATEWAY_API), *manifests(TRAEFIK)]
+    return [document for document in found if document["kind"] == "CustomResourceDefinition"]
 
 
 def operator() -> list[Document]:

@@ -205,6 +205,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         ),
     ),
     "route-is-limited": (
+        Plant("HTTPRoute", "spec.rules", DROP),
         Plant("HTTPRoute", "spec.rules.0.filters", DROP),
         Plant("HTTPRoute", "spec.rules.0.filters.0.extensionRef.name", "other"),
         Plant("HTTPRoute", "spec.rules.0.filters.0.extensionRef.group", "example.org"),
