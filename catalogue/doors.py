@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from catalogue.province import Province
 from catalogue.reading import Fault
 from catalogue.system import Exposure
 from catalogue.written import Whole, Written
 
+ROUNDS: Final = 3
+"""How often a deployment asks for each page of a system, its health and its readiness."""
+
 
 def faults(systems: Sequence[Written], whole: Whole) -> Iterator[Fault]:
-    """Yield what could not work: two addresses behind one gate, a limit where the province limits nothing."""
+    """Yield what could not work: two addresses behind one gate, a limit below our own proofs or beside no other."""
     target = whole.province.target
     first: dict[str, Written] = {}
     for written in systems:
@@ -24,6 +28,12 @@ def faults(systems: Sequence[Written], whole: Whole) -> Iterator[Fault]:
                 "zone has another gateway_address: one gate sends requests to one address"
             )
             yield written.fault(path, sentence)
+        limit, asked = target.rate_limit_of(system), ROUNDS * (len(system.web.pages) + 2)
+        if limit and limit.burst < asked:
+            sentence = (
+                f"web.pages make a deployment ask {asked} times in a row; as one client it has {limit.burst} (burst)"
+            )
+            yield written.fault(("web", "pages"), sentence)
         if system.web.rate_limit and target.rate_limit is None:
             sentence = "web.rate_limit needs target.rate_limit in province.yaml: without it nothing is limited"
             yield written.fault(("web", "rate_limit"), sentence)

@@ -107,11 +107,11 @@ def test_a_route_at_another_zones_gateway_is_refused_either_way() -> None:
 
 def test_a_system_is_limited_by_its_own_numbers_else_by_the_provinces() -> None:
     web = yaml.safe_load((CATALOGUE / "portal.yaml").read_text(encoding="utf-8"))["web"]
-    built = centre(portal={"web": {**web, "rate_limit": {"average": 3, "burst": 6}}})
+    built = centre(portal={"web": {**web, "rate_limit": {"average": 30, "burst": 60}}})
     found = {d.inputs["metadata"]["namespace"]: d for d in built["platform"].of("Middleware")}
     limits = {name: d.inputs["spec"]["rateLimit"] for name, d in found.items()}
     assert {name: (each["average"], each["burst"]) for name, each in limits.items()} == {
-        "httt-portal-app": (3, 6),
+        "httt-portal-app": (30, 60),
         "httt-feedback-app": (200, 400),
     }
     # Else routes that still name it would serve nobody, between this stack and theirs.

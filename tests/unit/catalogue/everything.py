@@ -34,7 +34,7 @@ def province() -> Document:
 def system() -> Document:
     content: Document = yaml.safe_load((EXAMPLE / "portal.yaml").read_text(encoding="utf-8"))
     content["objectives"]["rpo"] = "15m"
-    content["web"]["rate_limit"] = {"average": 5, "burst": 10}
+    content["web"]["rate_limit"] = {"average": 50, "burst": 100}
     content["quota"] = {"cpu": 4, "memory": "8Gi", "storage": "50Gi"}
     content["files"].append({"name": "templates", "kind": "volume", "storage": "5Gi"})
     content["source"]["files"]["templates"] = {"host": "app1", "path": "/opt/portal/templates"}

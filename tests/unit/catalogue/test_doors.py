@@ -86,13 +86,19 @@ def test_two_addresses_behind_one_gate_are_refused(tmp_path: Path) -> None:
 
 def test_a_systems_limit_needs_the_provinces_and_is_then_its_own(tmp_path: Path) -> None:
     content = portal()
-    limited = content | {"web": {**content["web"], "rate_limit": {"average": 3, "burst": 6}}}
+    limited = content | {"web": {**content["web"], "rate_limit": {"average": 30, "burst": 60}}}
     (sentence,) = told("faults", folder(tmp_path, target={"rate_limit": None}, portal=limited))
     assert sentence.startswith("web.rate_limit needs target.rate_limit")
     found = load(folder(tmp_path, portal=limited))
     target = found.province.target
-    assert target.rate_limit_of(found.system("portal")) == RateLimit(average=3, burst=6)
+    assert target.rate_limit_of(found.system("portal")) == RateLimit(average=30, burst=60)
     assert target.rate_limit_of(found.system("feedback")) == target.rate_limit == RateLimit(average=200, burst=400)
+
+
+def test_a_limit_that_our_own_proofs_would_break_is_refused(tmp_path: Path) -> None:
+    # Of the portal's 11 pages alone: feedback has 4.
+    (sentence,) = told("faults", folder(tmp_path, target={"rate_limit": {"average": 20, "burst": 29}}))
+    assert sentence == "web.pages make a deployment ask 39 times in a row; as one client it has 29 (burst)"
 
 
 def test_a_burst_larger_than_what_is_forgotten_is_refused(tmp_path: Path) -> None:
