@@ -16,6 +16,7 @@ from catalogue.controls import Controls
 from catalogue.province import Province
 from catalogue.reading import CatalogueError, Fault, parse
 from catalogue.system import Strict, System
+from catalogue.written import Whole, Written
 
 __all__ = ["PROVINCE_FILE", "Catalogue", "CatalogueError", "Examined", "Fault", "digest", "examine", "load"]
 
@@ -82,15 +83,15 @@ def examine(folder: Path, now: datetime.datetime) -> Examined:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    whole: rules.Whole | None
-    systems: tuple[rules.Written, ...]
+    whole: Whole | None
+    systems: tuple[Written, ...]
     faults: tuple[Fault, ...]
 
 
 def _read(folder: Path) -> _Read:
     faults: list[Fault] = []
-    whole: rules.Whole | None = None
-    systems: list[rules.Written] = []
+    whole: Whole | None = None
+    systems: list[Written] = []
     if not (folder / PROVINCE_FILE).is_file():
         faults.append(Fault(str(folder / PROVINCE_FILE), 1, "the province's own file is missing"))
     for path in sorted(folder.glob("*.yaml")):
@@ -99,7 +100,7 @@ def _read(folder: Path) -> _Read:
                 whole = _whole(path)
             else:
                 system, place = parse(path, System)
-                systems.append(rules.Written(place, system))
+                systems.append(Written(place, system))
         except CatalogueError as bad:
             faults.extend(bad.faults)
     faults += rules.system_faults(systems, whole)
@@ -108,7 +109,7 @@ def _read(folder: Path) -> _Read:
     return _Read(whole, tuple(systems), tuple(faults))
 
 
-def _catalogue(whole: rules.Whole, systems: Sequence[rules.Written]) -> Catalogue:
+def _catalogue(whole: Whole, systems: Sequence[Written]) -> Catalogue:
     ordered = tuple(sorted((written.system for written in systems), key=lambda system: system.id))
     return Catalogue(whole.province, ordered, digest(whole.province, *ordered))
 
@@ -143,9 +144,9 @@ def _unwritten(part: object) -> dict[Any, Any]:
     return {name: found for name, found in inside.items() if found}
 
 
-def _whole(path: Path) -> rules.Whole:
+def _whole(path: Path) -> Whole:
     province, place = parse(path, Province)
     if province.norms not in norms.known():
         sentence = f"norms {province.norms!r} are not known; there are {', '.join(norms.known())}"
         raise CatalogueError([place.fault(("norms",), sentence)])
-    return rules.Whole(place, province, norms.named(province.norms))
+    return Whole(place, province, norms.named(province.norms))

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from catalogue.norms import NormsId
-from catalogue.system import Duration, Host, Id, Name, Quantity, Strict, Text, seconds
+from catalogue.system import Duration, Exposure, Host, Id, Name, Quantity, RateLimit, Strict, System, Text, seconds
 
 
 def _network(cidr: str) -> str:
@@ -90,19 +90,41 @@ class Certificates(Strict):
         return self
 
 
+class Zone(Strict):
+    """The door of the systems of one exposure."""
+
+    gateway_class: Text
+    """Whose controller serves its Gateway."""
+    gateway_address: Address
+    """Where that controller is reached."""
+
+
 class TargetSite(Strict):
     """The data centre that the systems move to."""
 
-    later = frozenset({"certificates"})
+    later = frozenset({"certificates", "zones", "rate_limit"})
 
     gateway_class: Text
     storage_class: Text
     gateway_address: Address
+    zones: dict[Exposure, Zone] = Field(default_factory=dict)
+    """Exposures with a door of their own; all others share the class and the address above."""
+    rate_limit: RateLimit | None = None
+    """For every system that names none of its own; it says too that the gateway is traefik with its own kinds."""
     object_store: Url
     """Base URL of the S3 endpoint."""
     region: Text
     certificates: Certificates | None = None
     """Without it the site's own tool keeps the Secret `edge-tls` in the edge's namespace."""
+
+    def zone(self, exposure: Exposure) -> Zone:
+        """Return the door of the systems of an exposure."""
+        shared = Zone(gateway_class=self.gateway_class, gateway_address=self.gateway_address)
+        return self.zones.get(exposure, shared)
+
+    def rate_limit_of(self, system: System) -> RateLimit | None:
+        """Return what one client may ask of a system; none where the province limits nothing."""
+        return self.rate_limit and (system.web.rate_limit or self.rate_limit)
 
 
 class Capacity(Strict):

@@ -4,42 +4,19 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from catalogue import demand, norms
+from catalogue import demand, doors
 from catalogue.controls import Controls
 from catalogue.province import Province
-from catalogue.reading import Fault, FieldPath, Place
+from catalogue.reading import Fault, FieldPath
 from catalogue.system import System, mebibytes, seconds
+from catalogue.written import Whole, Written
 
 WAL_ARCHIVE_SECONDS_MAX: Final = 300
 """PostgreSQL hands a segment of its log to the archive at the latest after this long (archive_timeout)."""
 PERSONAL_LEVEL_MIN: Final = 2
 DECISION_ENDS_SOON_DAYS: Final = 90
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """One system with the file that it was read from."""
-
-    place: Place
-    system: System
-
-    def fault(self, path: FieldPath, sentence: str) -> Fault:
-        return self.place.fault(path, sentence)
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A province with its file and the norms that it names; all of them could be read."""
-
-    place: Place
-    province: Province
-    norms: norms.NormSet
-
-    def controls(self, system: System) -> Controls:
-        return norms.controls(self.norms, system.level)
 
 
 def system_faults(systems: Sequence[Written], whole: Whole | None) -> list[Fault]:
@@ -54,6 +31,7 @@ def system_faults(systems: Sequence[Written], whole: Whole | None) -> list[Fault
             found += _quota(written, whole)
     if whole is not None:
         found += _own_cluster(systems, whole)
+        found += doors.faults(systems, whole)
     return found
 
 
@@ -96,8 +74,8 @@ def capacity_faults(whole: Whole, systems: Sequence[Written]) -> list[Fault]:
 
 
 def warnings(systems: Sequence[Written], whole: Whole) -> list[Fault]:
-    """Return what can be lived with today: integrations nobody opens yet, capacity short of what levels ask for."""
-    found = []
+    """Return what can be lived with today: what is not opened yet, zones with one door, capacity short of levels."""
+    found = list(doors.warnings(systems, whole))
     for written in systems:
         for index, other in enumerate(written.system.integrations):
             sentence = f"integration {other!r} is not opened by the target's network policies yet: it would be cut off"

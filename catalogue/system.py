@@ -67,9 +67,34 @@ class Objectives(Strict):
     write_hold_max: Duration
 
 
+Exposure = Literal["internet", "government-network", "internal"]
+"""From where a system is reached; each that is in use has a Gateway of its own at the edge."""
+RATE_LIMIT_BURST_SECONDS_MAX: Final = 2
+"""The gateway (traefik 3.6: ratelimiter, `ttl`) forgets a client that was silent so long."""
+
+
+class RateLimit(Strict):
+    """What one client may ask of one system; what is beyond is answered 429."""
+
+    average: Annotated[int, Field(ge=1, le=100_000)]
+    """Requests a second that a client may keep up."""
+    burst: Annotated[int, Field(ge=1, le=200_000)]
+    """Requests at once, after a silence."""
+
+    @model_validator(mode="after")
+    def _a_burst_is_regained_as_it_is_forgotten(self) -> RateLimit:
+        if self.burst > self.average * RATE_LIMIT_BURST_SECONDS_MAX:
+            raise ValueError(
+                f"burst may be {RATE_LIMIT_BURST_SECONDS_MAX} times the average at most: the gateway forgets a client "
+                f"that is silent for {RATE_LIMIT_BURST_SECONDS_MAX} s, and gives it the whole burst again"
+            )
+        return self
+
+
 class Web(Strict):
     """The system's web process."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"rate_limit"})
     image: Text
     release: Text
     host: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
@@ -79,6 +104,8 @@ class Web(Strict):
     replicas: Annotated[int, Field(ge=1, le=20)]
     pages: list[AbsolutePath] = []
     """Public pages whose text must be the same on both sides."""
+    rate_limit: RateLimit | None = None
+    """Its own in place of the province's, higher or lower."""
 
 
 DATABASE_MAJOR_MIN: Final = 16
@@ -194,7 +221,7 @@ class System(Strict):
     owner: Owner
     decision: Decision
     data: Data
-    exposure: Literal["internet", "government-network", "internal"]
+    exposure: Exposure
     objectives: Objectives
     web: Web
     database: Database

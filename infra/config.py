@@ -13,7 +13,7 @@ import pulumi
 
 from catalogue.controls import Controls
 from catalogue.load import Catalogue, load
-from catalogue.system import System, mebibytes
+from catalogue.system import Exposure, System, mebibytes
 from infra import sizes, values
 from infra.errors import ConfigError, InfraError
 
@@ -58,6 +58,11 @@ class Settings:
         """The one system of a system stack."""
         assert self.system_id is not None
         return self.catalogue.system(self.system_id)
+
+    @property
+    def exposures(self) -> list[Exposure]:
+        """The exposures that some system has: each has a door of its own."""
+        return sorted({system.exposure for system in self.catalogue.systems})
 
     @property
     def deployed_release(self) -> str:

@@ -63,7 +63,7 @@ def build(settings: Settings) -> dict[str, Any]:
             service=naming.web(system.id),
             route=naming.web(system.id),
             host=workload.public_host(settings),
-            gateway_address=province.target.gateway_address,
+            gateway_address=province.target.zone(system.exposure).gateway_address,
             gateway_port=443,
             image=workload.image(settings),
             release=settings.deployed_release,

@@ -56,7 +56,8 @@ def _ground(settings: Settings, system: System) -> dict[str, Any]:
     return {
         "app": [naming.app_namespace(system.id), labels.of_namespace(province, system, "app")],
         "data": [naming.data_namespace(system.id), labels.of_namespace(province, system, "data")],
-        "edge": [settings.edge_namespace, naming.EDGE],
+        "edge": [settings.edge_namespace, naming.edge(system.exposure)],
+        "limited": province.target.rate_limit is not None,
         "domain": province.domain,
         "registry": settings.registry,
         # The way past a pool is closed.

@@ -11,6 +11,8 @@ Tier = Literal["app", "data"]
 SYSTEM: Final = "dcshift.gov.vn/he-thong"
 TIER: Final = "dcshift.gov.vn/tang"
 LEVEL: Final = "dcshift.gov.vn/cap-do"
+EXPOSURE: Final = "dcshift.gov.vn/vung-mang"
+"""Which zone's Gateway takes routes from a namespace."""
 ENVIRONMENT: Final = "dcshift.gov.vn/moi-truong"
 _POD_SECURITY_VERSION: Final = "v1.34"
 
@@ -50,8 +52,9 @@ def of_pool(pooler: str) -> dict[str, str]:
 
 
 def of_namespace(province: Province, system: System, tier: Tier) -> dict[str, str]:
-    """Return a namespace's labels: whose it is, and pod security at its strictest."""
-    return {**of_system(province, system), TIER: tier, **restricted()}
+    """Return a namespace's labels: whose it is, from where it is reached, and pod security at its strictest."""
+    zone = {EXPOSURE: system.exposure} if tier == "app" else {}
+    return {**of_system(province, system), TIER: tier, **zone, **restricted()}
 
 
 def restricted() -> dict[str, str]:

@@ -6,11 +6,13 @@ import hashlib
 import re
 from typing import Final
 
-EDGE: Final = "edge"
+from catalogue.system import Exposure
+
 EDGE_SECRET: Final = "edge-tls"  # noqa: S105  a Secret's name
 CONTRACT: Final = "dcshift-contract"
 MIGRATOR: Final = "dcshift-migrator"
 MIGRATION_ROLE: Final = "dcshift_migration"
+RATE_LIMIT: Final = "rate-limit"
 IDENTITIES: Final = "dcshift-identities"
 DRILLS: Final = "dcshift-drills"
 """Namespace in which backups are restored for a trial; nothing in it outlives the trial."""
@@ -40,6 +42,11 @@ SECURITY: Final = "security"
 AUDITOR: Final = "auditor"
 BREAK_GLASS: Final = "break-glass"
 _LENGTH_MAX: Final = 63
+
+
+def edge(exposure: Exposure) -> str:
+    """Return the Gateway of a zone. The internet's keeps the name of the only one: another would drop its routes."""
+    return "edge" if exposure == "internet" else f"edge-{exposure}"
 
 
 def app_namespace(system: str) -> str:

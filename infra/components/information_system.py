@@ -1,4 +1,4 @@
-"""The ground that one information system stands on: namespaces, quotas, network and rights; none of its workloads."""
+"""The ground that one information system stands on: namespaces, quotas, limits, network and rights; no workload."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from catalogue.system import System, mebibytes
-from infra import labels, naming, sizes
+from infra import labels, naming, rate_limit, sizes
 from infra.components.network_policies import Policy, policies
 from infra.components.roles import Grant, grants
 from infra.config import Settings
@@ -51,6 +51,7 @@ class InformationSystem(pulumi.ComponentResource):
         for grant in grants(args.system):
             self._grant(grant, app if grant.tier == "app" else data)
         self._migrator(app)
+        self._limit(app)
         self.app_namespace, self.data_namespace = app.metadata["name"], data.metadata["name"]
         self.register_outputs({"app_namespace": self.app_namespace, "data_namespace": self.data_namespace})
 
@@ -131,6 +132,20 @@ class InformationSystem(pulumi.ComponentResource):
             subjects=grant.subjects,
             opts=opts,
         )
+
+    def _limit(self, namespace: k8s.core.v1.Namespace) -> None:
+        # Here and not beside the route: a pipeline that could change its own limit would have none.
+        if limit := self._args.settings.catalogue.province.target.rate_limit_of(self._args.system):
+            k8s.apiextensions.CustomResource(
+                naming.logical(self._id, "middleware", naming.RATE_LIMIT),
+                api_version=rate_limit.API_VERSION,
+                kind=rate_limit.KIND,
+                metadata=self._metadata(naming.RATE_LIMIT, naming.app_namespace(self._id)),
+                spec=rate_limit.spec(limit),
+                # Kept where the limit is taken away: the route names it until its own stack follows, and a route whose
+                # middleware is gone serves nobody.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace], retain_on_delete=True),
+            )
 
     def _migrator(self, namespace: k8s.core.v1.Namespace) -> None:
         # Of a move that shall have no more rights than it needs: its token is asked for then (docs/own-centre.md) and

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra import labels, naming, sizes, spreading, workload
+from infra import labels, naming, rate_limit, sizes, spreading, workload
 from infra.config import Settings
 
 
@@ -23,7 +23,7 @@ class WebServiceArgs:
 
 
 class WebService(pulumi.ComponentResource):
-    """A Deployment behind a Service behind a route of the edge."""
+    """A Deployment behind a Service behind a route of its zone's Gateway."""
 
     deployment: pulumi.Output[str]
 
@@ -114,20 +114,21 @@ class WebService(pulumi.ComponentResource):
         }
 
     def _route(self, service: k8s.core.v1.Service) -> None:
+        gateway = naming.edge(self._settings.system.exposure)
+        limited = self._settings.catalogue.province.target.rate_limit
         k8s.apiextensions.CustomResource(
             self._logical("route"),
             api_version="gateway.networking.k8s.io/v1",
             kind="HTTPRoute",
             metadata=self._metadata(),
             spec={
-                "parentRefs": [
-                    {"name": naming.EDGE, "namespace": self._settings.edge_namespace, "sectionName": "https"}
-                ],
+                "parentRefs": [{"name": gateway, "namespace": self._settings.edge_namespace, "sectionName": "https"}],
                 "hostnames": [workload.public_host(self._settings)],
                 "rules": [
                     {
                         "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
                         "backendRefs": [{"name": self._name, "port": 80}],
+                        **({"filters": [rate_limit.FILTER]} if limited else {}),
                     }
                 ],
             },

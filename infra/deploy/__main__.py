@@ -58,7 +58,7 @@ def _run(words: argparse.Namespace) -> int:
     web = system.web
     door = smoke.Door(
         host=f"{web.host}.{catalogue.province.domain}",
-        address=catalogue.province.target.gateway_address,
+        address=catalogue.province.target.zone(system.exposure).gateway_address,
         paths=tuple(dict.fromkeys([web.health, web.ready, *web.pages])),
         trust=trusted,
     )

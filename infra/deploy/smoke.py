@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx
 
+from catalogue.doors import ROUNDS
 from infra.ending import UsageError
 
 _PAUSE_SECONDS: Final = 0.5
@@ -43,7 +44,7 @@ def trust(authority: Path | None) -> ssl.SSLContext:
         ) from bad
 
 
-def faults(door: Door, rounds: int = 3) -> list[str]:
+def faults(door: Door, rounds: int = ROUNDS) -> list[str]:
     """Return a sentence for each path that did not answer 200; each path is asked `rounds` times on new connections."""
     found = []
     for number in range(rounds):

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from catalogue.system import System
 from infra import naming
 from infra.config import Settings
 
@@ -117,7 +118,7 @@ def _job(job: str, asked: list[Target], settings: Settings) -> Document:
         # What the gateway says of one of our routes is that system's; of itself, the platform's.
         found["metric_relabel_configs"] = [
             {"action": "keep", "source_labels": ["__name__"], "regex": _KEPT_OF_GATEWAY},
-            *(_label("system", each.id, "router", _router(each.id, settings)) for each in settings.catalogue.systems),
+            *(_label("system", each.id, "router", _router(each, settings)) for each in settings.catalogue.systems),
         ]
     return found
 
@@ -126,10 +127,10 @@ def _label(name: str, value: str, source: str, expression: str) -> Document:
     return {"source_labels": [source], "regex": expression, "target_label": name, "replacement": value}
 
 
-def _router(system: str, settings: Settings) -> str:
-    """Return what traefik (3.6: gateway/httproute.go) calls the routers of a system's route at our edge."""
-    route = f"{naming.app_namespace(system)}-{naming.web(system)}"
-    return f"httproute-{route}-gw-{settings.edge_namespace}-{naming.EDGE}-ep-.*@kubernetesgateway"
+def _router(system: System, settings: Settings) -> str:
+    """Return what traefik (3.6: gateway/httproute.go) calls the routers of a system's route at its zone's Gateway."""
+    route = f"{naming.app_namespace(system.id)}-{naming.web(system.id)}"
+    return f"httproute-{route}-gw-{settings.edge_namespace}-{naming.edge(system.exposure)}-ep-.*@kubernetesgateway"
 
 
 def _address(target: Target) -> str:

@@ -19,6 +19,7 @@ from infra.rules.subjects import (
     DEPLOYMENT,
     JOB,
     LIMITS,
+    MIDDLEWARE,
     NAMESPACE,
     NETWORK_POLICY,
     POD,
@@ -43,7 +44,7 @@ ADMISSION_BINDING: Final = Kind(
     "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"
 )
 
-TENANCY: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, SERVICE_ACCOUNT)
+TENANCY: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, SERVICE_ACCOUNT, MIDDLEWARE)
 """The ground of the systems: the part of the platform stack that lies in their namespaces."""
 PROGRAMS: Final = (SERVICE, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET)
 """What the platform stack runs itself, and how it is found: monitoring."""

@@ -41,11 +41,12 @@ RIGHTS: Final = (
     ),
     Rule(
         "rights-are-read-only",
-        "No role inside a system changes rights, quotas or network policies.",
+        "No role inside a system changes rights, quotas, limits of requests or network policies.",
         _ACCESS,
         ROLES,
         "variables.rules.all(r, r.?resources.orValue([]).all(x, !(x in ['roles', 'rolebindings', 'networkpolicies', "
-        "'resourcequotas', 'limitranges'])) || r.?verbs.orValue([]).all(v, v in ['get', 'list', 'watch']))",
+        "'resourcequotas', 'limitranges', 'middlewares'])) "
+        "|| r.?verbs.orValue([]).all(v, v in ['get', 'list', 'watch']))",
     ),
     Rule(
         "no-entering-pods",

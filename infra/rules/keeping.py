@@ -12,7 +12,18 @@ from typing import Any, Final
 from infra import labels, naming
 from infra.rules.admission import API_VERSION, LABELS, bound
 from infra.rules.facts import Facts
-from infra.rules.subjects import BACKUP, BINDING, CLUSTER, LIMITS, NAMESPACE, NETWORK_POLICY, QUOTA, ROLE, Kind
+from infra.rules.subjects import (
+    BACKUP,
+    BINDING,
+    CLUSTER,
+    LIMITS,
+    MIDDLEWARE,
+    NAMESPACE,
+    NETWORK_POLICY,
+    QUOTA,
+    ROLE,
+    Kind,
+)
 from infra.rules.subjects import SERVICE_ACCOUNT as ACCOUNT
 
 Document = dict[str, Any]
@@ -31,7 +42,7 @@ KEPT: Final = (
     Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions"),
 )
 _GROUPS: Final = ("postgresql.cnpg.io", "barmancloud.cnpg.io", "snapshot.storage.k8s.io")
-_GROUND: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, ACCOUNT)
+_GROUND: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, ACCOUNT, MIDDLEWARE)
 _TIER: Final = f"metadata.?labels[?'{labels.TIER}'].orValue('') == 'data'"
 _TENANT: Final = (
     f"request.userInfo.username == '{naming.identity_user(naming.TENANCY)}' "

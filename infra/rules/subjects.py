@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from infra import labels
+from infra import labels, rate_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ CRON_JOB: Final = Kind("batch/v1", "CronJob", "cronjobs")
 SCALER: Final = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 BUDGET: Final = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ROUTE: Final = Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+MIDDLEWARE: Final = Kind(rate_limit.API_VERSION, rate_limit.KIND, "middlewares")
 NETWORK_POLICY: Final = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 ROLE: Final = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 BINDING: Final = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
@@ -124,6 +125,7 @@ JOBS: Final = Subject(
 CRON_JOBS: Final = Subject("cron-jobs", (CRON_JOB,), Area.APP)
 SERVICES: Final = Subject("services", (SERVICE,), Area.SYSTEM)
 ROUTES: Final = Subject("routes", (ROUTE,), Area.APP)
+MIDDLEWARES: Final = Subject("middlewares", (MIDDLEWARE,), Area.APP)
 SETTINGS: Final = Subject("settings", (CONFIG_MAP,), Area.APP)
 SECRETS: Final = Subject("secrets", (SECRET,), Area.SYSTEM)
 ACCOUNTS: Final = Subject("accounts", (SERVICE_ACCOUNT,), Area.SYSTEM)
@@ -155,7 +157,7 @@ OWNED: Final = Subject(
     "owned",
     (
         *(DEPLOYMENT, STATEFUL_SET, DAEMON_SET, JOB, CRON_JOB, SERVICE, ROUTE, SCALER, BUDGET),
-        *(ROLE, BINDING, NETWORK_POLICY, QUOTA, LIMITS),
+        *(ROLE, BINDING, NETWORK_POLICY, QUOTA, LIMITS, MIDDLEWARE),
     ),
     Area.APP,
 )

@@ -12,7 +12,7 @@ import yaml
 from lab import addresses, ca
 from lab.images import image_name
 from lab.target import layout
-from lab.target.upstream import CERT_MANAGER, CNPG, GATEWAY_API, manifests
+from lab.target.upstream import CERT_MANAGER, CNPG, GATEWAY_API, TRAEFIK, manifests
 
 Document = dict[str, Any]
 _FOLDER: Final = Path(__file__).parent / "manifests"
@@ -38,11 +38,14 @@ def load(name: str, **values: str) -> list[Document]:
     return [document for document in yaml.safe_load_all(text) if document]
 
 
-def definitions() -> list[Document]:
-    """Return the CRDs of the Gateway API, standard channel, and of cert-manager those that are looked after."""
-    gateway = [document for document in manifests(GATEWAY_API) if document["kind"] == "CustomResourceDefinition"]
+def edge_kinds() -> list[Document]:
+    """Return the CRDs of the edge: the Gateway API's, standard channel, its controller's own, and certificates'."""
+    published = [*manifests(GATEWAY_API), *manifests(TRAEFIK)]
     kinds = ("Certificate", "CertificateRequest", "Issuer")
-    return [*gateway, *(each for each in manifests(CERT_MANAGER) if each["spec"]["names"]["kind"] in kinds)]
+    return [
+        *(each for each in published if each["kind"] == "CustomResourceDefinition"),
+        *(each for each in manifests(CERT_MANAGER) if each["spec"]["names"]["kind"] in kinds),
+    ]
 
 
 def operator() -> list[Document]:

@@ -211,7 +211,7 @@ def _import(images: Sequence[Image]) -> None:
 
 def _apply(api: Api) -> None:
     """Put the lab's own objects into the cluster; the CRDs first, and what they define once they are established."""
-    crds = documents.definitions()
+    crds = documents.edge_kinds()
     api.apply_all([*documents.load("router"), *documents.storage(), *documents.load("dns"), *crds])
     for crd in crds:
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"

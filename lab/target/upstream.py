@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from lab.errors import LabError
 from lab.paths import cache
 from lab.rootfs import cached
 from lab.toolchain.golang import module_folder
@@ -17,16 +18,21 @@ from lab.toolchain.tools import TOOLS
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A file or a folder of YAML in a module that one of our tools depends on; its go.sum vouches for the content."""
+    """Files of YAML in a module that one of our tools depends on; its go.sum vouches for the content."""
 
     tool: str
     module: str
-    path: str
+    paths: str
+    """A pattern, below the module's folder."""
 
 
 CNPG: Final = Published("cnpg-manager", "github.com/cloudnative-pg/cloudnative-pg", "releases/cnpg-{version}.yaml")
-GATEWAY_API: Final = Published("traefik", "sigs.k8s.io/gateway-api", "config/crd/standard")
-CERT_MANAGER: Final = Published("cert-manager", "github.com/cert-manager/cert-manager", "deploy/crds")
+GATEWAY_API: Final = Published("traefik", "sigs.k8s.io/gateway-api", "config/crd/standard/*.yaml")
+TRAEFIK: Final = Published(
+    "traefik", "github.com/traefik/traefik/v3", "docs/content/reference/dynamic-configuration/traefik.io_*.yaml"
+)
+"""Its own kinds. One of them is used, but its provider waits for all ten, and serves nothing until it has them."""
+CERT_MANAGER: Final = Published("cert-manager", "github.com/cert-manager/cert-manager", "deploy/crds/*.yaml")
 
 
 def manifests(source: Published) -> list[dict[str, Any]]:
@@ -38,7 +44,7 @@ def manifests(source: Published) -> list[dict[str, Any]]:
 
 def fetch() -> None:
     """Bring all manifests into the cache, so that the lab needs no network later."""
-    for source in (CNPG, GATEWAY_API, CERT_MANAGER):
+    for source in (CNPG, GATEWAY_API, TRAEFIK, CERT_MANAGER):
         _cached(source)
 
 
@@ -46,8 +52,17 @@ def _cached(source: Published) -> Path:
     tool = next(tool for tool in TOOLS if tool.name == source.tool)
 
     def build(folder: Path) -> None:
-        found = module_folder(tool, source.module) / source.path.format(version=tool.version.removeprefix("v"))
-        for file in [found] if found.is_file() else sorted(found.glob("*.yaml")):
+        pattern = source.paths.format(version=tool.version.removeprefix("v"))
+        found = sorted(module_folder(tool, source.module).glob(pattern))
+        if not found:
+            raise LabError(
+                "manifests-elsewhere",
+                what=f"the manifests of {source.module} {tool.version} are not where they were",
+                why=f"its module has no {pattern}",
+                state="the cache is unchanged",
+                next="find them in the module, and name them in lab/target/upstream.py",
+            )
+        for file in found:
             shutil.copyfile(file, folder / file.name)
 
     name = f"{source.module.rpartition('/')[2]}-of-{tool.name}-{tool.version}"

@@ -123,6 +123,24 @@ def test_a_pipeline_changes_its_own_app_namespace_alone_and_only_the_declared_ac
         assert not rights.may("deploy-portal", verb, "/serviceaccounts", "httt-portal-app", naming.MIGRATOR)
 
 
+@pytest.mark.parametrize("identity", ["deploy-portal", "deploy-feedback", "data", "security", "auditor", "drill"])
+def test_doors_and_limits_of_requests_are_changed_by_who_keeps_the_ground_alone(identity: str, rights: Rights) -> None:
+    """A pipeline that wrote its own limit would have none, and with a Gateway of its own it would choose its zone."""
+    for place in EVERYWHERE:
+        for verb in CHANGES:
+            for resource in ("traefik.io/middlewares", "gateway.networking.k8s.io/gateways"):
+                assert not rights.may(identity, verb, resource, place, naming.RATE_LIMIT)
+    assert rights.may("tenancy", "patch", "traefik.io/middlewares", "httt-portal-app", naming.RATE_LIMIT)
+
+
+@pytest.mark.parametrize("identity", ["deploy-portal", "tenancy", "data", "security", "auditor"])
+def test_no_other_kind_of_the_gateways_own_is_anybodys(identity: str, rights: Rights) -> None:
+    """By an IngressRoute a request would reach any Service without a Gateway, its zone or a limit."""
+    for resource in ("ingressroutes", "ingressroutetcps", "traefikservices", "tlsoptions", "serverstransports"):
+        for verb in CHANGES:
+            assert not rights.may(identity, verb, f"traefik.io/{resource}", "httt-portal-app", "any")
+
+
 def test_no_identity_but_platform_and_break_glass_has_a_wildcard(rights: Rights) -> None:
     for identity in ("deploy-portal", "deploy-feedback", "data", "security", "tenancy", "auditor"):
         for found, _ in rights.rules_of(identity):

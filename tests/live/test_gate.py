@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gate_world import HAPROXY, HOST, Clients, haproxy_of_debian_11, post, wait_until, world
+from tests.support.gate_world import HAPROXY, HOST, OUTSIDE, Clients, haproxy_of_debian_11, post, wait_until, world
 
 _PROGRAMS = ("haproxy", "nft", "ip", "nsenter")
 _LACKING = [program for program in _PROGRAMS if not shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")]
@@ -88,6 +89,18 @@ def test_a_name_with_a_dot_or_a_port_is_the_same_site(tmp_path: Path, release: s
             connection = Clients(tmp_path, 0).connect()
             connection.request("POST", "/", body=b"x", headers={"X-Id": name, "Host": name})
             assert '"side": "target"' in connection.getresponse().read().decode(), name
+
+
+@pytest.mark.parametrize("release", ["this machine's", "Debian 11's"])
+def test_the_target_learns_a_citizens_address_whatever_he_calls_himself(tmp_path: Path, release: str) -> None:
+    haproxy = haproxy_of_debian_11() if release == "Debian 11's" else HAPROXY
+    with world(tmp_path, haproxy=haproxy) as lab:
+        lab.take_over()
+        lab.tool("set", "site", "target")
+        for forged in ({}, {"X-Real-Ip": "203.0.113.9"}, {"x-real-ip": "203.0.113.9", "Connection": "X-Real-Ip"}):
+            connection = Clients(tmp_path, 0).connect()
+            connection.request("POST", "/", body=b"x", headers={"X-Id": "forged", **forged})
+            assert json.loads(connection.getresponse().read())["client"] == [OUTSIDE]
 
 
 def test_an_upload_that_arrives_during_the_hold_reaches_the_new_side_whole(tmp_path: Path) -> None:

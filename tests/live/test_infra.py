@@ -22,7 +22,16 @@ from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.images import image_name
 from lab.target import kernel, layout, receivers, rules
 from tests.support import dashboards, wire
-from tests.support.lab_centre import answered, connects, kubectl, provide, secret, served_leaf
+from tests.support.lab_centre import (
+    answered,
+    answers,
+    connects,
+    kubectl,
+    provide,
+    second_client,
+    secret,
+    served_leaf,
+)
 from tests.support.measured import Measured, until
 from tests.support.project import Project
 
@@ -105,6 +114,30 @@ def shown(host: str) -> bytes:
         return served_leaf(host)
     except ssl.SSLError:
         return b""
+
+
+def test_a_greedy_client_is_refused_and_neither_another_client_nor_another_system_feels_it(centre: Project) -> None:
+    def set_limit(**numbers: object) -> None:
+        patch = json.dumps({"spec": {"rateLimit": numbers}})
+        kubectl("-n", "httt-portal-app", "patch", "middlewares.traefik.io", "rate-limit", "--type=merge", "-p", patch)
+
+    def burst(system: str, client_address: str | None = None) -> list[int]:
+        return answers(centre, system, 4, client_address=client_address)
+
+    kept = kubectl("-n", "httt-portal-app", "get", "middlewares.traefik.io", "rate-limit", "-o", "json")
+    declared = json.loads(kept)["spec"]["rateLimit"]
+    assert burst("portal") == burst("feedback") == [200] * 4
+    # By the minute, so that a slow machine earns nobody a request.
+    set_limit(average=2, burst=2, period="1m")
+    try:
+        until("a client that is refused", lambda: 429 in burst("portal"), 30)
+        assert burst("portal") == [429] * 4
+        with second_client() as other:
+            assert burst("portal", other) == [200, 200, 429, 429]
+        assert burst("feedback") == [200] * 4
+    finally:
+        set_limit(average=declared["average"], burst=declared["burst"], period=None)
+    until("the declared limit again", lambda: burst("portal") == [200] * 4, 30)
 
 
 def test_a_system_reaches_its_own_database_and_files_and_nothing_else(centre: Project) -> None:

@@ -41,7 +41,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         begun = time.time()
         body = self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(0.02)
-        answer = json.dumps({"side": side, "id": self.headers["X-Id"], "bytes": len(body)}).encode()
+        client = self.headers.get_all("X-Real-Ip")
+        answer = json.dumps({"side": side, "id": self.headers["X-Id"], "bytes": len(body), "client": client}).encode()
         log.write(json.dumps([self.headers["X-Id"], begun, time.time()]) + "\\n")
         self.send_response(200); self.send_header("Content-Length", str(len(answer)))
         if os.path.exists(f"{folder}/closing"):

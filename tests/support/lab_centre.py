@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import httpx
 
 from lab import ca
-from lab.addresses import NODE_ADDRESS
+from lab.addresses import NODE_ADDRESS, NODE_BRIDGE
+from lab.command import run
 from lab.target import layout
 from lab.toolchain import tool_path
 from tests.support.project import ROOT, Project
@@ -46,10 +49,29 @@ def secret(namespace: str, name: str) -> dict[str, str]:
 
 
 def answered(centre: Project, system: str, path: str = "/healthz") -> int:
+    return answers(centre, system, 1, path)[0]
+
+
+def answers(
+    centre: Project, system: str, times: int, path: str = "/healthz", *, client_address: str | None = None
+) -> list[int]:
+    """Ask for a page of a system so many times, one after the other."""
     host = centre.outputs(system)["contract"]["web"]["host"]
-    with httpx.Client(verify=ssl_context(), trust_env=False, timeout=10) as client:
-        answer = client.get(f"https://{NODE_ADDRESS}{path}", headers={"Host": host}, extensions={"sni_hostname": host})
-    return answer.status_code
+    url, headers, extensions = f"https://{NODE_ADDRESS}{path}", {"Host": host}, {"sni_hostname": host}
+    transport = httpx.HTTPTransport(verify=ssl_context(), local_address=client_address)
+    with httpx.Client(transport=transport, trust_env=False, timeout=10) as client:
+        return [client.get(url, headers=headers, extensions=extensions).status_code for _ in range(times)]
+
+
+@contextlib.contextmanager
+def second_client() -> Iterator[str]:
+    """Yield an address of this machine that is not the node's, from which the gateway can be asked too."""
+    address = "192.0.2.77"
+    run(["ip", "address", "add", f"{address}/32", "dev", NODE_BRIDGE])
+    try:
+        yield address
+    finally:
+        run(["ip", "address", "delete", f"{address}/32", "dev", NODE_BRIDGE])
 
 
 def served_leaf(host: str) -> bytes:

@@ -14,6 +14,10 @@ _POD: Final = "spec.template.spec"
 _WEB: Final = f"{_POD}.containers.0"
 _JOB: Final = "spec.jobTemplate.spec.template.spec"
 _SYSTEM: Final = "dcshift.gov.vn/he-thong"
+_LIMIT: Final = {
+    "type": "ExtensionRef",
+    "extensionRef": {"group": "traefik.io", "kind": "Middleware", "name": "rate-limit"},
+}
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,34 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("HTTPRoute", "spec.parentRefs.0.namespace", "httt-portal-app"),
         Plant("HTTPRoute", "spec.parentRefs", DROP),
     ),
+    "route-at-its-zone": (
+        Plant("HTTPRoute", "spec.parentRefs.0.name", "edge-internal"),
+        Plant(
+            "HTTPRoute",
+            "spec.parentRefs",
+            [
+                {"name": name, "namespace": "dcshift-edge", "sectionName": "https"}
+                for name in ("edge", "edge-government-network")
+            ],
+        ),
+    ),
+    "route-is-limited": (
+        Plant("HTTPRoute", "spec.rules", DROP),
+        Plant("HTTPRoute", "spec.rules.0.filters", DROP),
+        Plant("HTTPRoute", "spec.rules.0.filters.0.extensionRef.name", "other"),
+        Plant("HTTPRoute", "spec.rules.0.filters.0.extensionRef.group", "example.org"),
+        Plant("HTTPRoute", "spec.rules.0.filters.0.extensionRef.kind", "TraefikService"),
+        Plant("HTTPRoute", "spec.rules.0.filters.0.type", "RequestMirror"),
+        Plant("HTTPRoute", "spec.rules", [{"filters": [_LIMIT]}, {"backendRefs": [{"name": "portal-web"}]}]),
+    ),
+    "limit-of-each-client": (
+        Plant("Middleware", "spec", {"redirectRegex": {"regex": ".*", "replacement": "https://example.org"}}),
+        Plant("Middleware", "spec.headers", {"sslRedirect": True}),
+        Plant("Middleware", "spec.rateLimit.average", 0),
+        Plant("Middleware", "spec.rateLimit.average", DROP),
+        Plant("Middleware", "spec.rateLimit.sourceCriterion", {"requestHost": True}),
+        Plant("Middleware", "spec.rateLimit.sourceCriterion", DROP),
+    ),
     "route-to-own-services": (Plant("HTTPRoute", "spec.rules.0.backendRefs.0.namespace", "httt-other-app"),),
     "no-whole-internet": (
         Plant("NetworkPolicy", "spec.egress", [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}]),
@@ -231,6 +263,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     ),
     "rights-are-read-only": (
         Plant("Role", "rules", [{"apiGroups": [""], "resources": ["resourcequotas"], "verbs": ["patch"]}]),
+        Plant("Role", "rules", [{"apiGroups": ["traefik.io"], "resources": ["middlewares"], "verbs": ["create"]}]),
     ),
     "no-entering-pods": (
         Plant("Role", "rules", [{"apiGroups": [""], "resources": ["pods", "pods/exec"], "verbs": ["create"]}]),

@@ -24,6 +24,7 @@ def province() -> Document:
     ]
     content["holidays"] = [{"name": "Tết", "date": DAY}]
     content["blackouts"] = [{"name": "election", "first": DAY, "last": DAY}]
+    content["target"]["zones"] = {"internal": {"gateway_class": "traefik-internal", "gateway_address": "192.0.2.30"}}
     log = content["security_log"]
     log["buffer_hours"] = 72
     log["national"]["protocol"] = "syslog"
@@ -33,6 +34,7 @@ def province() -> Document:
 def system() -> Document:
     content: Document = yaml.safe_load((EXAMPLE / "portal.yaml").read_text(encoding="utf-8"))
     content["objectives"]["rpo"] = "15m"
+    content["web"]["rate_limit"] = {"average": 50, "burst": 100}
     content["quota"] = {"cpu": 4, "memory": "8Gi", "storage": "50Gi"}
     content["files"].append({"name": "templates", "kind": "volume", "storage": "5Gi"})
     content["source"]["files"]["templates"] = {"host": "app1", "path": "/opt/portal/templates"}

@@ -240,6 +240,9 @@ def test_the_norms_of_a_level_are_what_a_catalogue_hands_on() -> None:
         ({"portal": {"database.pooler": "transaction"}}, False),
         ({"portal": {"source.files.uploads.left_behind": []}}, True),
         ({"portal": {"source.files.uploads.left_behind": ["*.sock"]}}, False),
+        ({"province": {"target.zones": {}}, "portal": {"web.rate_limit": None}}, True),
+        ({"province": {"target.rate_limit": {"average": 200, "burst": 400}}}, False),
+        ({"province": {"target.zones": {"internal": {"gateway_class": "a", "gateway_address": "10.0.0.9"}}}}, False),
     ],
 )
 def test_a_field_that_came_later_counts_in_the_hash_only_where_it_is_written(
@@ -247,9 +250,10 @@ def test_a_field_that_came_later_counts_in_the_hash_only_where_it_is_written(
 ) -> None:
     # The committed hash is that of the example without those fields.
     before = "1d19f98502a43b7f4746583f35b439825d7e90815ba3e2a33aa580a566fb4105"
+    province = {"security_log": None, "target.certificates": None, "target.rate_limit": None}
     changes = {
         **changes,
-        "province": {"security_log": None, "target.certificates": None, **changes.get("province", {})},
+        "province": {**province, **changes.get("province", {})},
         "portal": {"database.pooler": None, **changes.get("portal", {})},
     }
     assert (load(_folder(tmp_path, **changes)).hash == before) == same

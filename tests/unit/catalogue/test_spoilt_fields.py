@@ -29,11 +29,15 @@ OPTIONAL = {
     "security_log", "security_log.buffer_hours", "security_log.events_per_second", "security_log.national",
     "security_log.national.port", "security_log.national.protocol", "security_log.soc.port",
     "security_log.soc.protocol",
+    "target.zones", "target.zones.internal", "target.rate_limit", "web.rate_limit",
     "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port", "holidays", "blackouts",
     "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.1.storage",
     "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
 }  # fmt: skip
-MAY_BE_NULL = {"security_log", "security_log.national", "objectives.rpo", "quota", "files.0.storage", "files.1.storage"}
+MAY_BE_NULL = {
+    "security_log", "security_log.national", "objectives.rpo", "quota", "files.0.storage", "files.1.storage",
+    "target.rate_limit", "web.rate_limit",
+}  # fmt: skip
 OUT_OF_RANGE: dict[str, list[object]] = {
     "level": [6],
     "id": ["A", "1a", "a-", "x" * 21],
@@ -68,6 +72,11 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "source.hosts": [[]],
     "job_hosts.0": ["10.0.0.0/8", "203.0.113.7", "job1"],
     "target.gateway_address": ["192.0.2.300", "gateway"],
+    "target.zones": [{"moon": {"gateway_class": "traefik", "gateway_address": "192.0.2.30"}}],
+    "target.zones.internal.gateway_address": ["192.0.2.300", "gateway"],
+    "target.rate_limit.average": [0, 100_001],
+    "target.rate_limit.burst": [0],
+    "target.rate_limit": [{"average": 200, "burst": 401}],
     "target.object_store": ["192.0.2.10:8333", "ftp://192.0.2.10"],
     "capacity.cpu": [0],
     "capacity.memory": ["16GB"],

@@ -9,6 +9,7 @@ import pytest
 
 from lab.addresses import NODE_ADDRESS
 from lab.ca import Authority
+from lab.paths import cache
 from lab.target import documents, layout, node, object_store, pki
 from lab.target.api import path_of, plural
 
@@ -67,6 +68,17 @@ def test_the_gateway_class_and_its_controller_are_declared() -> None:
     outside = {(port["hostPort"], port["hostIP"]) for port in ports if "hostPort" in port}
     assert outside == {(80, NODE_ADDRESS), (443, NODE_ADDRESS)}
     assert [port["containerPort"] for port in ports if "hostPort" not in port] == [9100], "its metrics stay inside"
+
+
+def test_the_edges_controller_may_watch_every_kind_of_its_own() -> None:
+    """Its provider waits for all of them: one that it may not see, or that is not defined, and it serves nothing."""
+    if not (cache() / "manifests" / "v3-of-traefik-v3.6.12").is_dir():
+        pytest.skip("the cache has no manifests of traefik yet: make setup")
+    own = {each["spec"]["names"]["plural"] for each in documents.edge_kinds() if each["spec"]["group"] == "traefik.io"}
+    (role,) = [each for each in documents.load("edge") if each["kind"] == "ClusterRole"]
+    (rule,) = [each for each in role["rules"] if each["apiGroups"] == ["traefik.io"]]
+    assert "middlewares" in own
+    assert (set(rule["resources"]), set(rule["verbs"])) == (own, {"get", "list", "watch"})
 
 
 def test_containers_of_the_lab_are_confined(certificates: list[dict[str, Any]]) -> None:
