@@ -66,7 +66,7 @@ def test_the_gateway_is_made_after_the_certificate_was_issued() -> None:
     made = Certificates(issuer=Issuer(name="authority"))
     waiting: Any = pulumi.runtime.test
     waiting(lambda: Edge("edge", EdgeArgs("edge", {"internet": "traefik"}, "khanhhoa.example", made)) and None)()
-    assert [urn for urn in waits["platform/gateway/edge-internet"] if urn.endswith("::platform/certificate/edge")]
+    assert [urn for urn in waits["platform/gateway/edge"] if urn.endswith("::platform/certificate/edge")]
 
 
 @dataclass
