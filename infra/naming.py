@@ -8,6 +8,7 @@ from typing import Final
 
 from catalogue.system import Exposure
 
+EDGE_CERTIFICATE: Final = "edge"
 EDGE_SECRET: Final = "edge-tls"  # noqa: S105  a Secret's name
 CONTRACT: Final = "dcshift-contract"
 MIGRATOR: Final = "dcshift-migrator"

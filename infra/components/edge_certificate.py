@@ -37,11 +37,11 @@ class EdgeCertificate(pulumi.ComponentResource):
         super().__init__("dcshift:platform:EdgeCertificate", name, None, opts)
         given = args.certificates
         certificate = k8s.apiextensions.CustomResource(
-            naming.logical("platform", "certificate", naming.EDGE),
+            naming.logical("platform", "certificate", naming.EDGE_CERTIFICATE),
             api_version=CERTIFICATE.api_version,
             kind=CERTIFICATE.name,
             metadata={
-                "name": naming.EDGE,
+                "name": naming.EDGE_CERTIFICATE,
                 "namespace": args.namespace,
                 "labels": _OWN,
                 "annotations": {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/timeoutSeconds": "120"},

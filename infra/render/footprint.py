@@ -82,7 +82,8 @@ def _requests(container: Document) -> Amount:
 
 
 def _of_pool(pooler: Document) -> Amount:
-    return sum(map(_requests, pooler["template"]["spec"]["containers"]), Amount()) * pooler["instances"]
+    one = sum(map(_requests, pooler["template"]["spec"]["containers"]), Amount())
+    return one * int(pooler["instances"])
 
 
 def _amount(words: Document, prefix: str) -> Amount:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from kubernetes.utils.quantity import parse_quantity
+
 from infra.errors import InfraError
 from infra.spreading import HOST
 
 Document = Mapping[str, Any]
 READY: Final = "is ready"
 _PODS: Final = ("Deployment", "StatefulSet")
-_BYTES: Final = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +183,12 @@ def _of(document: Document, count: int, containers: Sequence[Document], apart: b
 
 def cpu(quantity: object) -> float:
     """Return a quantity of CPU such as `250m` or `2` in thousandths."""
-    text = str(quantity)
-    return float(text[:-1]) if text.endswith("m") else float(text) * 1000
+    return float(parse_quantity(quantity) * 1000)
 
 
 def memory(quantity: object) -> float:
     """Return a quantity of memory such as `512Mi`, `8Gi` or bytes in MiB."""
-    text = str(quantity)
-    unit = next(each for each in _BYTES if text.endswith(each))
-    return float(text.removesuffix(unit)) * _BYTES[unit] / 2**20
+    return float(parse_quantity(quantity) / 2**20)
 
 
 def _named(document: Document) -> str:
