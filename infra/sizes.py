@@ -103,8 +103,8 @@ def data(instances: int, poolers: int = 0) -> Size:
 def pool(poolers: int) -> tuple[int, int]:
     """Return how many connections each of so many poolers has to the database, and how many clients it takes.
 
-    In a roll-out as many may still go as have already come: all of them together must fit, so each gets a half. Behind
-    every client that is served four more may wait, of the whole database in each pooler: people do not come evenly.
+    In a roll-out as many may still go as have already come, and all of them together must fit: each gets a half. Of
+    clients each takes five times the database's connections: four wait behind one, and they do not come evenly.
     """
     return (CONNECTIONS_MAX - CONNECTIONS_PAST_POOL) // (2 * poolers), 5 * CONNECTIONS_MAX
 
