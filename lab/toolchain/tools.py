@@ -108,8 +108,8 @@ TOOLS: Final = (
         "cert-manager",
         "v1.21.2",
         (Program("cert-manager", ask=("-version",), says="dcshift's cert-manager v1.21.2"),),
-        # After cnpg-manager: it compiles what both need, in the same versions. Alone it takes two minutes more.
-        build_seconds=40,
+        # After cnpg-manager, which compiles four fifths of it, in the same versions; alone it takes two minutes.
+        build_seconds=25,
         variables=(("github.com/cert-manager/cert-manager/pkg/util.AppVersion", "v1.21.2"),),
     ),
     Tool("coredns", "v1.14.7", (Program("coredns", ask=("-version",), says="CoreDNS-1.14.7"),), build_seconds=95),
