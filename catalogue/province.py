@@ -102,7 +102,7 @@ class Zone(Strict):
 class TargetSite(Strict):
     """The data centre that the systems move to."""
 
-    later = frozenset({"certificates", "zones", "rate_limit"})
+    later = frozenset({"zones"})
 
     gateway_class: Text
     storage_class: Text

@@ -94,7 +94,6 @@ class RateLimit(Strict):
 class Web(Strict):
     """The system's web process."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"rate_limit"})
     image: Text
     release: Text
     host: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
@@ -115,7 +114,6 @@ DATABASE_MAJOR_MIN: Final = 16
 class Database(Strict):
     """The system's database on the target."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"pooler"})
     engine: Literal["postgres"]
     major: Annotated[int, Field(ge=DATABASE_MAJOR_MIN, le=18)]
     storage: Quantity

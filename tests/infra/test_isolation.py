@@ -109,6 +109,7 @@ def test_monitoring_asks_what_it_measures_and_nobody_asks_it(centre: Centre) -> 
         "portal/pooler": "9127",
         "operator": "8080",
         "gateway": "9100",
+        "certificates": "9402",
         "dcshift-monitoring/alertmanager": "9093",
         "dns": "53, 53/udp",
     }

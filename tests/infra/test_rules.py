@@ -120,6 +120,7 @@ def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
         ("egress", "httt-feedback-data", 9187),
         ("egress", "cnpg-system", 8080),
         ("egress", "dcshift-edge", 9100),
+        ("egress", "cert-manager", 9402),
         ("egress", "own pods", 9093),
         ("ingress", "own pods", 9093),
     }
