@@ -84,7 +84,7 @@ def test_a_refused_login_closes_the_pool_for_less_than_a_cut_may_hold_requests(s
 def test_it_has_as_many_pods_as_the_level_asks_for_and_a_lab_one(stack: Stacks) -> None:
     assert only(stack("data"), "Pooler")["spec"]["instances"] == 1
     (pool,) = [item.document for item in production().stacks["data"] if item.document["kind"] == "Pooler"]
-    assert pool["spec"]["instances"] == 2
+    assert pool["spec"]["instances"] == 3
     rules = built_once("platform").settings
     assert rules and rules.poolers(rules.catalogue.system("feedback")) == 0
 

@@ -99,7 +99,10 @@ def expected(system: str) -> dict[tuple[str, int], dict[str, float]]:
         ("Failures of the archive in an hour", 0): {"": 60},
         ("Age of the newest backup", 0): {"": 3600},
         ("Without any backup", 0): {"": 0},
-        ("Targets that do not answer", 0): {'job="postgres"': 1},
+        ("Targets that do not answer", 0): {
+            'job="postgres"': 1,
+            **({'job="pgbouncer"': 1} if asked_for.database.pooler else {}),
+        },
     }
 
 
