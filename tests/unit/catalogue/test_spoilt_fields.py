@@ -29,6 +29,7 @@ OPTIONAL = {
     "security_log", "security_log.buffer_hours", "security_log.events_per_second", "security_log.national",
     "security_log.national.port", "security_log.national.protocol", "security_log.soc.port",
     "security_log.soc.protocol",
+    "target.certificates", "target.certificates.duration", "target.certificates.renew_before", "database.pooler",
     "target.zones", "target.zones.internal", "target.rate_limit", "web.rate_limit",
     "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port", "holidays", "blackouts",
     "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.1.storage",
@@ -36,7 +37,7 @@ OPTIONAL = {
 }  # fmt: skip
 MAY_BE_NULL = {
     "security_log", "security_log.national", "objectives.rpo", "quota", "files.0.storage", "files.1.storage",
-    "target.rate_limit", "web.rate_limit",
+    "target.rate_limit", "web.rate_limit", "target.certificates", "database.pooler",
 }  # fmt: skip
 OUT_OF_RANGE: dict[str, list[object]] = {
     "level": [6],
