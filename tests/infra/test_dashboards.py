@@ -158,7 +158,7 @@ def test_what_the_lab_is_excused_from_is_asked_by_a_panel() -> None:
 
 def names(expression: str) -> set[str]:
     """Return the series of which an expression speaks."""
-    kinds = "system:|dcshift_|cnpg_|traefik_|alertmanager_|prometheus_"
+    kinds = "system:|dcshift_|cnpg_|traefik_|certmanager_|alertmanager_|prometheus_"
     return set(re.findall(rf"\b(?:(?:{kinds})[\w:]+|up\b)", expression))
 
 

@@ -82,7 +82,7 @@ def test_rendering_refuses_what_the_cluster_would_refuse_and_writes_nothing(tmp_
     with pytest.raises(InfraError, match="what stacks feedback, portal would write is not allowed: 6 breaches"):
         render(tmp_path / "out", None, tmp_path)
     assert not (tmp_path / "out").exists()
-    assert render(tmp_path / "out", "data", tmp_path)[0]["objects"] == 6
+    assert render(tmp_path / "out", "data", tmp_path)[0]["objects"] == 9
 
 
 @pytest.mark.usefixtures("own")
