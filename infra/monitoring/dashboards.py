@@ -97,8 +97,12 @@ _TARGETS: Final = Panel(
     limit=1,
 )
 _CERTIFICATES: Final = Panel(
-    "Certificates end in", "s", (Query(f"({series.CERTIFICATE_END_TIME} > 0) - time()", "{{name}}"),),
-    ("CertificateExpiresSoon",), about="Each renewal lifts it. Empty where the site's own tool keeps the certificate.",
+    "Certificates end in, are renewed in", "s",
+    (
+        Query(f"({series.CERTIFICATE_END_TIME} > 0) - time()", "{{name}} ends"),
+        Query(f"({series.CERTIFICATE_RENEWAL_TIME} > 0) - time()", "{{name}} is renewed"),
+    ),
+    ("CertificateExpiresSoon",), about="Each renewal lifts both. Empty where the site's own tool keeps it.",
 )  # fmt: skip
 _ITSELF: Final = (
     Panel(

@@ -60,6 +60,7 @@ def of_system(system: str) -> dict[str, str]:
 
 OF_PLATFORM = {
     **{f'up{{job="{job}",system="platform"}}': "1x99" for job in PLATFORM_JOBS},
+    'certmanager_certificate_renewal_timestamp_seconds{system="platform",name="edge"}': f"{AT_SECONDS + 600000}x99",
     'certmanager_certificate_expiration_timestamp_seconds{system="platform",name="edge"}': f"{AT_SECONDS + 864000}x99",
     'alertmanager_notifications_failed_total{system="platform",integration="webhook"}': "0+6x99",
     'prometheus_notifications_errors_total{system="platform",alertmanager="a"}': "0+12x99",
@@ -107,7 +108,8 @@ def expected(system: str) -> dict[tuple[str, int], dict[str, float]]:
 
 
 EXPECTED_OF_PLATFORM: Final[dict[tuple[str, int], dict[str, float]]] = {
-    ("Certificates end in", 0): {'name="edge"': 864000},
+    ("Certificates end in, are renewed in", 0): {'name="edge"': 864000},
+    ("Certificates end in, are renewed in", 1): {'name="edge"': 600000},
     ("Alerts that were not delivered", 0): {"": 0.1},
     ("Alerts that were not delivered", 1): {"": 0.2},
     ("Rules that could not be evaluated", 0): {"": 30},

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 Document = dict[str, Any]
-OF_THE_PLATFORM: Final = ("Certificates end in", "Alerts that were not delivered", "Rules that could not be evaluated")
+OF_THE_PLATFORM: Final = (
+    "Certificates end in, are renewed in",
+    "Alerts that were not delivered",
+    "Rules that could not be evaluated",
+)
 """Panels of what is nobody's alone."""
 WITHOUT_AN_ANSWER: Final = {
     ("Alerts that fire", 0): "nobody is called",
