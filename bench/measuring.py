@@ -138,15 +138,15 @@ def _wait(process: subprocess.Popen[str], lines: list[str], say: Say, limit_seco
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a program that still runs with all that it started: asked first, as Ctrl-C asks, then not asked."""
+    """End a program that still runs: asked first, as Ctrl-C asks, then not asked, with whatever it left running."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GOODBYE_SECONDS_MAX)
-        # Its group too: a program that is told to end may leave what it started, which would be measured with the next.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    # What it started is of its group, and would go on beside the next program that is measured.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _failed(argv: Sequence[str], status: int | None, why: str) -> LabError:

@@ -40,7 +40,7 @@ def measure(size_bytes: int, rounds: int, say: Say) -> Data:
     shutil.rmtree(_LOGS, ignore_errors=True)
     _LOGS.mkdir(parents=True)
     # A folder of its own each time: nothing of a run that was cut off is ever seen again.
-    with tempfile.TemporaryDirectory(prefix="dcshift-bench-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="dcshift-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # the servers run as another user
         every = Rounds(folder, _LOGS, found.programs, say)
