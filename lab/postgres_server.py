@@ -86,9 +86,9 @@ class PostgresServer:
         word.write_text(self.password)
         if user := _user():
             run(["chown", "-R", user, self.folder])
-        initdb = [self.binaries / "initdb", "-D", data, "-E", "UTF8", "--locale=C.UTF-8", "-A", "scram-sha-256"]
-        words = [*(["setpriv", *as_user(user), "--"] if user else []), *initdb, "--pwfile", word, "-N"]
-        run(words, cwd=Path("/"))
+        words: list[str | Path] = ["setpriv", *as_user(user), "--"] if user else []
+        words += [self.binaries / "initdb", "-D", data, "-E", "UTF8", "--locale=C.UTF-8", "-A", "scram-sha-256"]
+        run([*words, "--pwfile", word, "-N"], cwd=Path("/"))
         fixed = {"listen_addresses": HOST, "unix_socket_directories": ""}
         with (data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in {**fixed, **self.settings}.items())

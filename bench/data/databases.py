@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Composed, Identifier
 from pydantic import SecretStr
 
 from bench.data import shapes
@@ -147,6 +147,7 @@ def running(folder: Path, size_bytes: int) -> Iterator[Databases]:
         with source.admin(DATABASE) as admin:
             for statement in shapes.statements(size_bytes):
                 admin.execute(statement.encode())
+            admin.execute("CHECKPOINT")  # or it would write in the middle of somebody's run
         yield Databases(source, target, pass_file)
 
 
@@ -170,8 +171,8 @@ def size_bytes(server: PostgresServer) -> int:
         return _one(admin, SQL("SELECT pg_database_size(current_database())"))
 
 
-def _one(admin: Connection, query: SQL | object) -> int:
-    found = admin.execute(query).fetchone()  # type: ignore[arg-type]
+def _one(admin: Connection, query: SQL | Composed) -> int:
+    found = admin.execute(query).fetchone()
     assert found is not None
     return int(found[0])
 

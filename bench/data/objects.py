@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,10 +41,6 @@ class Objects:
     def held(self) -> dict[str, tuple[int, datetime]]:
         """Return every object with its size and when it was written."""
         return {one.key: (one.size, one.modified) for one in files_store.Store(self.job).list()}
-
-    def settle(self) -> None:
-        """Have the disk take all that the store holds."""
-        os.sync()
 
 
 @contextlib.contextmanager

@@ -40,11 +40,12 @@ class Peers:
         try:
             program = place()
             said = run([program, ask])
-        except LabError as fault:
-            self.absent[name] = f"{fault.what}: {fault.why}".splitlines()[0][:300]
+            self.versions[name] = version(said.stdout + said.stderr)
+        except (LabError, OSError, ValueError) as fault:
+            why = f"{fault.what}: {fault.why}" if isinstance(fault, LabError) else str(fault)
+            self.absent[name] = why.splitlines()[0][:300]
             return
         self.programs[name] = program
-        self.versions[name] = version(said.stdout + said.stderr)
 
 
 def fetch() -> Peers:

@@ -13,7 +13,7 @@ from typing import Final
 from bench.data.databases import Databases
 from bench.data.objects import BUCKET, REGION, Objects
 from bench.data.results import Kind
-from bench.data.shapes import WIDEST, WIDEST_KEY
+from bench.data.shapes import LONGEST, LONGEST_KEY
 from lab.paths import CHECKOUT
 
 OURS: Final = "dcshift"
@@ -73,7 +73,7 @@ def copiers(at: Databases, peers: Peers, scratch: Path) -> list[Program]:
 def provers(at: Databases, peers: Peers, scratch: Path) -> list[Program]:
     """Return who compares both databases: ours all tables, the peer the one with most rows."""
     job = _private(scratch / "prove.json", at.job(superuser=True).as_json())
-    reladiff = [at.url(at.source), WIDEST, at.url(at.target), WIDEST, "-k", WIDEST_KEY, "-c", "%", "-j", _JOBS, "-s"]
+    reladiff = [at.url(at.source), LONGEST, at.url(at.target), LONGEST, "-k", LONGEST_KEY, "-c", "%", "-j", _JOBS, "-s"]
     found = [
         (OURS, Kind.OURS, [[sys.executable, "-m", "bench.data.prove", job]]),
         *_of(peers, "reladiff", reladiff),

@@ -60,8 +60,8 @@ class Run(Strict):
     """Of the servers that it spoke to."""
     foreign_cpu_seconds: UsedSeconds
     """Of everything else on the machine meanwhile, the kernel's own threads too: how quiet it was."""
-    peak_memory_bytes: Count
-    """Of the program and all that it started, not of the servers."""
+    peak_memory_bytes: Annotated[int, Field(ge=0)]
+    """Of the program and all that it started, not of the servers; 0 if it ended before anybody could look."""
 
     @property
     def cost(self) -> float:
@@ -113,7 +113,7 @@ class Data(Strict):
 def derived(runs: Sequence[Run]) -> dict[str, float | dict[str, int] | None]:
     """Return what is worked out from the runs: every ratio to the best peer, and the peaks."""
     peaks: dict[str, int] = {}
-    for run in runs:
+    for run in (each for each in runs if each.peak_memory_bytes):
         name = f"{run.program} at {run.work}"
         peaks[name] = max(peaks.get(name, 0), run.peak_memory_bytes)
     # The cheapest peer is the one that we look worst beside.
@@ -197,8 +197,9 @@ def _row(work: Work, program: str, runs: Sequence[Run]) -> str:
     kind = mine[0].kind
     shown = {Kind.OURS: f"**{program}**", Kind.PEER: program, Kind.FLOOR: f"*{program}* (floor)"}[kind]
     ratio = ratios(runs, work).get(program)
-    peak = max(run.peak_memory_bytes for run in mine) / 2**20
+    peak = max(run.peak_memory_bytes for run in mine)
+    held = f"{peak / 2**20:.0f} MiB" if peak else "too short to see"
     return (
         f"| {work} | {shown} | {statistics.median(wall):.1f} s ({wall[0]:.1f}–{wall[-1]:.1f}) "
-        f"| {own:.1f} + {servers:.1f} s | {'' if ratio is None else f'{ratio:.2f}'} | {peak:.0f} MiB |"
+        f"| {own:.1f} + {servers:.1f} s | {'' if ratio is None else f'{ratio:.2f}'} | {held} |"
     )

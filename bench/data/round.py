@@ -18,7 +18,7 @@ from bench.data import databases, objects, programs
 from bench.data.databases import Census, Databases
 from bench.data.programs import OURS, Peers, Program
 from bench.data.results import Kind, Run, Work
-from bench.data.shapes import WIDEST, Tree
+from bench.data.shapes import LONGEST, Tree
 from lab.errors import LabError
 
 _STEP_SECONDS_MAX: Final = 3 * 3600
@@ -130,7 +130,7 @@ def uncompared(program: str, said: str, whole: Census) -> list[str]:
         proof = json.loads(said.splitlines()[-1])
         wanted = {"passed": True, "rows": whole.rows, "tables": len(whole.tables)}
         return [f"{name}: {proof.get(name)}, not {value}" for name, value in wanted.items() if proof.get(name) != value]
-    rows = whole.tables[f"public.{WIDEST}"]
+    rows = whole.tables[f"public.{LONGEST}"]
     told = {
         name: int(number) for number, name in re.findall(r"^(\d+) rows (in table A|in table B|unchanged)", said, re.M)
     }

@@ -15,9 +15,9 @@ from typing import Final
 
 DATABASE: Final = "bench"
 """Name of the database, and of the role that owns it."""
-WIDEST: Final = "accounts"
+LONGEST: Final = "accounts"
 """The table with most rows, and its key."""
-WIDEST_KEY: Final = "aid"
+LONGEST_KEY: Final = "aid"
 _SMALL_SHARE, _SMALL_BYTES, _SPREAD = 0.1, 10_000, 1.5
 _BIG_SHARES: Final = (1, 2, 3, 4, 5)
 

@@ -27,5 +27,7 @@ def install(name: str) -> Path:
     """Return an environment that is exactly its lock. Raises `LabError` when something cannot be fetched."""
     uv = next(iter(sorted(cache().glob("uv-*/bin/uv"))), Path("uv"))
     words = ["sync", "--frozen", "--quiet", "--system-certs", "--project", str(project(name))]
-    run([uv, *words], env={"UV_PROJECT_ENVIRONMENT": str(place(name))}, timeout_seconds=_INSTALL_SECONDS_MAX)
+    # uv leaves a lock where temporary files go.
+    env = {"UV_PROJECT_ENVIRONMENT": str(place(name)), "TMPDIR": str(cache())}
+    run([uv, *words], env=env, timeout_seconds=_INSTALL_SECONDS_MAX)
     return place(name)

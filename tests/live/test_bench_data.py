@@ -35,14 +35,13 @@ PEERS = {
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where all temporary files go: not below pytest's own folder, which the servers' user may not enter."""
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Where all temporary files go but `tmp_path`, into which the servers' user may not look."""
     with tempfile.TemporaryDirectory(prefix="dcshift-test-") as folder:
         Path(folder).chmod(0o755)
         monkeypatch.setenv("TMPDIR", folder)
         monkeypatch.setattr(tempfile, "tempdir", None)
         yield Path(folder)
-    tempfile.tempdir = None
 
 
 def left(place: Path) -> list[str]:

@@ -79,6 +79,12 @@ def test_the_peak_of_all_rounds_is_kept_for_each_program_and_work() -> None:
     assert data(found).peak_memory_bytes["dcshift at database"] == 70 * MIB
 
 
+def test_a_peak_that_nobody_saw_is_no_figure() -> None:
+    found = [each.model_copy(update={"peak_memory_bytes": 0}) if each.program == "reading" else each for each in runs()]
+    assert set(data(found).peak_memory_bytes) == {"dcshift at database", "slow at database", "fast at database"}
+    assert "*reading* (floor) | 2.0 s (2.0–2.0) | 1.0 + 1.0 s |  | too short to see |" in results.table(data(found))
+
+
 def test_a_figure_that_the_runs_do_not_give_is_refused() -> None:
     with pytest.raises(ValidationError, match="not what the runs give: postgres_logical_ratio"):
         data(runs(), postgres_logical_ratio=0.5)

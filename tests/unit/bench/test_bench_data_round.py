@@ -81,9 +81,13 @@ def test_a_peer_that_is_not_here_is_named_with_its_reason() -> None:
     found = Peers()
     found.add("gone", "--version", nowhere)
     found.add("broken", "--version", lambda: Path("/nonexistent/broken"))
+    found.add("silent", "-n", lambda: Path("/bin/echo"))
+    found.add("foreign", "--version", lambda: Path("/etc/passwd"))
     assert found.programs == {}
     assert found.absent["gone"] == "apt-get exited with 100: no such package"
     assert "broken could not be started" in found.absent["broken"]
+    assert "says no version" in found.absent["silent"]
+    assert "Permission denied" in found.absent["foreign"]
     assert "a physical engine of ours" in found.absent
 
 
