@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 import socket
 import subprocess
@@ -10,17 +11,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from lab.errors import LabError
+
 HOST: Final = "127.0.0.1"
 _GOODBYE_SECONDS_MAX: Final = 10.0
+# Below the ports that the kernel gives to outgoing connections: such a one may be taken before our server takes it.
+_PORTS: Final = range(18_000, 27_000)
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now, each another."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Return ports that nobody listens on now, each another. Raises `LabError` when there are not so many."""
+    found = []
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise LabError(
+        "no-free-port",
+        what=f"there are not {count} free ports on the loopback",
+        why=f"of {_PORTS.start} to {_PORTS.stop - 1}, {len(found)} are free",
+        state="nothing was started",
+        next="ss -ltnp   shows who listens",
+    )
 
 
 def begin(
