@@ -1,5 +1,5 @@
 # Each target is one line of meaning; the logic is in the commands they call.
-.PHONY: help setup demo test check live-lab live-alone judges lab-up lab-down traffic docs style types contracts yaml playbooks-lint bench-infra
+.PHONY: help setup demo test check live-lab live-alone judges lab-up lab-down traffic docs style types contracts yaml playbooks-lint bench-infra bench-data
 .DEFAULT_GOAL := help
 
 help:      ## this list
@@ -53,6 +53,9 @@ traffic:   ## citizens using the public names until Ctrl-C
 
 bench-infra: ## build and bring up provinces of 3, 10 and 30 systems, measured; needs an idle machine
 	@.venv/bin/python -m bench.infra
+
+bench-data: ## our movers and proofs beside those of others, 2 GB, measured; needs an idle machine
+	@.venv/bin/python -m bench.data
 
 docs:      ## write again what is made from the code: schemas, errors, commands, rules, components, sizes
 	@.venv/bin/python -m catalogue.schemas

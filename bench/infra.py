@@ -6,22 +6,17 @@ import argparse
 import datetime
 import importlib.metadata
 import json
-import os
 import platform
-import signal
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from bench import measuring, province, results
+from bench.progress import Progress, end_in_order
 from bench.project import Project
 from lab.api_server import ApiServer, server_with_kinds
-from lab.demo.screen import clock
 from lab.errors import LabError
 from lab.toolchain.plugin import plugin_in_use
 from lab.toolchain.tools import KUBERNETES, PULUMI
@@ -34,18 +29,7 @@ _NAMESPACES: Final = ("dcshift-edge", "cnpg-system")
 """What must be in a cluster before the stacks (docs/own-centre.md)."""
 
 
-class _Progress:
-    """Says what is measured now, with the time since the start."""
-
-    def __init__(self) -> None:
-        self._began = time.monotonic()
-
-    def say(self, text: str) -> None:
-        sys.stdout.write(f"  {clock(time.monotonic() - self._began):>6}  {text}\n")
-        sys.stdout.flush()
-
-
-def measure(systems: int, folder: Path, progress: _Progress) -> results.Size:
+def measure(systems: int, folder: Path, progress: Progress) -> results.Size:
     """Measure one size on an API server of its own. Raises `LabError`."""
     project = Project(folder, systems)
     project.write()
@@ -119,15 +103,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make bench-infra", description=__doc__)
     parser.add_argument("--systems", type=int, nargs="+", default=SIZES, help="other sizes, whose results are not kept")
     sizes = tuple(parser.parse_args(words).systems)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Whoever ends us, and from wherever: what we started ends first.
-        signal.signal(number, signal.default_int_handler)
-    progress, found = _Progress(), []
-    machine = results.Machine(
-        cores=psutil.cpu_count() or 1,
-        memory_bytes=psutil.virtual_memory().total,
-        load_before=round(os.getloadavg()[0], 1),
-    )
+    end_in_order()
+    progress, found = Progress(), []
+    machine = measuring.this_machine()
     try:
         for systems in sizes:
             # A folder of its own each time: nothing of a run that was cut off is ever seen again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Final
 
 import psutil
 
+from bench.results import Machine
 from lab.errors import LabError
 
 _SAMPLE_SECONDS: Final = 0.2
@@ -40,7 +42,7 @@ class _Peak:
     """The largest sum, over a process and its descendants, of their proportional share of memory."""
 
     process: psutil.Process
-    bytes: int = 0
+    bytes: int
     stop: threading.Event = field(default_factory=threading.Event)
 
     def watch(self) -> None:
@@ -59,7 +61,8 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], log: Path, say: Say, lim
             argv, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
             errors="replace", start_new_session=True,
         )  # fmt: skip
-        peak = _Peak(psutil.Process(process.pid))
+        # Looked at now, not only at the first sample: it may have ended by then.
+        peak = _Peak(started := psutil.Process(process.pid), _memory_bytes(started))
         reader = threading.Thread(target=_read, args=(process, lines), daemon=True)
         sampler = threading.Thread(target=peak.watch, daemon=True)
         reader.start()
@@ -80,6 +83,32 @@ def run(argv: Sequence[str], *, env: Mapping[str, str], log: Path, say: Say, lim
 def _cpu_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def this_machine() -> Machine:
+    """Return where we are, and how busy that is now."""
+    return Machine(
+        cores=psutil.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        load_before=round(os.getloadavg()[0], 1),
+    )
+
+
+def tree_cpu_seconds(pid: int) -> float:
+    """Return what a running server and all that it ever started used; it must wait for its children, as they do."""
+    total = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in [root, *root.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += sum(process.cpu_times()[:4])  # of its own and of children that have ended, user and system
+    return total
+
+
+def machine_cpu_seconds() -> float:
+    """Return what everything on this machine used since it was started."""
+    used = psutil.cpu_times()
+    return float(used.user + used.nice + used.system + used.irq + used.softirq)
 
 
 def _memory_bytes(root: psutil.Process) -> int:
@@ -109,13 +138,15 @@ def _wait(process: subprocess.Popen[str], lines: list[str], say: Say, limit_seco
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a program that still runs with all that it started: asked first, as Ctrl-C asks, then not asked."""
+    """End a program that still runs: asked first, as Ctrl-C asks, then not asked, with whatever it left running."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GOODBYE_SECONDS_MAX)
-        process.kill()
-        process.wait()
+    # What it started is of its group, and would go on beside the next program that is measured.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _failed(argv: Sequence[str], status: int | None, why: str) -> LabError:
@@ -124,5 +155,5 @@ def _failed(argv: Sequence[str], status: int | None, why: str) -> LabError:
         what=f"{' '.join(argv[1:4])} {'was too slow' if status is None else f'exited with {status}'}",
         why=why.strip()[-_TAIL_CHARACTERS:] or "it said nothing",
         state="all that was started is stopped; the results of the last bench are unchanged",
-        next="mend the cause, then make bench-infra",
+        next="mend the cause, then run the same bench again",
     )

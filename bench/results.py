@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 _HERE: Final = Path(__file__).resolve().parent
 FILE: Final = _HERE / "results" / "infra.json"
 PAGE: Final = _HERE.parent / "docs" / "benchmarks.md"
-_BEGIN: Final = "<!-- from bench/results/infra.json: make docs -->\n"
 _END: Final = "<!-- end -->\n"
 Count = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
@@ -86,16 +85,25 @@ def table(found: Infra) -> str:
 
 def page(found: Infra, text: str) -> str:
     """Return the page `text` with the table of these results. Raises `ValueError` where it has no place for it."""
-    before, begin, rest = text.partition(_BEGIN)
+    return placed(text, FILE, table(found))
+
+
+def placed(text: str, file: Path, shown: str) -> str:
+    """Return a page with what is shown of one file of results. Raises `ValueError` where it has no place for it."""
+    begin = f"<!-- from bench/results/{file.name}: make docs -->\n"
+    before, found, rest = text.partition(begin)
     _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError(f"the page has no place for the table: {_BEGIN.strip()} … {_END.strip()}")
-    return f"{before}{begin}{table(found)}{end}{after}"
+    if not found or not end:
+        raise ValueError(f"the page has no place for the table: {begin.strip()} … {_END.strip()}")
+    return f"{before}{begin}{shown}{end}{after}"
 
 
 def main() -> None:
-    """Write the table of the committed results into the docs."""
-    PAGE.write_text(page(read(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the tables of all committed results into the docs."""
+    from bench.data import results as data
+
+    text = page(read(), PAGE.read_text(encoding="utf-8"))
+    PAGE.write_text(data.page(data.read(), text), encoding="utf-8")
 
 
 if __name__ == "__main__":

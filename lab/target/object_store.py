@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from lab.target.processes import Daemon, start, wait_until
 
 # Every port is given: a second server on a taken default port would die. These inner ones know no password, so
 # `guard` closes them to everything but the node itself.
-_PORTS: Final = {
+INNER: Final = {
     "master.port": 17933,
     "master.port.grpc": 27933,
     "volume.port": 17940,
@@ -27,7 +28,7 @@ _PORTS: Final = {
     "admin.port.grpc": 27646,
     "s3.port.grpc": 27833,
 }
-INNER_PORTS: Final = tuple(sorted(_PORTS.values()))
+INNER_PORTS: Final = tuple(sorted(INNER.values()))
 
 
 def start_object_store() -> None:
@@ -41,20 +42,27 @@ def start_object_store() -> None:
         {"endpoint": S3_ENDPOINT, "region": S3_REGION, "access_key": access_key, "secret_key": secret_key},
     )
     start(Daemon("seaweedfs", argv(data, CONFIG / "s3-identities.json"), {"HOME": str(HOME)}))
-    wait_until("the object store's readiness", _refuses_strangers, 60)
+    wait_until("the object store's readiness", refuses_strangers, 60)
 
 
-def argv(data: Path, identities_file: Path) -> tuple[str, ...]:
-    """Return the server's command line."""
+def argv(
+    data: Path,
+    identities_file: Path,
+    *,
+    address: str = NODE_ADDRESS,
+    port: int = S3_PORT,
+    inner: Mapping[str, int] = INNER,
+) -> tuple[str, ...]:
+    """Return a server's command line; without an address and ports, that of the target's."""
     return (
         str(Path(sys.prefix) / "bin" / "weed"),
         "-logtostderr",
         "-v=0",
         "mini",
         f"-dir={data}",
-        f"-ip={NODE_ADDRESS}",
-        f"-ip.bind={NODE_ADDRESS}",
-        f"-s3.port={S3_PORT}",
+        f"-ip={address}",
+        f"-ip.bind={address}",
+        f"-s3.port={port}",
         f"-s3.config={identities_file}",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
@@ -64,7 +72,7 @@ def argv(data: Path, identities_file: Path) -> tuple[str, ...]:
         "-webdav=false",
         "-admin.ui=false",
         "-master.telemetry=false",  # on by default, and it would call its vendor
-        *(f"-{name}={port}" for name, port in _PORTS.items()),
+        *(f"-{name}={number}" for name, number in inner.items()),
     )
 
 
@@ -75,9 +83,10 @@ def identities(access_key: str, secret_key: str) -> dict[str, object]:
     return {"identities": [admin]}
 
 
-def _refuses_strangers() -> bool:
+def refuses_strangers(endpoint: str = S3_ENDPOINT) -> bool:
+    """Say whether a server answers, and knows its list: without one it would let everybody in."""
     try:
-        return httpx.get(f"{S3_ENDPOINT}/", timeout=2.0, trust_env=False).status_code == 403
+        return httpx.get(f"{endpoint}/", timeout=2.0, trust_env=False).status_code == 403
     except httpx.HTTPError:
         return False
 
@@ -89,8 +98,8 @@ def _write(path: Path, document: dict[str, object]) -> None:
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def remove_sockets() -> None:
-    """Remove the sockets that the server leaves in /tmp, a place that it does not let us choose."""
-    for port in (S3_PORT, *INNER_PORTS):
+def remove_sockets(*ports: int) -> None:
+    """Remove the sockets that a server leaves in /tmp, a place that it does not let us choose."""
+    for port in ports or (S3_PORT, *INNER_PORTS):
         for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108  its choice, see above
             path.unlink(missing_ok=True)

@@ -14,24 +14,24 @@ from botocore.exceptions import ClientError
 from infra.errors import InfraError
 from infra.object_store import Keys, ObjectStore
 from infra.retention import PROBE, Kept, RetentionError, keep
-from tests.support import local_store
+from lab.store_server import Store, store_running
 
 LOCKED, VERSIONED = Kept(3, locked=True), Kept(3, locked=False)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_store.Store]:
-    with local_store.running(tmp_path_factory.mktemp("store")) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with store_running(tmp_path_factory.mktemp("store")) as running:
         yield running
 
 
 @pytest.fixture
-def store(server: local_store.Store) -> ObjectStore:
+def store(server: Store) -> ObjectStore:
     return ObjectStore(server.endpoint, "us-east-1", Keys(server.access_key, server.secret_key))
 
 
 @pytest.fixture
-def s3(server: local_store.Store) -> Any:
+def s3(server: Store) -> Any:
     """The store's administrator."""
     return boto3.client(
         "s3", endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id=server.access_key,

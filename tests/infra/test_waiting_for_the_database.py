@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from lab.loopback import free_ports
 from tests.support.declared import Built, built_once
-from tests.support.local_servers import free_port
 
 Stacks = Callable[[str], Built]
 SYSTEMS = ("portal", "feedback")
@@ -61,7 +61,7 @@ def test_every_pod_that_runs_once_waits_first_and_every_other_does_not(name: str
 
 
 def test_it_waits_until_the_port_accepts_and_then_lets_the_job_begin(stack: Stacks) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
     with waiting(script(stack("portal")), port) as process:
         time.sleep(0.6)
         assert process.poll() is None, "it did not wait"
@@ -73,7 +73,7 @@ def test_it_waits_until_the_port_accepts_and_then_lets_the_job_begin(stack: Stac
 def test_it_gives_up_within_its_time_and_says_why(stack: Stacks) -> None:
     interpreter, flag, text = script(stack("portal"))
     assert "+ 60\n" in text, "the time that this test shortens has changed"
-    with waiting([interpreter, flag, text.replace("+ 60\n", "+ 0.5\n")], free_port()) as process:
+    with waiting([interpreter, flag, text.replace("+ 60\n", "+ 0.5\n")], free_ports(1)[0]) as process:
         assert process.wait(10) == 1
         assert process.stderr is not None
         said = process.stderr.read()

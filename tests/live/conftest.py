@@ -12,10 +12,10 @@ import pytest
 from lab import target
 from lab.errors import LabError
 from lab.source import centre as source
+from lab.store_server import Store, store_running
 from lab.toolchain import tool_path
 from migration.adapters.database import PostgresMove
 from tests.support import local_servers as servers
-from tests.support import local_store
 from tests.support.moving import database_move
 from tests.support.play import Play, Stage
 
@@ -62,11 +62,11 @@ def new_move(pair: Pair, tmp_path: Path) -> Iterator[PostgresMove]:
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[local_store.Store]:
+def store() -> Iterator[Store]:
     """A private object store."""
     with (
         tempfile.TemporaryDirectory(prefix="dcshift-store-", ignore_cleanup_errors=True) as folder,
-        local_store.running(Path(folder)) as running,
+        store_running(Path(folder)) as running,
     ):
         yield running
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import shutil
@@ -14,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.store_server import Store
 from migration.adapters.files import BucketMove
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import ProbeState, Severity
 from migration.movers.files_store import Store as Objects
-from tests.support import local_store, moving_files
+from tests.support import moving_files
 from tests.support.moving_files import NFC, NFD, Keys, failed, make, tree
 
 pytestmark = [
@@ -33,7 +35,7 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def move(store: local_store.Store, source: Path, tmp_path: Path) -> BucketMove:
+def move(store: Store, source: Path, tmp_path: Path) -> BucketMove:
     made = make(store, source, tmp_path)
     made.prepare()
     return made
@@ -99,7 +101,7 @@ def test_names_that_cannot_be_keys_are_kept_reversibly(move: BucketMove, source:
 
 
 @pytest.fixture(scope="module")
-def handed_over(store: local_store.Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[BucketMove, Path]:
+def handed_over(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[BucketMove, Path]:
     return moving_files.handed_over(store, tmp_path_factory.mktemp("files"))
 
 
@@ -221,9 +223,7 @@ def test_a_lost_index_is_rebuilt_from_the_bucket_without_sending_again(move: Buc
     assert again["carried"] == 0
 
 
-def test_a_full_staging_disk_is_a_clear_error_and_loses_nothing(
-    store: local_store.Store, source: Path, tmp_path: Path
-) -> None:
+def test_a_full_staging_disk_is_a_clear_error_and_loses_nothing(store: Store, source: Path, tmp_path: Path) -> None:
     move = make(store, source, tmp_path)
     staging = move._staging("uploads")
     staging.mkdir(parents=True)
@@ -248,9 +248,9 @@ def test_a_comparison_that_cannot_run_is_a_failure(move: BucketMove, source: Pat
     assert "could not be made" in proof.differences[0]
 
 
-def test_a_bucket_that_cannot_be_written_blocks(store: local_store.Store, source: Path, tmp_path: Path) -> None:
+def test_a_bucket_that_cannot_be_written_blocks(store: Store, source: Path, tmp_path: Path) -> None:
     move = make(store, source, tmp_path)
-    wrong = local_store.Store(store.endpoint, store.access_key, "wrong")
+    wrong = dataclasses.replace(store, secret_key="wrong")
     move._cluster = Keys(wrong)
     codes = [finding.code for finding in move.check() if finding.severity is Severity.BLOCKER]
     assert codes == ["bucket-not-writable"]

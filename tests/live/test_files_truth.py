@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from lab.store_server import Store
 from migration.adapters.files import BucketMove
 from migration.movers.files_names import MANIFEST
 from migration.movers.files_store import Store as Objects
-from tests.support import local_store, moving_files
+from tests.support import moving_files
+from tests.support.decay import decay
 from tests.support.moving_files import failed, make, tree
 
 pytestmark = [
@@ -26,7 +28,7 @@ NOT_PROVED = (Path(__file__).parents[2] / "docs/verification.md").read_text(enco
 
 
 @pytest.fixture(scope="module")
-def handed_over(store: local_store.Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[BucketMove, Path]:
+def handed_over(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[BucketMove, Path]:
     return moving_files.handed_over(store, tmp_path_factory.mktemp("files"))
 
 
@@ -56,12 +58,12 @@ def said(move: BucketMove, *, full: bool) -> str:
 
 
 def test_an_object_with_the_right_tag_and_other_bytes_is_found_when_it_is_read_back(
-    store: local_store.Store, move: BucketMove, source: Path
+    store: Store, move: BucketMove, source: Path
 ) -> None:
     before = (source / ONE).read_bytes()
     objects(move).put_bytes(ONE, before)
     tag = objects(move).head(ONE)
-    store.decay(before, bytes([before[0] ^ 1]) + before[1:])
+    decay(store.folder, before, bytes([before[0] ^ 1]) + before[1:])
     assert objects(move).head(ONE) == tag
     assert said(move, full=False) == "", "its record says nothing of it: only reading does"
     assert f"file {ONE}: content differs (read back)" in said(move, full=True)
@@ -77,7 +79,7 @@ def test_a_mode_that_was_changed_in_the_freeze_is_found(full: bool, move: Bucket
     assert f"file {ONE}: differs (mode)" in found
 
 
-def test_a_mode_that_was_changed_before_the_freeze_is_carried(store: local_store.Store, tmp_path: Path) -> None:
+def test_a_mode_that_was_changed_before_the_freeze_is_carried(store: Store, tmp_path: Path) -> None:
     """It changes neither size nor time, and the manifest is the only place at the target that keeps it."""
     source = tree(tmp_path / "uploads", 20)
     move = make(store, source, tmp_path)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.store_server import Store
 from migration.adapters.database import PostgresMove
 from migration.adapters.files import BucketMove
 from migration.errors import StepFailed
 from migration.model.words import ProbeState, Proof
 from tests.support import local_servers as servers
-from tests.support import local_store
 from tests.support.moving_files import make, tree
 
 pytestmark = [
@@ -101,7 +101,7 @@ def test_a_lie_that_no_program_can_see_is_found_by_the_proofs_of_the_same_step(
 
 
 @pytest.fixture
-def files(store: local_store.Store, tmp_path: Path) -> BucketMove:
+def files(store: Store, tmp_path: Path) -> BucketMove:
     made = make(store, tree(tmp_path / "uploads", 20), tmp_path)
     made.prepare()
     return made

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.store_server import Store
 from migration.adapters.database import PostgresMove
 from migration.errors import StepFailed
 from migration.model.words import ProbeState
@@ -16,7 +17,6 @@ from migration.movers import throttle
 from migration.movers.copy import Pipe
 from migration.movers.postgres import pass_file
 from tests.support import local_servers as servers
-from tests.support import local_store
 from tests.support.moving_files import make, tree
 
 pytestmark = [
@@ -74,9 +74,7 @@ def test_a_database_is_copied_at_the_limit_and_faster_once_it_is_lifted(
     assert all(proof.passed for proof in move.prove(frozen=False))
 
 
-def test_files_are_brought_and_sent_at_the_limit_and_faster_once_it_is_lifted(
-    store: local_store.Store, tmp_path: Path
-) -> None:
+def test_files_are_brought_and_sent_at_the_limit_and_faster_once_it_is_lifted(store: Store, tmp_path: Path) -> None:
     made = make(store, tree(tmp_path / "uploads"), tmp_path)
     made.prepare()
     limit = made._context.state_folder / throttle.FILE

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from lab.loopback import free_ports
 from tests.support.gate_world import HOST, ROLE, World, certificate, wait_until
-from tests.support.local_servers import free_port
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("haproxy", path="/usr/sbin:/usr/bin"),
@@ -58,8 +58,8 @@ def gate(tmp_path: Path) -> Iterator[LocalGate]:
     made = LocalGate(tmp_path, "")
     silent = socket.create_server(("127.0.0.1", 0))
     made.settings |= {
-        "gate_port": free_port(),
-        "gate_public_port": free_port(),
+        "gate_port": free_ports(1)[0],
+        "gate_public_port": free_ports(1)[0],
         "gate_source_address": f"127.0.0.1:{silent.getsockname()[1]}",
     }
     try:

@@ -1,136 +1,55 @@
-"""Two private PostgreSQL servers of different majors on this machine, with the roles of the real source and target.
-
-Binaries come from DCSHIFT_TEST_POSTGRES_SOURCE and _TARGET (folders with initdb and postgres), else from what Debian
-installed: the oldest server as source, the newest as target. It stops only what it started, by process id.
-"""
+"""Two private PostgreSQL servers of different majors on this machine, as the tests of a database's move need them."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
-import shutil
-import signal
-import socket
 import subprocess
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
+from lab.loopback import HOST, free_ports
+from lab.postgres_server import PostgresServer, binaries
 from migration.movers.link import Endpoint
 
-INSTALL = Path(__file__).parents[2] / "playbooks/roles/postgres_source/files/dcshift.sql"
-REMOVE = INSTALL.with_name("dcshift_remove.sql")
 TARGET_NAME = "portal-db-rw.httt-portal-data.svc.cluster.local"
 PASSWORD = "pass:word\\with 'odd' signs"
-
-
-def binaries() -> tuple[Path, Path] | None:
-    """Return the folders of both servers' programs, or None when this machine has none."""
-    named = [os.environ.get(f"DCSHIFT_TEST_POSTGRES_{side}") for side in ("SOURCE", "TARGET")]
-    if all(named):
-        return Path(str(named[0])), Path(str(named[1]))
-    debian = Path("/usr/lib/postgresql")
-    found = sorted((int(p.name), p / "bin") for p in debian.glob("*") if (p / "bin/initdb").exists())
-    return (found[0][1], found[-1][1]) if found else None
+_SETTINGS = {
+    "wal_level": "logical",
+    "max_wal_senders": "10",
+    "max_replication_slots": "10",
+    "fsync": "off",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "autovacuum_naptime": "10s",
+    "ssl": "on",
+    "ssl_cert_file": "server.crt",
+    "ssl_key_file": "server.key",
+}
 
 
 @dataclass
-class Server:
-    """One running server."""
+class Server(PostgresServer):
+    """One running server that speaks TLS with a certificate of the tests' own authority."""
 
-    folder: Path
-    binaries: Path
-    port: int
+    password: str = PASSWORD
+    settings: Mapping[str, str] = field(default_factory=lambda: _SETTINGS)
+
+    def create(self, data: Path) -> None:
+        super().create(data)
+        certificates(self.folder.parent, data)
 
     def endpoint(self, database: str, user: str) -> Endpoint:
-        return Endpoint(
-            host="127.0.0.1",
-            port=self.port,
-            database=database,
-            user=user,
-            password=SecretStr(PASSWORD),
-            tls_mode="disable",
-        )
-
-    def admin(self, database: str = "postgres", user: str = "postgres") -> psycopg.Connection:
-        return psycopg.connect(self.endpoint(database, user).conninfo(application_name="test"), autocommit=True)
-
-    def psql(self, database: str, file: Path, **variables: str) -> None:
-        endpoint = self.endpoint(database, "postgres")
-        line = self.folder.parent / f"pass-{self.port}"
-        line.touch(mode=0o600)
-        line.write_text(endpoint.pass_line())
-        words = [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
-        argv = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *words, "-f", str(file)]
-        subprocess.run(argv, env=endpoint.environment(line), check=True, stdout=subprocess.DEVNULL)
-
-    def start(self) -> None:
-        data = self.folder / "data"
-        if not data.exists():
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            password = self.folder / "password"
-            password.write_text(PASSWORD)
-            subprocess.run(["chown", "-R", "postgres", self.folder], check=True)
-            self._as_postgres(
-                "initdb",
-                "-D",
-                data,
-                "-E",
-                "UTF8",
-                "--locale=C.UTF-8",
-                "-A",
-                "scram-sha-256",
-                "--pwfile",
-                password,
-                "-N",
-            )
-            settings = "listen_addresses='127.0.0.1'\nunix_socket_directories=''\nwal_level=logical\n"
-            settings += "max_wal_senders=10\nmax_replication_slots=10\nfsync=off\nshared_buffers=128MB\n"
-            settings += "max_wal_size=2GB\nautovacuum_naptime=10s\n"
-            settings += "ssl=on\nssl_cert_file='server.crt'\nssl_key_file='server.key'\n"
-            certificates(self.folder.parent, data)
-            with (data / "postgresql.auto.conf").open("a") as file:
-                file.write(settings)
-            with (data / "pg_hba.conf").open("w") as file:
-                file.write("host all all 127.0.0.1/32 scram-sha-256\nhost replication all 127.0.0.1/32 scram-sha-256\n")
-        log = (self.folder / "log").open("ab")
-        argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig", "INT"]
-        argv += [str(self.binaries / "postgres"), "-D", str(data), "-p", str(self.port)]
-        self.process = subprocess.Popen(
-            argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/", env=_environment()
-        )
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                self.admin().close()
-                return
-            except psycopg.OperationalError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise RuntimeError((self.folder / "log").read_text()[-2000:]) from None
-                time.sleep(0.1)
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
-
-    def _as_postgres(self, program: str, *words: object) -> None:
-        argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        argv += [str(self.binaries / program), *map(str, words)]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/", env=_environment())
-
-
-def _environment() -> dict[str, str]:
-    # A subscriber looks for certificates in its user's home: not in that of whoever runs the tests.
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+        password = SecretStr(PASSWORD)
+        return Endpoint(host=HOST, port=self.port, database=database, user=user, password=password, tls_mode="disable")
 
 
 def certificates(shared: Path, data: Path) -> None:
@@ -168,89 +87,29 @@ def certificates(shared: Path, data: Path) -> None:
     subprocess.run(["chown", "postgres", data / "server.crt", data / "server.key"], check=True)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def pair(folder: Path) -> tuple[Server, Server]:
     """Start a source and a target."""
     found = binaries()
     assert found is not None
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    source, target = Server(folder / "source", found[0], free_port()), Server(folder / "target", found[1], free_port())
+    ports = free_ports(2)
+    source, target = Server(folder / "source", found[0], ports[0]), Server(folder / "target", found[1], ports[1])
     source.start()
     target.start()
     return source, target
 
 
-def quoted_password() -> str:
-    return "'" + PASSWORD.replace("'", "''") + "'"
-
-
 def new_databases(source: Server, target: Server, database: str, sample: str) -> None:
     """Make the database on both sides, filled by `sample` at the source, as the playbook and the cluster make them."""
     for server in (source, target):
-        with server.admin() as admin:
-            _drop(server, admin, database)
-            for role in (database, "reader"):
-                if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
-                    admin.execute(f'CREATE ROLE "{role}" LOGIN PASSWORD {quoted_password()}')
-            admin.execute(f'CREATE DATABASE "{database}" OWNER "{database}" TEMPLATE template0')
+        server.database(database)
+        server.role("reader")
     with source.admin() as admin:
-        admin.execute(f"DROP ROLE IF EXISTS dcshift_{database}")
-    with target.admin() as admin:
-        if not admin.execute("SELECT 1 FROM pg_roles WHERE rolname = 'dcshift_migration'").fetchone():
-            admin.execute(f"CREATE ROLE dcshift_migration LOGIN REPLICATION PASSWORD {quoted_password()}")
-        admin.execute(f'GRANT "{database}" TO dcshift_migration')
-        if target_major(target) >= 16:
-            admin.execute("GRANT pg_create_subscription TO dcshift_migration")
-        else:
-            admin.execute("ALTER ROLE dcshift_migration SUPERUSER")
+        admin.execute(SQL("DROP ROLE IF EXISTS {}").format(Identifier(f"dcshift_{database}")))
+    target.let_in(database)
     with source.admin(database) as admin:
         admin.execute(sample.encode())
-
-
-def install(source: Server, database: str, role: str, password: str) -> None:
-    """Do what the playbook `prepare` does on the source."""
-    with source.admin() as admin:
-        word = psycopg.sql.Literal(password).as_string(None)
-        verb = "ALTER" if admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() else "CREATE"
-        admin.execute(f'{verb} ROLE "{role}" LOGIN REPLICATION PASSWORD {word}')
-    source.psql(database, INSTALL, role=role, owner=database)
-
-
-def remove(source: Server, database: str, role: str) -> None:
-    """Do what the playbook `rollback` does on the source."""
-    source.psql(database, REMOVE, role=role, owner=database)
-    with source.admin() as admin:
-        admin.execute(f'DROP ROLE IF EXISTS "{role}"')
-
-
-def _drop(server: Server, admin: psycopg.Connection, database: str) -> None:
-    """Drop a database with whatever an earlier test left: a subscription, a slot."""
-    if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
-        return
-    with server.admin(database) as inside:
-        query = "SELECT s.subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid AND d.datname = %s"
-        for (name,) in inside.execute(query, (database,)).fetchall():
-            inside.execute(f'ALTER SUBSCRIPTION "{name}" DISABLE')
-            inside.execute(f'ALTER SUBSCRIPTION "{name}" SET (slot_name = NONE)')
-            inside.execute(f'DROP SUBSCRIPTION "{name}"')
-    query = "SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = %s"
-    for name, pid in admin.execute(query, (database,)).fetchall():
-        if pid is not None:
-            admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
-            time.sleep(0.3)
-        admin.execute("SELECT pg_drop_replication_slot(%s)", (name,))
-    admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
-
-
-def target_major(server: Server) -> int:
-    with server.admin() as admin:
-        return admin.info.server_version // 10000
 
 
 SAMPLE = '''

@@ -81,9 +81,9 @@ class SourcePlaybooks:
         assert variables["dcshift_component"] == "database"
         database, role = variables["postgres_source_database"], variables["postgres_source_role"]
         if playbook == "prepare":
-            servers.install(self._source, database, role, (secrets or {})["postgres_source_password"])
+            self._source.install(database, role, (secrets or {})["postgres_source_password"])
         else:
-            servers.remove(self._source, database, role)
+            self._source.remove(database, role)
         return PlaybookResult({}, 0.0)
 
 

@@ -9,12 +9,12 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lab.store_server import Store
 from migration.adapters import s3
 from migration.adapters.files import BucketMove
 from migration.adapters.units import ProcessUnits
 from migration.model.inventory import FilesFacts
 from migration.model.words import Proof
-from tests.support import local_store
 from tests.support.moving import RealClock, context
 
 NFC = unicodedata.normalize("NFC", "Đơn đề nghị.pdf").encode()
@@ -43,7 +43,7 @@ class Here:
 class Keys:
     """The Cluster port, as far as the files' move asks it."""
 
-    def __init__(self, store: local_store.Store) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     def read_secret(self, namespace: str, name: str) -> Mapping[str, str]:
@@ -66,7 +66,7 @@ def tree(folder: Path, files: int = 300) -> Path:
     return folder
 
 
-def make(store: local_store.Store, source: Path, folder: Path) -> BucketMove:
+def make(store: Store, source: Path, folder: Path) -> BucketMove:
     bucket = f"b{random.SystemRandom().randrange(10**9)}"
     opened = s3.Bucket(store.endpoint, "lab", bucket, store.access_key, store.secret_key)
     assert opened.request("PUT", "").status_code == 200
@@ -85,7 +85,7 @@ def make(store: local_store.Store, source: Path, folder: Path) -> BucketMove:
     return BucketMove(changed, cluster=Keys(store), remote=Here(folder), units=units, clock=RealClock())
 
 
-def handed_over(store: local_store.Store, folder: Path) -> tuple[BucketMove, Path]:
+def handed_over(store: Store, folder: Path) -> tuple[BucketMove, Path]:
     """Return a move that has handed its files over, proved in full, and the source's folder."""
     source = tree(folder / "uploads", 60)
     made = make(store, source, folder)

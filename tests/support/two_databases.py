@@ -62,7 +62,7 @@ def running() -> Iterator[Pair]:
 def made(pair: Pair, source: str, target: str = "") -> Iterator[Sides]:
     """Make the portal's database on both sides, filled as told; a target without words of its own is empty."""
     servers.new_databases(*pair, "portal", source)
-    servers.install(pair[0], "portal", SOURCE_ROLE, servers.PASSWORD)
+    pair[0].install("portal", SOURCE_ROLE)
     if target:
         with pair[1].admin("portal") as admin:
             admin.execute(target.encode())
@@ -71,4 +71,4 @@ def made(pair: Pair, source: str, target: str = "") -> Iterator[Sides]:
         link.session(pair[1].endpoint("portal", "dcshift_migration"), program="test") as there,
     ):
         yield Sides(pair, here, there)
-    servers.remove(pair[0], "portal", SOURCE_ROLE)
+    pair[0].remove("portal", SOURCE_ROLE)

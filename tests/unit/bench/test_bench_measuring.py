@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bench.measuring import run
+from bench.measuring import machine_cpu_seconds, run, tree_cpu_seconds
 from lab.errors import LabError
 
 _CHILD = "import sys, time; held = bytearray(48 << 20); print('holding', flush=True); time.sleep(1.5)"
@@ -38,3 +39,29 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         run([sys.executable, "-c", code], env=os.environ, log=tmp_path / "log", say=print, limit_seconds=2)
     assert told.value.code == "bench-failed"
     assert not [p for p in psutil.process_iter(["cmdline"]) if code in (p.info["cmdline"] or [])]
+
+
+def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
+    child = "import time; time.sleep(61)"
+    parent = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); "
+    for ending, limit in (("sys.exit(3)", 60.0), ("time.sleep(60)", 1.0)):
+        with pytest.raises(LabError):
+            run([sys.executable, "-c", parent + ending], env=os.environ, log=tmp_path / "log", say=print,
+                limit_seconds=limit)  # fmt: skip
+        assert not [p for p in psutil.process_iter(["cmdline"]) if child in (p.info["cmdline"] or [])]
+
+
+def test_the_cpu_of_a_running_server_is_that_of_its_children_too_ended_or_not() -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    code = (
+        f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])\nprint(flush=True)\nsys.stdin.read()"
+    )
+    before = machine_cpu_seconds()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        used = tree_cpu_seconds(server.pid)
+        assert 0.3 <= used < 2
+        assert machine_cpu_seconds() - before >= 0.3
+        server.communicate()
+    assert tree_cpu_seconds(server.pid) == 0

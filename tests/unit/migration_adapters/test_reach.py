@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lab.loopback import free_ports
 from migration.adapters import command
 from migration.adapters.playbook_outcome import Outcome, judge, unreachable
 from migration.adapters.ssh import WarmSsh
@@ -19,12 +20,11 @@ from migration.movers import programs
 from migration.store import Pinned
 from migration.wiring import Workspace
 from tests.support.examples import EXAMPLE, catalogue, contracts, example_plan, inventory
-from tests.support.local_servers import free_port
 
 
 def inventory_file(folder: Path) -> Path:
     hosts = {
-        name: {"ansible_host": "127.0.0.1", "ansible_port": free_port(), "ansible_user": "operator"}
+        name: {"ansible_host": "127.0.0.1", "ansible_port": free_ports(1)[0], "ansible_user": "operator"}
         for name in ("app1", "db1", "edge1", "files1")
     }
     path = folder / "inventory.yml"

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
+from lab.loopback import free_ports
 from migration.adapters.database import PostgresMove
 from migration.adapters.postgres import Place, moment
 from migration.errors import StepFailed
@@ -39,7 +40,7 @@ def server() -> Iterator[servers.Server]:
     # Not below pytest's own folder: the server runs as another user, who may not enter that.
     with tempfile.TemporaryDirectory(prefix="dcshift-test-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
-        made = servers.Server(Path(folder) / "source", found[0], servers.free_port())
+        made = servers.Server(Path(folder) / "source", found[0], free_ports(1)[0])
         made.start()
         yield made
         made.stop()
@@ -49,9 +50,9 @@ def server() -> Iterator[servers.Server]:
 def move(server: servers.Server, tmp_path: Path) -> PostgresMove:
     """A portal in the freeze, after the hand-over: fenced, and nobody reads the slot any more; the target is dead."""
     servers.new_databases(server, server, "portal", TABLES)
-    dead = servers.Server(server.folder, server.binaries, servers.free_port())
+    dead = servers.Server(server.folder, server.binaries, free_ports(1)[0])
     made = database_move(server, dead, tmp_path)
-    servers.install(server, "portal", made._name, made._access.make_source_password())
+    server.install("portal", made._name, made._access.make_source_password())
     with made._at.source() as source:
         link.run(source, "SELECT dcshift.take_turn(1)")
     with server.admin("portal") as admin:

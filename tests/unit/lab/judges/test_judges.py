@@ -17,10 +17,12 @@ from infra.render import representative
 from infra.render.manifests import manifests
 from lab.errors import LabError
 from lab.judges import page
-from lab.judges.__main__ import PROJECT, ask, summary
+from lab.judges.__main__ import ask, summary
 from lab.judges.programs import CHECKOV, KUBE_SCORE, TRIVY, Judge, read_checkov, read_kube_score, read_trivy
 from lab.judges.verdict import Failure, Reason, Report, reasons, verdict
+from lab.toolchain.locked import project
 
+PROJECT = project("judges")
 LAST: dict[str, Any] = json.loads(page.LAST.read_text(encoding="utf-8"))
 BROKEN = Failure("checkov", "CKV_1", "CronJob httt-portal-app/tidy", "Jobs are tidy")
 

@@ -1,0 +1,83 @@
+"""Free ports of the loopback, and programs that run for as long as a block of code; none of them is the lab's."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from lab.errors import LabError
+
+HOST: Final = "127.0.0.1"
+_GOODBYE_SECONDS_MAX: Final = 10.0
+# Below the ports that the kernel gives to outgoing connections: such a one may be taken before our server takes it.
+_PORTS: Final = range(18_000, 27_000)
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on now, each another. Raises `LabError` when there are not so many."""
+    found = []
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise LabError(
+        "no-free-port",
+        what=f"there are not {count} free ports on the loopback",
+        why=f"of {_PORTS.start} to {_PORTS.stop - 1}, {len(found)} are free",
+        state="nothing was started",
+        next="ss -ltnp   shows who listens",
+    )
+
+
+def begin(
+    argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, user: str | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a server that writes to `log`, as another user if told; one whose starter is killed is told to end."""
+    # SIGINT ends every server here soon and in order; at SIGTERM, PostgreSQL would wait for its clients.
+    words = ["setpriv", *as_user(user), "--pdeathsig", "INT", "--", *argv]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd="/",
+            # Ctrl-C is for whoever started us: what asks this server something must be able to end first.
+            start_new_session=True,
+        )
+
+
+def as_user(name: str | None) -> list[str]:
+    """Return the words that make `setpriv` become somebody."""
+    return [f"--reuid={name}", f"--regid={name}", "--clear-groups"] if name else []
+
+
+def end(server: subprocess.Popen[bytes]) -> None:
+    """End a server by its pid: asked first, then not asked."""
+    server.send_signal(signal.SIGINT)
+    try:
+        server.wait(_GOODBYE_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait(_GOODBYE_SECONDS_MAX)
+
+
+@contextlib.contextmanager
+def running(
+    argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server for as long as the block."""
+    server = begin(argv, log, env=env)
+    try:
+        yield server
+    finally:
+        end(server)

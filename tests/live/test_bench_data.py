@@ -1,0 +1,98 @@
+"""The whole bench of the data plane on tiny data: real servers, real peers, and nothing left of it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.data import results, shapes
+from bench.data.__main__ import measure
+from bench.data.programs import OURS
+from bench.data.results import Kind, Work
+from bench.data.round import Rounds
+from lab.errors import LabError
+from lab.postgres_server import binaries
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(binaries() is None, reason="no PostgreSQL server here: apt-get install postgresql"),
+]
+SIZE_BYTES = 4_000_000
+PEERS = {
+    Work.DATABASE: {"pg_dump and pg_restore", "pgcopydb"},
+    Work.VERIFICATION: {"reladiff"},
+    Work.OBJECTS: {"rclone", "s5cmd"},
+    Work.UNCHANGED: {"rclone", "s5cmd"},
+}
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Where all temporary files go but `tmp_path`, into which the servers' user may not look."""
+    with tempfile.TemporaryDirectory(prefix="dcshift-test-") as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        yield Path(folder)
+
+
+def left(place: Path) -> list[str]:
+    """Return what is left of a bench: folders, and processes that know one of its files."""
+    known = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    return [*map(str, place.iterdir()), *(words for words in known if str(place) in words)]
+
+
+def sockets() -> set[Path]:
+    return set(Path("/tmp").glob("seaweedfs-*.sock"))
+
+
+def test_everything_is_measured_once_and_comes_out_equal(place: Path, tmp_path: Path) -> None:
+    before = sockets()
+    found = measure(SIZE_BYTES, 1, print)
+    print(results.table(found))
+    for work, peers in PEERS.items():
+        did = results.programs(found.runs, work)
+        assert did[OURS] is Kind.OURS
+        there = {program for program, kind in did.items() if kind is Kind.PEER}
+        assert there | (peers & found.absent.keys()) == peers
+        assert set(results.ratios(found.runs, work)) == there
+    assert "a physical engine of ours" in found.absent
+    assert max(run.peak_memory_bytes for run in found.runs if run.kind is Kind.OURS) < results.MEMORY_BYTES_MAX
+    assert {f"{run.program} at {run.work}" for run in found.runs if run.kind is not Kind.FLOOR} < found.settings.keys()
+    results.write(found, tmp_path / "data.json")
+    assert results.read(tmp_path / "data.json") == found
+    assert left(place) == []
+    assert sockets() <= before
+
+
+def test_ctrl_c_in_the_middle_of_a_copy_leaves_nothing(place: Path) -> None:
+    words = [sys.executable, "-m", "bench.data", "--gigabytes", str(SIZE_BYTES / 1e9), "--rounds", "1"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "COPY to /dev/null" in line:
+            break  # the first copy begins now
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "all that was started is stopped" in error
+    assert left(place) == []
+
+
+@pytest.mark.parametrize("peer", ["rclone", "s5cmd"])
+def test_a_peer_that_says_yes_and_carries_nothing_ends_the_bench(peer: str, place: Path, tmp_path: Path) -> None:
+    files = shapes.Tree({"a": 10, "b": 20})
+    shapes.write(files, place / "tree")
+    lying = Rounds(place, tmp_path, {peer: Path("/bin/true")}, print)
+    with pytest.raises(LabError, match=f"{peer} did not do the whole work"):
+        lying.objects(place / "tree", files, 1)
+    assert [path.name for path in place.iterdir()] == ["tree"]
