@@ -97,8 +97,8 @@ def _pooler(args: ConnectionPoolArgs, pods: dict[str, str]) -> dict[str, Any]:
                 "max_client_conn": str(args.clients_max),
                 # The operator's default lets a client come unencrypted.
                 "client_tls_sslmode": "require",
-                # After one refused login nobody gets a new connection for this long; the default of 15 s is longer than
-                # a whole cut may hold requests, and the cut itself ends the application's sessions.
+                # After one refused login nobody gets a new connection for this long; the default of 15 s would be added
+                # to every absence of the database, and is longer than a whole cut may hold requests.
                 "server_login_retry": "1",
                 # To the database every session comes from the pool: only so does it say whose it is.
                 "application_name_add_host": "1",

@@ -136,6 +136,8 @@ CASES = (
     Case("CertificateExpiresSoon", certificate(0, 0), "46m"),
     Case("TargetDown", UP | {'up{job="postgres",system="portal",instance="a"}': "0x20"}, "10m",
          "portal: fewer than the declared number of postgres answer, 1", (("job", "postgres"), ("system", "portal"))),
+    Case("TargetDown", without('up{job="pgbouncer",system="portal",instance="a"}'), "10m",
+         "portal: fewer than the declared number of pgbouncer answer, 1", (("job", "pgbouncer"), ("system", "portal"))),
     # Not even its name is there.
     Case("TargetDown", without(f'up{{job="gateway",{PLATFORM}}}'), "10m",
          "platform: fewer than the declared number of gateway answer, 1", (("job", "gateway"), ("system", "platform"))),
