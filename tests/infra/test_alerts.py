@@ -20,7 +20,7 @@ PLATFORM = 'system="platform"'
 UP = {
     'up{job="postgres",system="portal",instance="a"}': "1x20",
     'up{job="postgres",system="feedback",instance="b"}': "1x20",
-    'up{job="pgbouncer",system="portal",instance="c"}': "1x20",
+    'up{job="pgbouncer",system="portal",instance="a"}': "1x20",
     **{
         f'up{{job="{job}",{PLATFORM}}}': "1x20"
         for job in ("postgres-operator", "gateway", "certificates", "prometheus", "alertmanager")
