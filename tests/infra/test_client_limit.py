@@ -33,7 +33,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         program = tool_path("traefik")
     except LabError as missing:
         pytest.skip(f"lacks a tool: {missing.what}")
-    folder, free = tmp_path_factory.mktemp("traefik"), _free_port()
+    folder, free = tmp_path_factory.mktemp("traefik"), _free_ports(1)[0]
     by_forwarded_for = {"sourceCriterion": {"ipStrategy": {"depth": 1}}}
     other = {"rateLimit": {**DECLARED["rateLimit"], **by_forwarded_for}}
     routers = {
@@ -62,7 +62,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             traefik.terminate()
 
 
-def _free_port() -> int:
+def _free_ports(1)[0] -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

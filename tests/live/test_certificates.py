@@ -30,7 +30,6 @@ from lab.toolchain import tool_path
 from tests.support.api_server_kinds import server_with_kinds
 from tests.support.asking import Asker, resources_of, until, with_token
 from tests.support.declared import built_once
-from tests.support.local_servers import free_port
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 Document = dict[str, Any]
@@ -94,7 +93,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
         for document in documents.certificates(authority):
             made(admin, document)
         with with_token(api, "cert-manager", CERTIFICATES_NAMESPACE) as keeper:
-            port = free_port()
+            port = free_ports(1)[0]
             file = as_the_account(api.kubeconfig, keeper, folder)
             argv = [program, f"-namespace={EDGE_NAMESPACE}", f"-kubeconfig={file}", f"-metrics=127.0.0.1:{port}"]
             with (folder / "cert-manager.log").open("wb") as log:
