@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from catalogue.system import RateLimit
 from infra import rate_limit
 from lab.errors import LabError
+from lab.loopback import free_ports
 from lab.toolchain import tool_path
 
 GATE = "127.0.0.2"
@@ -33,7 +33,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         program = tool_path("traefik")
     except LabError as missing:
         pytest.skip(f"lacks a tool: {missing.what}")
-    folder, free = tmp_path_factory.mktemp("traefik"), _free_ports(1)[0]
+    folder, free = tmp_path_factory.mktemp("traefik"), free_ports(1)[0]
     by_forwarded_for = {"sourceCriterion": {"ipStrategy": {"depth": 1}}}
     other = {"rateLimit": {**DECLARED["rateLimit"], **by_forwarded_for}}
     routers = {
@@ -60,12 +60,6 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
             yield free
         finally:
             traefik.terminate()
-
-
-def _free_ports(1)[0] -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _until_it_answers(port: int) -> None:

@@ -24,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from infra.monitoring.alerts import ALERTS
 from lab.ca import Authority
 from lab.errors import LabError
+from lab.loopback import free_ports
 from lab.target import documents
 from lab.target.layout import CERTIFICATES_NAMESPACE, EDGE_NAMESPACE
 from lab.toolchain import tool_path

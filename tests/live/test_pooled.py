@@ -16,6 +16,7 @@ import pytest
 
 from lab import pgbouncer
 from lab.errors import LabError
+from lab.loopback import free_ports
 from migration.adapters import database_target
 from migration.movers import link
 from migration.movers.link import Connection
@@ -103,7 +104,7 @@ def pool(pair: Pair) -> Pool:
     servers.new_databases(*pair, "portal", "CREATE TABLE nothing ()")
     with pair[1].admin("portal", "portal") as owner:
         owner.execute("CREATE TABLE written (at timestamptz DEFAULT now())")
-    return Pool(pair[1], servers.free_port())
+    return Pool(pair[1], free_ports(1)[0])
 
 
 @pytest.fixture

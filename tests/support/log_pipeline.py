@@ -17,18 +17,13 @@ from infra import naming
 from infra import rsyslog as texts
 from lab import rsyslog
 from lab.ca import Authority, write_private
+from lab.loopback import free_ports
 
 OUTPUTS = {"agent": ["relay"], "relay": ["soc", "national"]}
 SOC, NATION, CLIENT = "soc.example", "nation.example", "dcshift"
 
 
 _WHOLE = re.compile(r'.*"auditID": "(\d+)".*\}$')
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait(what: str, check: Callable[[], bool], seconds: float = 30) -> float:
@@ -51,7 +46,7 @@ class Pipeline:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ports = {name: free_port() for name in ("relay", "soc", "nation")}
+        self.ports = dict(zip(("relay", "soc", "nation"), free_ports(3), strict=True))
         centre, outside = Authority(self.folder / "ca-centre", "centre"), Authority(self.folder / "ca-out", "outside")
         for name, authority, common in (
             ("agent", centre, naming.LOG_AGENT),
