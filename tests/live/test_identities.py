@@ -99,7 +99,7 @@ def test_tenancy_applies_the_ground_of_the_systems_and_hands_out_only_what_reads
         assert answer.status_code == (403 if refused else 200), (document["kind"], answer.text)
         applied |= set() if refused else {document["kind"]}
     assert applied == {
-        "Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding", "ServiceAccount"
+        "Namespace", "ResourceQuota", "LimitRange", "NetworkPolicy", "RoleBinding", "ServiceAccount", "Middleware"
     }  # fmt: skip
 
 
