@@ -9,7 +9,9 @@ from infra.reachability.centre import Centre
 from infra.reachability.ends import End, Pods
 from infra.reachability.ports import Ports, merged, said
 
-_AROUND: Final = ("dns", "gateway", "operator", "object-store", "api-server", "source", "internet", "elsewhere")
+_AROUND: Final = (
+    *("dns", "gateway", "operator", "certificates", "object-store", "api-server", "source", "internet", "elsewhere"),
+)
 Row = tuple[str, str]
 
 

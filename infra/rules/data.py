@@ -37,7 +37,7 @@ DATA: Final = (
     ),
     Rule(
         "database-apart",
-        "Instances of a database stand on hosts of their own, and in zones of their own where the level asks for that.",
+        "Instances of a database stand on hosts of their own, spread over zones where the level asks for that.",
         "spread",
         DATABASES,
         f"{_SPREAD} == 'none' || (object.spec.?affinity.podAntiAffinityType.orValue('') == 'required' "

@@ -172,7 +172,7 @@ RUNNING: Final = (
     ),
     Rule(
         "spread-over-zones",
-        "Pods of a deployment stand in several zones, or wait, where the level asks for zones.",
+        "Pods of a deployment are spread over the zones that there are, where the level asks for zones.",
         "spread",
         DEPLOYMENTS,
         "variables.spread[variables.level - 1] != 'zone' || variables.pod.?topologySpreadConstraints.orValue([])"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from kubernetes.utils.quantity import parse_quantity
 
 from infra.errors import InfraError
-from infra.spreading import HOST
+from infra.spreading import HOST, ZONE
 
 Document = Mapping[str, Any]
 READY: Final = "is ready"
@@ -137,6 +137,9 @@ def _room(asked: Sequence[Asked], nodes: Sequence[Node]) -> Iterator[str]:
         known = [node for node in nodes if all(node.labels.get(key) for key in each.keys)]
         if not known:
             yield f"none of its nodes has the label {' and '.join(each.keys)}, over which {each.object} is spread"
+        elif ZONE in each.keys and each.count > 1 and len({node.labels[ZONE] for node in known}) == 1:
+            # To the scheduler one zone is evenly filled, however many pods stand in it.
+            yield f"{each.object} is to stand in several zones, and all its nodes are in {known[0].labels[ZONE]!r}"
         elif each.apart and each.count > len(known):
             yield f"{each.object} needs {each.count} hosts, each for one pod, and it has {len(known)}"
         elif not any(node.cpu >= each.cpu and node.memory >= each.memory for node in known):

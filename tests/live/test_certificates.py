@@ -174,7 +174,11 @@ def test_a_certificate_is_renewed_before_its_end_each_time_with_another_key(
         assert seen[-1].not_valid_after_utc - datetime.datetime.now(datetime.UTC) > datetime.timedelta(seconds=40)
     assert len({key_of(each) for each in seen}) == len(seen)
     made(centre.admin, declared)
-    centre.another(seen[-1], "the longer one did not come")
+    for _ in range(10):  # the short one may be renewed once more meanwhile
+        seen.append(centre.another(seen[-1], "the longer one did not come"))
+        if seen[-1].not_valid_after_utc - seen[-1].not_valid_before_utc > datetime.timedelta(days=1):
+            return
+    pytest.fail("the longer one did not come")
 
 
 def test_what_the_alert_asks_for_is_said(centre: Centre, issued: x509.Certificate) -> None:

@@ -84,7 +84,8 @@ def test_a_kind_that_the_same_stacks_define_is_not_missing() -> None:
         ([node_of(300, 10**6)] * 3, "its nodes give 900m of cpu to pods, and "),
         ([node_of(10**5, 700)] * 3, "its nodes give 2100Mi of memory to pods, and "),
         (ZONED[:2], "Cluster httt-portal-data/portal-db needs 3 hosts, each for one pod, and it has 2"),
-        ([node_of(90, 10**6)] * 99, "a pod of Cluster httt-portal-data/portal-db reserves 100m and 384Mi: more"),
+        ([node_of(8000, 10**5)] * 3, "Deployment httt-portal-app/portal-web is to stand in several zones, and all "),
+        ([node_of(90, 10**6, zone) for zone in "abc" * 33], "a pod of Cluster httt-portal-data/portal-db reserves 100m and "),
         ([Node(8000, 10**5, {HOST: "h"})] * 3, f"none of its nodes has the label {ZONE}, over which "),
     ],
 )  # fmt: skip
