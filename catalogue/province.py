@@ -43,8 +43,9 @@ def _time_zone(name: str) -> str:
 
 
 _JOB_HOSTS_PREFIX_MIN: Final = 24
-_CERTIFICATE_SECONDS_MIN: Final = 3600
-_RENEWAL_SECONDS_MIN: Final = 300
+_CERTIFICATE_SECONDS_MIN: Final = 2 * 3600
+# The alert comes when half of it is gone, and a quarter of an hour later at the earliest.
+_RENEWAL_SECONDS_MIN: Final = 3600
 LAB: Final = "lab"
 """The one environment that levels excuse; any other word means that people depend on it."""
 Cidr = Annotated[str, StringConstraints(pattern=r"^[0-9.]+/[0-9]{1,2}$"), AfterValidator(_network)]
@@ -82,9 +83,9 @@ class Certificates(Strict):
 
     @model_validator(mode="after")
     def _renewable(self) -> Certificates:
-        # cert-manager's own bounds, which its webhook keeps where there is one.
+        # Stricter than cert-manager's own bounds, which only its webhook keeps.
         if seconds(self.duration) < _CERTIFICATE_SECONDS_MIN or seconds(self.renew_before) < _RENEWAL_SECONDS_MIN:
-            raise ValueError("a certificate lives an hour at least and is renewed five minutes before its end at least")
+            raise ValueError("a certificate lives two hours at least and is renewed an hour before its end at least")
         if seconds(self.renew_before) >= seconds(self.duration):
             raise ValueError(f"renewed {self.renew_before} before its end, it would have to live longer than that")
         return self

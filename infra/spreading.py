@@ -16,7 +16,8 @@ def pods(asked: Controls | None, selector: dict[str, str]) -> list[Document]:
     how = asked.spread if asked else "none"
     # Of one roll-out alone: the pods that are about to go would otherwise keep the new ones from their hosts.
     own = {"labelSelector": {"matchLabels": selector}, "matchLabelKeys": ["pod-template-hash"]}
-    over_hosts = _over(HOST, own, must=how != "none")
+    # Not both: where one zone has fewer hosts than another, no host would be left for the next pod.
+    over_hosts = _over(HOST, own, must=how == "node")
     return [_over(ZONE, own, must=True), over_hosts] if how == "zone" else [over_hosts]
 
 
@@ -29,7 +30,13 @@ def database(asked: Controls | None, cluster: str) -> Document:
         # Required: a second instance on the host of the first keeps nothing when that host goes.
         "podAntiAffinityType": "preferred" if how == "none" else "required",
     }
-    own = {"labelSelector": {"matchLabels": {"cnpg.io/cluster": cluster}}}
+    # The pods of a pool name the cluster as well; those that make or join an instance have no role and must count.
+    own = {
+        "labelSelector": {
+            "matchLabels": {"cnpg.io/cluster": cluster},
+            "matchExpressions": [{"key": "cnpg.io/podRole", "operator": "NotIn", "values": ["pooler"]}],
+        }
+    }
     over_zones = {"topologySpreadConstraints": [_over(ZONE, own, must=True)]} if how == "zone" else {}
     return {"affinity": apart, **over_zones}
 

@@ -68,7 +68,14 @@ def targets(settings: Settings) -> list[Target]:
             naming.host(naming.OPERATOR_METRICS, settings.operator_namespace),
             OPERATOR_PORT,
         ),
-        Target("gateway", PLATFORM, naming.host(naming.GATEWAY_METRICS, settings.edge_namespace), GATEWAY_PORT),
+        # Behind one name stand the controllers of all zones: one that goes must be missed.
+        Target(
+            "gateway",
+            PLATFORM,
+            naming.host(naming.GATEWAY_METRICS, settings.edge_namespace),
+            GATEWAY_PORT,
+            len({settings.catalogue.province.target.zone(each).gateway_class for each in settings.exposures}),
+        ),
         Target("prometheus", PLATFORM, "localhost", PROMETHEUS_PORT),
         Target("alertmanager", PLATFORM, naming.host(naming.ALERTMANAGER, naming.MONITORING), ALERTMANAGER_PORT),
         *_certificates(settings),

@@ -50,7 +50,7 @@ DATA: Final = _of_the_centre(
         *changing(kinds.DATA),
         # A backup out of turn, before a dangerous step; a record of it is all that lies in the cluster.
         *on([kinds.BACKUPS], (*SEE, "create")),
-        *on([POD, kinds.LOGS, kinds.EVENTS, kinds.CLAIMS, *kinds.ASKED], SEE),
+        *on([POD, kinds.LOGS, kinds.EVENTS, kinds.CLAIMS], SEE),
     ],
 )
 
@@ -72,7 +72,7 @@ SECURITY: Final = _of_the_centre(
     naming.SECURITY,
     "applies the stack security: the security log's programs, in its two namespaces; reads no secret",
     # Also the claim of the queues is only seen: in it lies what nobody has received yet.
-    [*changing(kinds.SECURITY), *on([*kinds.RUNNING, kinds.CLAIMS, *kinds.ASKED], SEE)],
+    [*changing(kinds.SECURITY), *on([*kinds.RUNNING, kinds.CLAIMS], SEE)],
 )
 
 
@@ -107,6 +107,8 @@ def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
         ),
         replace(DRILL, rules=_drill(systems)),
         _of_the_centre(naming.AUDITOR, "reads everything but secrets, changes nothing", _auditor()),
+        # What these apply lies in namespaces; what they ask of the cluster first does not.
+        *(replace(each, rules=on(kinds.ASKED, ("get", "list"))) for each in (SECURITY, DATA)),
     ]
 
 
@@ -116,7 +118,7 @@ BREAK_GLASS: Final = _of_the_centre(naming.BREAK_GLASS, "the only one that delet
 
 def everyone(systems: Sequence[System]) -> list[Identity]:
     """Return every identity of a centre, the most powerful last."""
-    return [*map(deploying, systems), DATA, SECURITY, *reversed(of_the_cluster(systems)), BREAK_GLASS]
+    return [*map(deploying, systems), *reversed(of_the_cluster(systems)), BREAK_GLASS]
 
 
 def _platform(apps: list[str]) -> list[Rule]:

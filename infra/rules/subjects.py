@@ -149,7 +149,12 @@ POOLERS: Final = Subject(
     "poolers",
     (POOLER,),
     Area.DATA,
-    (("containers", "object.spec.?template.spec.containers.orValue([])"),),
+    (
+        (
+            "containers",
+            "object.spec.?template.spec.containers.orValue([]) + object.spec.?template.spec.initContainers.orValue([])",
+        ),
+    ),
 )
 KEPT: Final = Subject("kept", (CLUSTER, BACKUP), Area.DATA)
 # CloudNativePG makes jobs, services, roles and budgets of its own in `data`, and does not know our labels.

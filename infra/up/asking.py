@@ -14,6 +14,8 @@ from infra.safety.lacking import Cluster, Node
 _CLASSES: Final = {"storage": "/apis/storage.k8s.io/v1/storageclasses",
                    "gateway": "/apis/gateway.networking.k8s.io/v1/gatewayclasses"}  # fmt: skip
 _CLOSED: Final = ("NoSchedule", "NoExecute")
+_PASSING: Final = "node.kubernetes.io/"
+"""Taints by which Kubernetes itself says how a node is now: not ready, drained, short of memory."""
 
 
 def refuse_lacking(wanted: Sequence[Built], live: Live | None = None) -> None:
@@ -50,6 +52,6 @@ def _node(found: Mapping[str, Any]) -> Node:
 
 
 def _takes_pods(node: Mapping[str, Any]) -> bool:
-    spec = node.get("spec") or {}
-    closed = any(taint["effect"] in _CLOSED for taint in spec.get("taints") or [])
-    return not spec.get("unschedulable") and not closed
+    # A host that is drained, or away for a while, is still the cluster's: what it is kept for says its own taint.
+    taints = (node.get("spec") or {}).get("taints") or []
+    return not any(each["effect"] in _CLOSED and not each["key"].startswith(_PASSING) for each in taints)

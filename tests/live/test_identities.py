@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra import naming
+from infra.rights.kinds import ASKED
 from lab.toolchain import tool_path
 from tests.support.asking import as_person
 from tests.support.centre_server import APP, DATA, SECRETS, Centre, centre_server, documents, of_kind, sent
@@ -73,6 +74,15 @@ def test_a_layer_is_applied_whole_by_its_own_identity(stack: str, identity: str,
     for document in documents(stack):
         answer = centre.who[identity].apply(document)
         assert answer.status_code in (200, 201), (document["kind"], answer.text)
+
+
+@pytest.mark.parametrize("identity", ["platform", "data", "security", "auditor"])
+def test_who_brings_a_stack_up_may_ask_the_cluster_what_it_lacks(identity: str, centre: Centre) -> None:
+    paths = [f"/{'apis' if kind.group else 'api'}/{kind.api_version}/{kind.resource}" for kind in ASKED]
+    assert len(paths) == 3
+    assert [sent(path, "list", centre.who[identity]) for path in paths] == [200] * 3
+    if identity != "platform":
+        assert [sent(path, "create", centre.who[identity]) for path in paths] == [403] * 3
 
 
 def test_the_platform_hands_out_rights_that_it_does_not_have(centre: Centre) -> None:

@@ -193,9 +193,6 @@ def test_what_the_cluster_lacks_is_told_at_once_and_what_it_has_is_seen(
         document = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": labels}, **more}
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         assert api.client.post(f"{root}/{resource}", json=document).status_code == 201
-    # The server marks a new node as not ready; without a controller nobody takes that away.
-    ready = {"spec": {"taints": None}}
-    assert api.client.patch("/api/v1/nodes/n1", json=ready, headers=MERGE).status_code == 200
     room = {"status": {"allocatable": {"cpu": "500m", "memory": "64Gi"}}}
     assert api.client.patch("/api/v1/nodes/n1/status", json=room, headers=MERGE).status_code == 200
     with pytest.raises(InfraError, match="cannot take what is declared") as refused:

@@ -337,6 +337,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("Pooler", "spec.pgbouncer.image", "ghcr.io/cloudnative-pg/pgbouncer:1.25.1"),
         Plant("Pooler", "spec.pgbouncer.image", DROP),
         Plant("Pooler", "spec.template.spec.containers.0.image", "dcshift.local/pgbouncer:1"),
+        Plant("Pooler", "spec.template.spec.initContainers", [{"name": "first", "image": "elsewhere.example/x:1"}]),
     ),
     "pooler-requests-and-limits": (
         Plant("Pooler", "spec.template.spec.containers.0.resources.limits", DROP),

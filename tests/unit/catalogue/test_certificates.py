@@ -22,8 +22,8 @@ def test_only_who_signs_must_be_said() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"duration": "59m", "renew_before": "10m"}, "lives an hour at least"),
-        ({"renew_before": "4m"}, "five minutes before its end at least"),
+        ({"duration": "119m", "renew_before": "1h"}, "lives two hours at least"),
+        ({"renew_before": "59m"}, "an hour before its end at least"),
         ({"duration": "30d"}, "renewed 30d before its end"),
         ({"duration": "2h", "renew_before": "3h"}, "renewed 3h before its end"),
         ({"duration": "soon"}, "pattern"),
@@ -35,5 +35,5 @@ def test_what_could_never_be_renewed_is_refused(given: dict[str, str], said: str
         read(**given)
 
 
-def test_the_shortest_that_cert_manager_takes_is_taken() -> None:
-    assert read(duration="1h", renew_before="5m").renew_before == "5m"
+def test_the_shortest_of_which_the_alert_comes_before_the_end_is_taken() -> None:
+    assert read(duration="2h", renew_before="1h").renew_before == "1h"

@@ -85,7 +85,7 @@ def test_a_kind_that_the_same_stacks_define_is_not_missing() -> None:
         ([node_of(10**5, 700)] * 3, "its nodes give 2100Mi of memory to pods, and "),
         (ZONED[:2], "Cluster httt-portal-data/portal-db needs 3 hosts, each for one pod, and it has 2"),
         ([node_of(8000, 10**5)] * 3, "Deployment httt-portal-app/portal-web is to stand in several zones, and all "),
-        ([node_of(90, 10**6, zone) for zone in "abc" * 33], "a pod of Cluster httt-portal-data/portal-db reserves 100m and "),
+        ([node_of(90, 10**6, zone) for zone in "abc" * 33], "a pod of Cluster httt-portal-data/portal-db reserves"),
         ([Node(8000, 10**5, {HOST: "h"})] * 3, f"none of its nodes has the label {ZONE}, over which "),
     ],
 )  # fmt: skip
@@ -128,18 +128,19 @@ def node(**spec: Any) -> dict[str, Any]:
     return {"metadata": {"name": "n"}, "spec": spec, "status": {"allocatable": {"cpu": "2", "memory": "7900Mi"}}}
 
 
-def test_a_node_that_takes_no_pods_is_no_room() -> None:
+def test_a_node_that_is_kept_for_others_is_no_room_and_one_that_is_away_for_a_while_is() -> None:
     wanted = [built_once("data"), built_once("portal")]
-    refuse_lacking(wanted, Told([node()]))  # type: ignore[arg-type]
-    for closed in (
-        node(unschedulable=True),
+    for ours in (
+        node(),
+        node(unschedulable=True, taints=[{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]),
         node(taints=[{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]),
-        node(taints=[{"key": "own", "effect": "NoSchedule"}]),
+        node(taints=[{"key": "soft", "effect": "PreferNoSchedule"}]),
     ):
+        refuse_lacking(wanted, Told([ours]))  # type: ignore[arg-type]
+    for key, effect in (("node-role.kubernetes.io/control-plane", "NoSchedule"), ("own", "NoExecute")):
         with pytest.raises(InfraError, match="cannot take") as refused:
-            refuse_lacking(wanted, Told([closed]))  # type: ignore[arg-type]
+            refuse_lacking(wanted, Told([node(taints=[{"key": key, "effect": effect}])]))  # type: ignore[arg-type]
         assert refused.value.why == "it has no node that takes pods"
-    refuse_lacking(wanted, Told([node(taints=[{"key": "soft", "effect": "PreferNoSchedule"}])]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -147,8 +148,8 @@ def test_a_node_that_takes_no_pods_is_no_room() -> None:
     [
         (1, ["ScheduleAnyway"], "preferred", 0),
         (2, ["ScheduleAnyway"], "preferred", 0),
-        (3, ["DoNotSchedule", "DoNotSchedule"], "required", 1),
-        (4, ["DoNotSchedule", "DoNotSchedule"], "required", 1),
+        (3, ["DoNotSchedule", "ScheduleAnyway"], "required", 1),
+        (4, ["DoNotSchedule", "ScheduleAnyway"], "required", 1),
     ],
 )
 def test_copies_are_spread_as_the_level_asks(level: int, of_pods: list[str], of_instances: str, zones: int) -> None:
