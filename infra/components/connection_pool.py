@@ -15,7 +15,12 @@ from infra.monitoring.targets import POOLER_PORT
 from infra.sizes import Size
 
 # Its phase says that its image is known, not that a pod of it runs: who needs the pool waits for its port.
-_WAIT: Final = {"pulumi.com/waitFor": "jsonpath={.status.phase}=active", "pulumi.com/timeoutSeconds": "300"}
+_CARE: Final = {
+    "pulumi.com/waitFor": "jsonpath={.status.phase}=active",
+    "pulumi.com/timeoutSeconds": "300",
+    # The operator makes the deployment of a pool that is about to go again and again: what waits for it waits for ever.
+    "pulumi.com/deletionPropagationPolicy": "background",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class ConnectionPool(pulumi.ComponentResource):
             naming.logical(args.system, "pooler", "db"),
             api_version="postgresql.cnpg.io/v1",
             kind="Pooler",
-            metadata={**_metadata(args, naming.pooler(args.system)), "annotations": _WAIT},
+            metadata={**_metadata(args, naming.pooler(args.system)), "annotations": _CARE},
             spec=_pooler(args, pods),
             opts=child,
         )

@@ -193,11 +193,11 @@ def test_what_the_cluster_lacks_is_told_at_once_and_what_it_has_is_seen(
         document = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": labels}, **more}
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         assert api.client.post(f"{root}/{resource}", json=document).status_code == 201
-    room = {"status": {"allocatable": {"cpu": "500m", "memory": "64Gi"}}}
+    room = {"status": {"allocatable": {"cpu": "200m", "memory": "64Gi"}}}
     assert api.client.patch("/api/v1/nodes/n1/status", json=room, headers=MERGE).status_code == 200
     with pytest.raises(InfraError, match="cannot take what is declared") as refused:
         judge()
-    assert "its nodes give 500m of cpu to pods" in refused.value.why
+    assert "its nodes give 200m of cpu to pods" in refused.value.why
     assert "class" not in refused.value.why
     room = {"status": {"allocatable": {"cpu": "16"}}}
     assert api.client.patch("/api/v1/nodes/n1/status", json=room, headers=MERGE).status_code == 200
