@@ -247,7 +247,7 @@ def unanswered(measured: Measured) -> list[str]:
 def test_everything_declared_is_measured_and_nobody_is_called(measured: Measured) -> None:
     # Targets were declared minutes before they were there: those alerts must end.
     until("an end of all alerts", lambda: not measured.firing())
-    # A pod that came back has another address, and the one before is asked once more.
+    # A pod that came back has another address, and the one that goes is asked until it has gone.
     until("an answer of every target", lambda: not unanswered(measured))
     targets = measured.prometheus("targets?state=active")["activeTargets"]
     assert {(each["labels"]["job"], each["labels"]["system"]) for each in targets} == {
@@ -255,7 +255,6 @@ def test_everything_declared_is_measured_and_nobody_is_called(measured: Measured
         ("pgbouncer", "portal"),
         *((job, "platform") for job in ("postgres-operator", "gateway", "certificates", "prometheus", "alertmanager")),
     }
-    assert unanswered(measured) == []
     rules = [rule for group in measured.prometheus("rules")["groups"] for rule in group["rules"]]
     assert {rule["health"] for rule in rules} == {"ok"}, [rule.get("lastError") for rule in rules]
 
