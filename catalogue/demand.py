@@ -27,6 +27,7 @@ class Demand:
 # What one pod of each part requests; the declared centre takes these figures from here.
 WEB: Final = Demand(cpu=50, memory=256)
 JOB: Final = Demand(cpu=20, memory=128)
+WORKER: Final = Demand(cpu=20, memory=128)
 SCHEMA: Final = Demand(cpu=50, memory=256)
 DATABASE: Final = Demand(cpu=100, memory=384)
 POOLER: Final = Demand(cpu=20, memory=96)
@@ -34,7 +35,7 @@ POOLER: Final = Demand(cpu=20, memory=96)
 
 def of_system(system: System, controls: Controls | None = None) -> Demand:
     """Return what a system reserves at most: scaled web with one roll-out, jobs twice, one instance that joins,
-    and likewise the pool of connections with one roll-out.
+    likewise the pool of connections with one roll-out, and workers with one of each that is still ending.
 
     With controls, replicas and instances are at least what they ask for; without, what the file says and one instance.
     """
@@ -43,7 +44,7 @@ def of_system(system: System, controls: Controls | None = None) -> Demand:
     poolers = (controls.replicas_min if controls else 1) + 1 if system.database.pooler else 0
     volumes = sum(mebibytes(files.storage) for files in system.files if files.storage)
     web = WEB * (replicas * 2 + 2)
-    jobs = JOB * (2 * len(system.jobs))
+    jobs = JOB * (2 * len(system.jobs)) + WORKER * sum(worker.replicas + 1 for worker in system.workers)
     stored = Demand(storage=mebibytes(system.database.storage) * instances + volumes)
     return web + jobs + SCHEMA + DATABASE * (instances + 1) + POOLER * poolers + stored
 

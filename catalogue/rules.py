@@ -198,9 +198,10 @@ def _path_of_host(system: System, host: str) -> FieldPath:
     for files_name, files in source.files.items():
         if files.host == host:
             return ("source", "files", files_name, "host")
-    for job_name, job in source.jobs.items():
-        if job.host == host:
-            return ("source", "jobs", job_name, "host")
+    for part in ("jobs", "workers"):
+        for name, placed in getattr(source, part).items():
+            if placed.host == host:
+                return ("source", part, name, "host")
     return ("source",)
 
 

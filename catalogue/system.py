@@ -16,6 +16,8 @@ Quantity = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 Duration = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]*(s|m|h|d)$")]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]
 Host = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Unit = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@._-]+\.service$")]
+"""A service of systemd, with its ending."""
 CronSchedule = Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ \S+ \S+$"), AfterValidator(cron)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^\S(.*\S)?$")]
 """Words for people or names of other programs: not empty, on one line, no blanks around them."""
@@ -160,9 +162,20 @@ class Job(Strict):
     max_overlap: Literal[0] = 0
 
 
+class Worker(Strict):
+    """One process that works without being asked: it reads a queue, sends messages, renders documents."""
+
+    name: Id
+    command: Annotated[list[Text], Field(min_length=1)]
+    alive: Annotated[list[Text], Field(min_length=1)]
+    """Ends with 0 as long as the worker gets on; asked in its own container, and what hangs is started anew."""
+    replicas: Annotated[int, Field(ge=1, le=20)] = 1
+    """How many may work side by side; there are never more, also during a release."""
+
+
 class SourceWeb(Strict):
     host: Host
-    service: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9@._-]+\.service$")]
+    service: Unit
 
 
 class SourceDatabase(Strict):
@@ -184,6 +197,11 @@ class SourceJob(Strict):
     """The user whose crontab runs the job; the line is found by the job's command."""
 
 
+class SourceWorker(Strict):
+    host: Host
+    service: Unit
+
+
 class SourceTraffic(Strict):
     host: Host
     site: Id
@@ -192,26 +210,26 @@ class SourceTraffic(Strict):
 class Source(Strict):
     """Where the system lives today, by inventory host."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"jobs_left_behind"})
+    later: ClassVar[frozenset[str]] = frozenset({"jobs_left_behind", "workers"})
     web: SourceWeb
     database: SourceDatabase
     files: dict[Id, SourceFiles] = {}
     jobs: dict[Id, SourceJob] = {}
     jobs_left_behind: list[Text] = []
     """Lines of its users' crontabs that people decided not to carry: patterns of the whole line, as `* logrotate *`."""
+    workers: dict[Id, SourceWorker] = {}
     traffic: SourceTraffic
 
     def hosts(self) -> frozenset[str]:
         """Return every inventory host that this system names."""
-        named = {self.web.host, self.database.host, self.traffic.host}
-        return frozenset(
-            named | {files.host for files in self.files.values()} | {job.host for job in self.jobs.values()}
-        )
+        parts = (*self.files.values(), *self.jobs.values(), *self.workers.values())
+        return frozenset({self.web.host, self.database.host, self.traffic.host, *(part.host for part in parts)})
 
 
 class System(Strict):
     """One information system: what it is, what it needs on the target, where it lives at the source."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"workers"})
     api_version: Literal["dcshift/v1"] = Field(alias="apiVersion")
     id: Id
     name: Name
@@ -225,6 +243,7 @@ class System(Strict):
     database: Database
     files: list[Files] = []
     jobs: list[Job] = []
+    workers: list[Worker] = []
     integrations: list[Id] = []
     """Systems and national endpoints that this one talks to; the other system declares it too."""
     source: Source
@@ -237,6 +256,7 @@ class System(Strict):
         for kind, names in (
             ("files", [files.name for files in self.files]),
             ("jobs", [job.name for job in self.jobs]),
+            ("workers", [worker.name for worker in self.workers]),
             ("integrations", self.integrations),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -250,6 +270,7 @@ class System(Strict):
         for kind, declared, located in (
             ("files", {files.name for files in self.files}, set(self.source.files)),
             ("jobs", {job.name for job in self.jobs}, set(self.source.jobs)),
+            ("workers", {worker.name for worker in self.workers}, set(self.source.workers)),
         ):
             if declared != located:
                 odd = ", ".join(sorted(declared ^ located))

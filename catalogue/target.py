@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -89,6 +89,14 @@ class TargetJob(Strict):
     schedule: str
 
 
+class TargetWorker(Strict):
+    name: Id
+    namespace: str
+    stateful_set: str
+    replicas: int
+    """How many work where the system is served; elsewhere none."""
+
+
 class Readiness(Strict):
     """One question whose answer tells that a part is usable."""
 
@@ -114,12 +122,22 @@ class TargetContract(Strict):
     buckets: list[TargetBucket]
     web: TargetWeb
     jobs: list[TargetJob]
+    workers: list[TargetWorker] = []
+    """Empty also in contracts of a stack that is older than workers."""
     limits: dict[str, str]
     readiness: list[Readiness]
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+_JOINED_LATER: Final[dict[str, object]] = {"workers": []}
+"""Parts that older contracts do not have, with what that means: so they count only where they say something."""
+
+
 def contract_hash(content: dict[str, object]) -> str:
     """Return the SHA-256 of a contract's content without its own `hash`, over sorted JSON."""
-    covered = {key: value for key, value in content.items() if key != "hash"}
+    covered = {
+        key: value
+        for key, value in content.items()
+        if key != "hash" and not (key in _JOINED_LATER and value == _JOINED_LATER[key])
+    }
     return hashlib.sha256(json.dumps(covered, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

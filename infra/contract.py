@@ -21,6 +21,7 @@ from catalogue.target import (
     TargetDatabase,
     TargetJob,
     TargetWeb,
+    TargetWorker,
     contract_hash,
 )
 from infra import naming, sizes, workload
@@ -74,6 +75,15 @@ def build(settings: Settings) -> dict[str, Any]:
         jobs=[
             TargetJob(name=job.name, namespace=app, cronjob=naming.job(system.id, job.name), schedule=job.schedule)
             for job in system.jobs
+        ],
+        workers=[
+            TargetWorker(
+                name=worker.name,
+                namespace=app,
+                stateful_set=naming.worker(system.id, worker.name),
+                replicas=worker.replicas,
+            )
+            for worker in system.workers
         ],
         limits={
             **sizes.app(system, settings.replicas(system)).quota(),

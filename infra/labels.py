@@ -8,11 +8,16 @@ from catalogue.province import Province
 from catalogue.system import System
 
 Tier = Literal["app", "data"]
+COMPONENT: Final = "app.kubernetes.io/component"
 SYSTEM: Final = "dcshift.gov.vn/he-thong"
 TIER: Final = "dcshift.gov.vn/tang"
 LEVEL: Final = "dcshift.gov.vn/cap-do"
 EXPOSURE: Final = "dcshift.gov.vn/vung-mang"
 """Which zone's Gateway takes routes from a namespace."""
+WORKER: Final = "worker"
+"""The component of everything that works unasked."""
+WORKER_NAME: Final = "dcshift.gov.vn/tien-trinh"
+"""Which of a system's workers a pod is."""
 ENVIRONMENT: Final = "dcshift.gov.vn/moi-truong"
 _POD_SECURITY_VERSION: Final = "v1.34"
 
@@ -33,12 +38,12 @@ def of_system(province: Province, system: System) -> dict[str, str]:
 
 def of_component(province: Province, system: System, component: str) -> dict[str, str]:
     """Return the labels of one component's objects."""
-    return {**of_system(province, system), "app.kubernetes.io/component": component}
+    return {**of_system(province, system), COMPONENT: component}
 
 
 def selector(system: System, component: str) -> dict[str, str]:
     """Return the labels that select a component's pods; they can never change."""
-    return {SYSTEM: system.id, "app.kubernetes.io/component": component}
+    return {SYSTEM: system.id, COMPONENT: component}
 
 
 def of_instances(cluster: str) -> dict[str, str]:

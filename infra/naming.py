@@ -138,6 +138,15 @@ def jobs_account(system: str) -> str:
     return f"{system}-jobs"
 
 
+def worker(system: str, name: str) -> str:
+    """Return a worker's StatefulSet; the controller appends 11 characters to it in a label."""
+    return bounded(f"{system}-worker-{name}", 52)
+
+
+def workers_account(system: str) -> str:
+    return f"{system}-workers"
+
+
 def schema_account(system: str) -> str:
     return f"{system}-schema"
 

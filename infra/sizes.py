@@ -56,6 +56,7 @@ def _size(requested: Demand, *, cpu_limit: int, memory_limit: int) -> Size:
 # What a pod requests is the catalogue's to say, which adds it up against the capacity; what it may use is said here.
 WEB: Final = _size(demand.WEB, cpu_limit=2000, memory_limit=1024)
 JOB: Final = _size(demand.JOB, cpu_limit=1000, memory_limit=512)
+WORKER: Final = _size(demand.WORKER, cpu_limit=1000, memory_limit=512)
 SCHEMA: Final = _size(demand.SCHEMA, cpu_limit=2000, memory_limit=1024)
 DATABASE: Final = _size(demand.DATABASE, cpu_limit=2000, memory_limit=1536)
 POOLER: Final = _size(demand.POOLER, cpu_limit=500, memory_limit=256)
@@ -82,14 +83,20 @@ def web_replicas_max(replicas: int) -> int:
     return replicas * 2 + 1
 
 
+def workers_max(system: System) -> int:
+    """Return how many pods of workers there may be: all of them, and one of each that is on its way out."""
+    return sum(worker.replicas + 1 for worker in system.workers)
+
+
 def app_pods_max(system: System, replicas: int) -> int:
     """Return how many pods the app namespace may hold: scaled web, one roll-out, jobs with one run just ended."""
-    return web_replicas_max(replicas) + 1 + 2 * len(system.jobs) + 1
+    return web_replicas_max(replicas) + 1 + 2 * len(system.jobs) + 1 + workers_max(system)
 
 
 def app(system: System, replicas: int) -> Size:
     """Return the most that a system's app namespace may use."""
-    return WEB * (web_replicas_max(replicas) + 1) + JOB * (2 * len(system.jobs)) + SCHEMA
+    jobs, workers = JOB * (2 * len(system.jobs)), WORKER * workers_max(system)
+    return WEB * (web_replicas_max(replicas) + 1) + jobs + workers + SCHEMA
 
 
 def data(instances: int, poolers: int = 0) -> Size:

@@ -11,11 +11,16 @@ HOST: Final = "kubernetes.io/hostname"
 ZONE: Final = "topology.kubernetes.io/zone"
 
 
-def pods(asked: Controls | None, selector: dict[str, str]) -> list[Document]:
-    """Return a deployment's `topologySpreadConstraints`; without controls (a lab) it is spread where it can be."""
+def pods(
+    asked: Controls | None, selector: dict[str, str], by: str = "pod-template-hash"
+) -> list[Document]:
+    """Return a deployment's `topologySpreadConstraints`; without controls (a lab) it is spread where it can be.
+
+    `by` is the label that tells the pods of one roll-out from those of another.
+    """
     how = asked.spread if asked else "none"
     # Of one roll-out alone: the pods that are about to go would otherwise keep the new ones from their hosts.
-    own = {"labelSelector": {"matchLabels": selector}, "matchLabelKeys": ["pod-template-hash"]}
+    own = {"labelSelector": {"matchLabels": selector}, "matchLabelKeys": [by]}
     # Not both: where one zone has fewer hosts than another, no host would be left for the next pod.
     over_hosts = _over(HOST, own, must=how == "node")
     return [_over(ZONE, own, must=True), over_hosts] if how == "zone" else [over_hosts]

@@ -192,6 +192,7 @@ def _essence(facts: SystemFacts) -> dict[str, object]:
         "a place of files": sorted((name, files.host, files.path) for name, files in facts.files.items()),
         "a scheduled job": sorted((name, job.host, job.user) for name, job in facts.jobs.items()),
         "the web service": (facts.web.host, facts.web.service),
+        "a worker": sorted((name, worker.host, worker.service) for name, worker in facts.workers.items()),
         "the public site": (facts.traffic.host, facts.traffic.site),
     }
 

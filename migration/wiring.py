@@ -230,12 +230,14 @@ class Workspace(Places):
         return store.save(self.private(self.plans), dated)
 
     def _moves(self, pinned: Pinned, system: str, token: Callable[[], int]) -> Moves:
+        from migration.adapters.background import BackgroundMove
         from migration.adapters.database import PostgresMove
         from migration.adapters.files import BucketMove
         from migration.adapters.jobs import CronMove
         from migration.adapters.traffic import GateMove
         from migration.adapters.units import ProcessUnits
         from migration.adapters.web import PublicWebMove
+        from migration.adapters.workers import ServiceWorkers
 
         context = SystemContext(
             system=pinned.catalogue.system(system),
@@ -253,7 +255,10 @@ class Workspace(Places):
                 context, playbooks=playbooks, cluster=cluster, units=units, clock=clock, remote=remote
             ),
             files=BucketMove(context, playbooks=playbooks, cluster=cluster, units=units, remote=remote, clock=clock),
-            jobs=CronMove(context, playbooks=playbooks, cluster=cluster, clock=clock),
+            jobs=BackgroundMove(
+                CronMove(context, playbooks=playbooks, cluster=cluster, clock=clock),
+                ServiceWorkers(context, playbooks=playbooks, cluster=cluster, clock=clock),
+            ),
             web=PublicWebMove(context, playbooks=playbooks, cluster=cluster, remote=remote, clock=clock),
             traffic=GateMove(context, playbooks=playbooks, remote=remote, clock=clock),
         )

@@ -14,13 +14,10 @@ from infra.monitoring import targets
 
 Document = dict[str, Any]
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
-_PEERS: Final = ("web", "job", "schema")
-_POOLED: Final = ("web", "job")
 _POSTGRES: Final = 5432
 _INSTANCE_MANAGER: Final = 8000
-_COMPONENT: Final = "app.kubernetes.io/component"
-_PROMETHEUS: Final = {_COMPONENT: naming.PROMETHEUS}
-_ALERTMANAGER: Final = {_COMPONENT: naming.ALERTMANAGER}
+_PROMETHEUS: Final = {labels.COMPONENT: naming.PROMETHEUS}
+_ALERTMANAGER: Final = {labels.COMPONENT: naming.ALERTMANAGER}
 LOG_RELAY_PORT: Final = 2514
 
 
@@ -44,7 +41,7 @@ def policies(settings: Settings, system: System) -> list[Policy]:
 def _app(settings: Settings, system: System) -> dict[str, Document]:
     data, (host, port) = naming.data_namespace(system.id), settings.object_store
     instances, pool = labels.of_instances(naming.cluster(system.id)), labels.of_pool(naming.pooler(system.id))
-    pooled = _egress(_components(_POOLED), [_namespace(data, pool)], [_tcp(_POSTGRES)])
+    pooled = _egress(_components(_pooled(system)), [_namespace(data, pool)], [_tcp(_POSTGRES)])
     return {
         "deny-all": _DENY_ALL,
         "allow-dns": _DNS,
@@ -55,7 +52,7 @@ def _app(settings: Settings, system: System) -> dict[str, Document]:
         ),
         "allow-database": _egress(_components(_past_pool(system)), [_namespace(data, instances)], [_tcp(_POSTGRES)]),
         **({"allow-pooler": pooled} if system.database.pooler else {}),
-        "allow-object-store": _egress(_components(_PEERS), [_address(host)], [_tcp(port)]),
+        "allow-object-store": _egress(_components(_peers(system)), [_address(host)], [_tcp(port)]),
     }
 
 
@@ -106,7 +103,7 @@ def _pool(system: System, serving: Document, api_host: str, api_port: int) -> di
             "podSelector": pool,
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
-                {"from": [_of_app(system, _POOLED)], "ports": [_tcp(_POSTGRES)]},
+                {"from": [_of_app(system, _pooled(system))], "ports": [_tcp(_POSTGRES)]},
                 {"from": [_namespace(naming.MONITORING, _PROMETHEUS)], "ports": [_tcp(targets.POOLER_PORT)]},
             ],
             "egress": [
@@ -118,9 +115,19 @@ def _pool(system: System, serving: Document, api_host: str, api_port: int) -> di
     }
 
 
+def _peers(system: System) -> tuple[str, ...]:
+    """Return the components of the application that ask the database and the store."""
+    return (*_pooled(system), "schema")
+
+
+def _pooled(system: System) -> tuple[str, ...]:
+    """Return those of them that may come through a pool."""
+    return ("web", "job", *([labels.WORKER] if system.workers else []))
+
+
 def _past_pool(system: System) -> tuple[str, ...]:
     """Return the components of the application that ask the database itself: without a pool all of them."""
-    return tuple(each for each in _PEERS if not system.database.pooler or each not in _POOLED)
+    return ("schema",) if system.database.pooler else _peers(system)
 
 
 def _of_app(system: System, components: tuple[str, ...]) -> Document:
@@ -128,7 +135,7 @@ def _of_app(system: System, components: tuple[str, ...]) -> Document:
 
 
 def _components(names: tuple[str, ...]) -> Document:
-    return {"matchExpressions": [{"key": _COMPONENT, "operator": "In", "values": list(names)}]}
+    return {"matchExpressions": [{"key": labels.COMPONENT, "operator": "In", "values": list(names)}]}
 
 
 def drills(settings: Settings) -> dict[str, Document]:

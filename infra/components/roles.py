@@ -40,7 +40,7 @@ def grants(system: System) -> list[Grant]:
 
 _RUNNING: Final = [
     rule("", ["pods", "pods/log", "services", "events", "configmaps"], SEE),
-    rule("apps", ["deployments", "replicasets"], SEE),
+    rule("apps", ["deployments", "replicasets", "statefulsets"], SEE),
     rule("batch", ["cronjobs", "jobs"], SEE),
     rule("autoscaling", ["horizontalpodautoscalers"], SEE),
     rule("policy", ["poddisruptionbudgets"], SEE),
@@ -49,8 +49,8 @@ _RUNNING: Final = [
 _VIEWER: Final = _RUNNING
 _OPERATOR: Final = [
     rule("", ["pods"], ["delete"]),
-    rule("apps", ["deployments/scale"], ["get", "update", "patch"]),
-    rule("apps", ["deployments"], ["patch"]),
+    rule("apps", ["deployments/scale", "statefulsets/scale"], ["get", "update", "patch"]),
+    rule("apps", ["deployments", "statefulsets"], ["patch"]),
     rule("batch", ["jobs"], ["create", "delete"]),
 ]
 _DATA_VIEWER: Final = [
@@ -68,8 +68,8 @@ def _migrator_app(system: System) -> list[Rule]:
         # To tell the controller up to which slot the source has run a job.
         rule("batch", ["cronjobs/status"], ["get", "patch"]),
         rule("batch", ["jobs"], ["get", "list", "create", "delete"]),
-        rule("apps", ["deployments"], ["get", "list"]),
-        rule("apps", ["deployments/scale"], ["get", "patch", "update"]),
+        rule("apps", ["deployments", "statefulsets"], ["get", "list"]),
+        rule("apps", ["deployments/scale", "statefulsets/scale"], ["get", "patch", "update"]),
         rule("", ["pods", "pods/log", "events"], ["get", "list"]),
         rule("gateway.networking.k8s.io", ["httproutes"], ["get", "list"]),
     ]

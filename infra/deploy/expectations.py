@@ -11,6 +11,7 @@ _REPLACES: Final = frozenset({"create-replacement", "delete-replaced", "replace"
 _MAY: Final[Mapping[str, frozenset[str]]] = {
     "Deployment": frozenset({"update"}),
     "CronJob": frozenset({"update"}),
+    "StatefulSet": frozenset({"update"}),
     # The contract says which release is deployed.
     "ConfigMap": frozenset({"update"}),
     # A schema migration is a Job per release.

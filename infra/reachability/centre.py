@@ -22,7 +22,6 @@ NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 INTERNET: Final = "internet"
 ELSEWHERE: Final = "elsewhere"
 JOB_HOST: Final = "job-host"
-_COMPONENT: Final = "app.kubernetes.io/component"
 _INSTANCE_PORTS: Final = (
     Port("postgresql", "TCP", 5432),
     Port("metrics", "TCP", 9187),
@@ -141,7 +140,7 @@ def _of_template(metadata: Document, template: Document, namespaces: Mapping[str
     )
     # Pods in the host's own network are beyond every policy: without known labels none isolates them here either.
     hosted = bool(spec.get("hostNetwork"))
-    return _pods(metadata, namespaces, found.get(_COMPONENT), None if hosted else found, ports)
+    return _pods(metadata, namespaces, found.get(labels.COMPONENT), None if hosted else found, ports)
 
 
 def _of_cluster(metadata: Document, namespaces: Mapping[str, Mapping[str, str]]) -> Iterator[Pods]:
@@ -172,7 +171,7 @@ def _of_operator(cluster: str, component: str) -> dict[str, str]:
         "app.kubernetes.io/name": "postgresql",
         "app.kubernetes.io/instance": cluster,
         "app.kubernetes.io/managed-by": "cloudnative-pg",
-        _COMPONENT: component,
+        labels.COMPONENT: component,
     }
 
 

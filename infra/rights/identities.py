@@ -79,6 +79,7 @@ SECURITY: Final = _of_the_centre(
 def deploying(system: System) -> Identity:
     """Return the identity of one system's pipeline; its role lies in the system's `app` namespace and nowhere else."""
     accounts = [naming.web(system.id), naming.jobs_account(system.id), naming.schema_account(system.id)]
+    accounts += [naming.workers_account(system.id)] if system.workers else []
     # In the same namespace lie the migration's account and the cluster's authority: those are not the pipeline's.
     named = {SERVICE_ACCOUNT: accounts, CONFIG_MAP: [naming.CONTRACT]}
     rules = [

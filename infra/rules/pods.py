@@ -6,7 +6,7 @@ from typing import Final
 
 from infra import labels
 from infra.rules.rule import Rule, Scope
-from infra.rules.subjects import BUDGETS, CRON_JOBS, DEPLOYMENTS, JOBS, SCALERS, WORKLOADS
+from infra.rules.subjects import BUDGETS, CRON_JOBS, DEPLOYMENTS, JOBS, SCALERS, STANDING, WORKLOADS
 from infra.spreading import ZONE
 
 _LEAST: Final = "pod-security"
@@ -148,9 +148,9 @@ PODS: Final = (
 RUNNING: Final = (
     Rule(
         "probes",
-        "Every container of a deployment says when it has started, is ready and is alive.",
+        "Every container of a web process or a worker says when it has started, is ready and is alive.",
         "metrics",
-        DEPLOYMENTS,
+        STANDING,
         "variables.pod.containers.all(c, has(c.startupProbe) && has(c.readinessProbe) && has(c.livenessProbe))",
     ),
     Rule(
@@ -163,18 +163,18 @@ RUNNING: Final = (
     ),
     Rule(
         "spread-over-hosts",
-        "Pods of a deployment are spread over hosts or zones.",
+        "Pods of a web process or a worker are spread over hosts or zones.",
         "spread",
-        DEPLOYMENTS,
+        STANDING,
         "variables.pod.?topologySpreadConstraints.orValue([]).exists(t, "
         "t.topologyKey in ['kubernetes.io/hostname', 'topology.kubernetes.io/zone'])",
         level=3,
     ),
     Rule(
         "spread-over-zones",
-        "Pods of a deployment are spread over the zones that there are, where the level asks for zones.",
+        "Pods of a web process or a worker are spread over the zones that there are, where the level asks for zones.",
         "spread",
-        DEPLOYMENTS,
+        STANDING,
         "variables.spread[variables.level - 1] != 'zone' || variables.pod.?topologySpreadConstraints.orValue([])"
         f".exists(t, t.topologyKey == '{ZONE}' && t.whenUnsatisfiable == 'DoNotSchedule')",
         level=2,
@@ -192,9 +192,9 @@ RUNNING: Final = (
     ),
     Rule(
         "disruption-budget",
-        "Maintenance never stops all pods of a deployment at once: a budget selects them.",
+        "Maintenance never stops all pods of a web process or a worker at once: a budget selects them.",
         "disruption-budget",
-        DEPLOYMENTS,
+        STANDING,
         "objects.exists(o, o.kind == 'PodDisruptionBudget' && o.metadata.namespace == object.metadata.namespace "
         "&& o.spec.?selector.matchLabels == object.spec.?selector.matchLabels)",
         scope=Scope.STACK,

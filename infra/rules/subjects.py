@@ -115,7 +115,11 @@ WORKLOADS: Final = Subject(
         ("volumes", "variables.pod.?volumes.orValue([])"),
     ),
 )
-DEPLOYMENTS: Final = Subject("deployments", (DEPLOYMENT,), Area.APP, (("pod", "object.spec.template.spec"),))
+DEPLOYMENTS: Final = Subject("deployments", (DEPLOYMENT,), Area.APP)
+STANDING: Final = Subject(
+    "standing", (DEPLOYMENT, STATEFUL_SET), Area.APP, (("pod", "object.spec.template.spec"),)
+)
+"""What runs all the time: web processes and workers."""
 JOBS: Final = Subject(
     "jobs",
     (JOB, CRON_JOB),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from infra import labels
 from infra.errors import InfraError
 from infra.render.declared import Built, Declared
 
@@ -18,8 +19,9 @@ MIGRATION: Final = "the migration (dcshift-migrator)"
 AGREED: Final[Mapping[tuple[str, str], str]] = {
     ("CronJob", "spec.suspend"): "the migration arms jobs in the night; the stack says the same from `serves` on, and "
     "until then the API server refuses it, so that a stack which was not told disarms nothing",
+    ("StatefulSet", "spec.replicas"): "likewise: the migration starts workers in the night",
 }
-"""Fields that two write on purpose, by kind and field, each with its reason."""
+"""Fields that one stack and the migration write on purpose, by kind and field, each with its reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def conflicts(stacks: Sequence[Built]) -> Iterator[str]:
                 if one.field == other.field or one.field.startswith((f"{other.field}.", f"{other.field}[")):
                     by_field[one.field] |= {one.who, other.who}
         for field, who in sorted(by_field.items()):
-            if len(who) > 1 and (about.partition(" ")[0], field) not in AGREED:
+            agreed = (about.partition(" ")[0], field) in AGREED
+            if len(who - {MIGRATION} if agreed else who) > 1:
                 yield f"{about} {field}: {' and '.join(sorted(who))}"
 
 
@@ -85,6 +88,8 @@ def _beside(declared: Declared, about: str) -> Iterator[Claim]:
             yield Claim(f"{goal['kind']} {where}/{goal['name']}", "spec.replicas", AUTOSCALER)
         case "CronJob":
             yield Claim(about, "spec.suspend", MIGRATION)
+        case "StatefulSet" if declared.inputs["metadata"].get("labels", {}).get(labels.COMPONENT) == labels.WORKER:
+            yield Claim(about, "spec.replicas", MIGRATION)
 
 
 def _fields(value: Any, text: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from infra import contract, labels, naming, services
 from infra.components.scheduled_jobs import ScheduledJobs, ScheduledJobsArgs
 from infra.components.schema_migration import SchemaMigration, SchemaMigrationArgs
 from infra.components.web_service import WebService, WebServiceArgs
+from infra.components.workers import Workers, WorkersArgs
 from infra.config import Settings
 from infra.stacks.cluster import provider
 
@@ -27,6 +28,8 @@ def build(settings: Settings) -> None:
         after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[schema]))
     WebService(system.id, WebServiceArgs(settings, web), after)
     ScheduledJobs(system.id, ScheduledJobsArgs(settings, job), after)
+    if system.workers:
+        Workers(system.id, WorkersArgs(settings, job), after)
     document = contract.build(settings)
     k8s.core.v1.ConfigMap(
         naming.logical(system.id, "configmap", "contract"),

@@ -22,6 +22,15 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Worker:
+    """A service on app1 that works all the time: `<system>-<name>.service` runs `command`; `alive` tells that it does."""
+
+    name: str
+    command: str
+    alive: str
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """A figure that the data must have on either side, however many citizens came since."""
 
@@ -41,6 +50,7 @@ class AppSystem:
     release: str
     release_later: str
     jobs: tuple[Job, ...]
+    workers: tuple[Worker, ...]
     pages: tuple[str, ...]
     counts: tuple[Count, ...]
 
@@ -84,6 +94,7 @@ PORTAL: Final = AppSystem(
         Job("reconcile-payments", "* * * * *", "reconcile_payments"),
         Job("refresh-statistics", "*/10 * * * *", "refresh_statistics"),
     ),
+    workers=(Worker("notices", "send_notices", "notices-alive"),),
     pages=(
         "/",
         "/thu-tuc/",
@@ -127,6 +138,7 @@ FEEDBACK: Final = AppSystem(
         Job("escalate-tickets", "*/5 * * * *", "escalate_tickets"),
         Job("get-email", "*/10 * * * *", "get_email"),
     ),
+    workers=(),
     pages=("/", "/tickets/submit/", _ticket_page(102, "hatang"), _ticket_page(104, "thutuc")),
     counts=(
         Count(

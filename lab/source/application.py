@@ -33,6 +33,24 @@ TimeoutStopSec=35
 WantedBy=multi-user.target
 """
 
+_WORKER: Final = """\
+[Unit]
+Description=Worker {worker} of {name}
+After=network.target
+
+[Service]
+User={name}
+Group={name}
+EnvironmentFile=/etc/{name}.env
+ExecStart=/opt/{name}/app/bin/manage {command}
+Restart=always
+RestartSec=1
+TimeoutStopSec=35
+
+[Install]
+WantedBy=multi-user.target
+"""
+
 _MANAGE: Final = """\
 #!/bin/sh
 # Runs one of {name}'s management commands with the environment of its service.
@@ -50,6 +68,9 @@ def install_system(root: Path, system: AppSystem, secrets: dict[str, str], *, da
     write(root, f"/etc/{system.name}.env", environment(system, secrets, database_host), 0o640, (0, system.uid))
     write(root, f"/usr/local/bin/{system.name}-manage", _MANAGE.format(name=system.name), 0o755)
     unit(root, f"{system.name}.service", _UNIT.format(name=system.name))
+    for worker in system.workers:
+        text = _WORKER.format(name=system.name, worker=worker.name, command=worker.command)
+        unit(root, f"{system.name}-{worker.name}.service", text)
     tab = "".join(
         f"{job.schedule} /usr/local/bin/{system.name}-manage {job.command} 2>&1 "
         f"| /usr/bin/logger -t {system.name}-{job.command}\n"

@@ -18,16 +18,14 @@ from migration.ports import Clock, Cluster, CronJobState, Playbooks
 _RUN_SECONDS_MAX: Final = 120
 """How long a run that is under way at the source may take to end."""
 _LINE_SHOWN_MAX: Final = 120
-_NO_JOBS: Final = Probe(ProbeState.NOT_DONE, "it has no jobs: nothing is put to rest here and nothing is armed")
-"""Not done, on either side: a way back must see its end, and to do nothing once more costs nothing."""
 
 
 class CronMove:
-    """Port `JobsMove`."""
+    """The half of port `JobsMove` that is about jobs."""
 
     def __init__(self, context: SystemContext, *, playbooks: Playbooks, cluster: Cluster, clock: Clock) -> None:
         self._context, self._playbooks, self._cluster, self._clock = context, playbooks, cluster, clock
-        self._names = tuple(job.name for job in context.system.jobs)
+        self.names = tuple(job.name for job in context.system.jobs)
         self._target = {job.name: job for job in context.contract.jobs}
         self._not_run: list[str] = []
         """Slots that neither side runs, as far as this process has armed the target."""
@@ -82,13 +80,11 @@ class CronMove:
 
     def source_disarmed(self) -> Probe:
         """Read the crontabs and the process lists again, and what the target knows of the source's last runs."""
-        if not self._names:
-            return _NO_JOBS
         try:
             jobs = self._play("watch")
         except StepFailed as unknown:
             return Probe(ProbeState.UNKNOWN, f"the source's crontabs cannot be read: {unknown.why}")
-        odd = [name for name in self._names if name not in jobs or jobs[name]["disarmed_at"] is None]
+        odd = [name for name in self.names if name not in jobs or jobs[name]["disarmed_at"] is None]
         running = [name for name, job in jobs.items() if job["running"]]
         if odd or running:
             return Probe(ProbeState.NOT_DONE, f"{', '.join(odd + running)}: armed, running or missing at the source")
@@ -121,14 +117,12 @@ class CronMove:
 
     def target_armed(self) -> Probe:
         """Read the CronJobs."""
-        if not self._names:
-            return _NO_JOBS
         try:
             armed = self._target_armed()
         except StepFailed as unknown:
             return Probe(ProbeState.UNKNOWN, f"the target's jobs cannot be read: {unknown.why}")
         sentence = ", ".join(f"{name} {'armed' if is_armed else 'suspended'}" for name, is_armed in armed.items())
-        done = set(armed) == set(self._names) and all(armed.values())
+        done = set(armed) == set(self.names) and all(armed.values())
         return Probe(ProbeState.DONE if done else ProbeState.NOT_DONE, sentence or "the target has none of its jobs")
 
     def disarm_target(self) -> None:
@@ -139,15 +133,15 @@ class CronMove:
     def prove(self, *, serving: Side | None) -> Sequence[Proof]:
         """Compare what is armed on each side with where it should be."""
         differences: list[str] = []
-        figures: dict[str, Json] = {"jobs": len(self._names)}
+        figures: dict[str, Json] = {"jobs": len(self.names)}
         try:
             source, target = self._play("watch"), self._target_armed()
-            for name in self._names:
+            for name in self.names:
                 differences += self._judge(name, source.get(name), target.get(name), serving)
         except StepFailed as unread:
             differences.append(f"it could not be read: {unread.what}: {unread.why}")
         where = f"on the {serving} alone" if serving else "on no side"
-        sentence = f"{len(self._names)} jobs are armed {where}" if not differences else differences[0]
+        sentence = f"{len(self.names)} jobs are armed {where}" if not differences else differences[0]
         if self._not_run and not differences:
             figures["slots_not_run"] = list(self._not_run)
             sentence += f"; {len(self._not_run)} slots fell between both sides and are run by none: {self._not_run[0]}"

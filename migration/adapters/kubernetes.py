@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
-from migration.ports import CronJobState
+from migration.ports import CronJobState, SetState
 
 _CONTRACT: Final = "dcshift-contract"
 _CONTRACT_KEY: Final = "contract.json"
@@ -147,6 +147,35 @@ class KubernetesCluster:
             return 0, wanted  # the controller has not seen this generation yet: its counts speak of an earlier one
         return min(int(status.ready_replicas or 0), int(status.updated_replicas or 0)), wanted
 
+    def stateful_set(self, namespace: str, name: str) -> SetState:
+        found = self._call(
+            lambda _core, apps, _batch: apps.read_namespaced_stateful_set(
+                name, namespace, _request_timeout=_REQUEST_SECONDS
+            ),
+            f"StatefulSet {namespace}/{name}",
+        )
+        status, wanted = found.status, int(found.spec.replicas or 0)
+        pods, ready = int(status.replicas or 0), int(status.ready_replicas or 0)
+        if (status.observed_generation or 0) < found.metadata.generation:
+            # Its counts speak of an earlier one: neither "all are ready" nor "none is left" may be read from them.
+            return SetState(wanted, 0, max(pods, 1))
+        return SetState(wanted, min(ready, int(status.updated_replicas or 0)), pods)
+
+    def scale_stateful_set(self, namespace: str, name: str, wanted: int) -> None:
+        """Ask for so many pods, and read back that they are asked for."""
+        self._call(
+            lambda _core, apps, _batch: apps.patch_namespaced_stateful_set_scale(
+                name,
+                namespace,
+                {"spec": {"replicas": wanted}},
+                field_manager=_FIELD_MANAGER,
+                _request_timeout=_REQUEST_SECONDS,
+            ),
+            f"StatefulSet {namespace}/{name}",
+        )
+        if (kept := self.stateful_set(namespace, name).wanted) != wanted:
+            raise self._differs("StatefulSet", namespace, name, f"replicas={wanted}", f"it asks for {kept} pods")
+
     def cronjob(self, namespace: str, name: str) -> CronJobState:
         found = self._cronjob(namespace, name)
         spec, last = found.spec, found.status and found.status.last_schedule_time
@@ -169,7 +198,8 @@ class KubernetesCluster:
             f"CronJob {namespace}/{name}",
         )
         if self.cronjob(namespace, name).last_slot != written.timestamp():
-            raise self._differs(namespace, name, f"lastScheduleTime={written:%FT%TZ}", "the job may run a slot twice")
+            wanted, state = f"lastScheduleTime={written:%FT%TZ}", "the job may run a slot twice"
+            raise self._differs("CronJob", namespace, name, wanted, state)
 
     def set_cronjob_suspended(self, namespace: str, name: str, suspended: bool) -> None:
         """Suspend or arm a CronJob, and read it again."""
@@ -185,15 +215,15 @@ class KubernetesCluster:
         )
         if self.cronjob(namespace, name).suspended is not suspended:
             state = "the job is armed" if suspended else "the job is suspended"
-            raise self._differs(namespace, name, f"suspend={suspended}", state)
+            raise self._differs("CronJob", namespace, name, f"suspend={suspended}", state)
 
-    def _differs(self, namespace: str, name: str, wanted: str, state: str) -> StepFailed:
+    def _differs(self, kind: str, namespace: str, name: str, wanted: str, state: str) -> StepFailed:
         return StepFailed(
             "target-object-differs",
-            what=f"CronJob {namespace}/{name} did not keep {wanted}",
+            what=f"{kind} {namespace}/{name} did not keep {wanted}",
             why="something else writes it too",
             state=state,
-            next=f"see who writes it: kubectl -n {namespace} get cronjob {name} -o yaml --show-managed-fields",
+            next=f"see who writes it: kubectl -n {namespace} get {kind.lower()} {name} -o yaml --show-managed-fields",
         )
 
     def cronjob_active_runs(self, namespace: str, name: str) -> int:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from catalogue.load import Catalogue
-from catalogue.system import Job, System
+from catalogue.system import Job, SourceWeb, SourceWorker, System
 from migration.errors import StepFailed
 from migration.model.inventory import (
     DatabaseFacts,
@@ -17,10 +17,10 @@ from migration.model.inventory import (
     HostFacts,
     Inventory,
     JobFacts,
+    ServiceFacts,
     StrayJobFacts,
     SystemFacts,
     TrafficFacts,
-    WebFacts,
 )
 from migration.model.words import Json
 from migration.ports import Playbooks
@@ -52,6 +52,16 @@ def _known(systems: Iterable[System], host: str) -> list[list[str]]:
     ]
 
 
+def _services(system: System) -> dict[str, SourceWeb | SourceWorker]:
+    """Return where each service of systemd is, by its part of the system."""
+    source = system.source
+    return {"web": source.web, **{_worker(name): place for name, place in source.workers.items()}}
+
+
+def _worker(name: str) -> str:
+    return f"worker {name}"
+
+
 def variables(systems: Sequence[System]) -> dict[str, Json]:
     """Return what survey.yml asks each host for."""
     asked: dict[str, list[dict[str, Any]]] = {
@@ -60,14 +70,15 @@ def variables(systems: Sequence[System]) -> dict[str, Json]:
             "postgres_source_surveyed",
             "file_tree_surveyed",
             "cron_jobs_surveyed",
-            "web_service_surveyed",
+            "service_surveyed",
             "gate_surveyed",
         )
     }
     for system in systems:
         source, me = system.source, {"system": system.id}
         asked["postgres_source_surveyed"].append({**me, "host": source.database.host, "name": source.database.name})
-        asked["web_service_surveyed"].append({**me, "host": source.web.host, "service": source.web.service})
+        for part, place in _services(system).items():
+            asked["service_surveyed"].append({**me, "part": part, "host": place.host, "service": place.service})
         asked["gate_surveyed"].append({**me, "host": source.traffic.host, "site": source.traffic.site})
         for name, files in source.files.items():
             asked["file_tree_surveyed"].append({"name": f"{system.id}/{name}", "host": files.host, "path": files.path})
@@ -119,7 +130,12 @@ def facts(system: System, results: Mapping[str, Mapping[str, Any]]) -> SystemFac
     """Return one system's facts out of what its hosts reported."""
     source = system.source
     database = results[source.database.host]["databases"][system.id]
-    web = results[source.web.host]["web"][system.id]
+    services = {
+        part: ServiceFacts.model_validate(
+            {"host": place.host, "service": place.service, **results[place.host]["services"][system.id][part]}
+        )
+        for part, place in _services(system).items()
+    }
     site = results[source.traffic.host]["traffic"][system.id]
     jobs = {}
     for name, place in source.jobs.items():
@@ -139,6 +155,7 @@ def facts(system: System, results: Mapping[str, Mapping[str, Any]]) -> SystemFac
         },
         jobs=jobs,
         stray_jobs=stray,
-        web=WebFacts.model_validate({"host": source.web.host, "service": source.web.service, **web}),
+        web=services["web"],
+        workers={name: services[_worker(name)] for name in source.workers},
         traffic=TrafficFacts.model_validate({"host": source.traffic.host, "site": source.traffic.site, **site}),
     )

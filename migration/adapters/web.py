@@ -146,7 +146,7 @@ class PublicWebMove:
             "dcshift_system": self._context.system.id,
             "dcshift_component": "web",
             "dcshift_token": self._context.token(),
-            "web_service_name": self._context.system.source.web.service,
+            "service_name": self._context.system.source.web.service,
         }
         return self._playbooks.run(playbook, limit=[host], variables=variables).results[host]
 

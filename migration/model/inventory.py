@@ -101,7 +101,9 @@ class StrayJobFacts(Observed):
     line: str
 
 
-class WebFacts(Observed):
+class ServiceFacts(Observed):
+    """A service of systemd: the web process, or a worker."""
+
     host: str
     service: str
     active: bool
@@ -131,7 +133,8 @@ class SystemFacts(Observed):
     files: dict[str, FilesFacts]
     jobs: dict[str, JobFacts]
     stray_jobs: list[StrayJobFacts] = []
-    web: WebFacts
+    web: ServiceFacts
+    workers: dict[str, ServiceFacts] = {}
     traffic: TrafficFacts
 
 

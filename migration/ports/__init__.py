@@ -1,7 +1,17 @@
 """The outside world as the engine sees it: Protocols only, no code that acts."""
 
 from migration.ports.moves import DatabaseMove, FilesMove, JobsMove, Moves, OnProgress, TrafficMove, WebMove
-from migration.ports.services import Clock, Cluster, CronJobState, PlaybookResult, Playbooks, Remote, Units, UnitStatus
+from migration.ports.services import (
+    Clock,
+    Cluster,
+    CronJobState,
+    PlaybookResult,
+    Playbooks,
+    Remote,
+    SetState,
+    Units,
+    UnitStatus,
+)
 
 __all__ = [
     "Clock",
@@ -15,6 +25,7 @@ __all__ = [
     "PlaybookResult",
     "Playbooks",
     "Remote",
+    "SetState",
     "TrafficMove",
     "UnitStatus",
     "Units",

@@ -111,12 +111,12 @@ class FilesMove(Protocol):
 
 
 class JobsMove(Protocol):
-    """The scheduled jobs of one system."""
+    """All that one system does unasked: its scheduled jobs, and its workers."""
 
     def check(self) -> Sequence[Finding]: ...
 
     def disarm_source(self) -> Facts:
-        """Disarm every job on the source and wait until none of its runs is alive."""
+        """Disarm every job and stop every worker on the source, and wait until none of them is alive."""
 
     def source_disarmed(self) -> Probe: ...
 
@@ -129,7 +129,7 @@ class JobsMove(Protocol):
     def disarm_target(self) -> None: ...
 
     def prove(self, *, serving: Side | None) -> Sequence[Proof]:
-        """Prove that each job is armed on exactly the serving side; on none when `serving` is None."""
+        """Prove that each job and worker is armed on exactly the serving side; on none when `serving` is None."""
 
 
 class WebMove(Protocol):

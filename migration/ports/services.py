@@ -59,6 +59,17 @@ class CronJobState:
     """The last slot that counts as run, seconds since the epoch: the controller starts none up to it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetState:
+    """How many pods of a StatefulSet are asked for, say that they are ready, and exist at all."""
+
+    wanted: int
+    ready: int
+    """Of the current generation."""
+    pods: int
+    """Also those that are on their way out."""
+
+
 class Cluster(Protocol):
     """The target's Kubernetes API, as far as the migration needs it."""
 
@@ -75,6 +86,10 @@ class Cluster(Protocol):
 
     def deployment_ready(self, namespace: str, name: str) -> tuple[int, int]:
         """Return (ready, wanted) replicas of the current generation."""
+
+    def stateful_set(self, namespace: str, name: str) -> SetState: ...
+
+    def scale_stateful_set(self, namespace: str, name: str, wanted: int) -> None: ...
 
     def cronjob(self, namespace: str, name: str) -> CronJobState: ...
 

@@ -15,7 +15,7 @@ CATALOGUE = load(Path(__file__).parents[2] / "catalogue" / "khanh-hoa")
 
 
 @pytest.mark.parametrize("lab_system", SYSTEMS, ids=lambda system: system.name)
-def test_release_port_pages_and_jobs_are_the_same(lab_system: AppSystem) -> None:
+def test_release_port_pages_jobs_and_workers_are_the_same(lab_system: AppSystem) -> None:
     system = CATALOGUE.system(lab_system.name)
     assert system.web.release == lab_system.release
     assert system.web.port == lab_system.port
@@ -26,6 +26,12 @@ def test_release_port_pages_and_jobs_are_the_same(lab_system: AppSystem) -> None
     assert [(job.name, job.schedule, job.command) for job in system.jobs] == [
         (job.name, job.schedule, ["manage", job.command]) for job in lab_system.jobs
     ]
+    assert [(worker.name, worker.command, worker.alive) for worker in system.workers] == [
+        (worker.name, ["manage", worker.command], [worker.alive]) for worker in lab_system.workers
+    ]
+    assert {name: (place.host, place.service) for name, place in system.source.workers.items()} == {
+        worker.name: ("app1", f"{system.id}-{worker.name}.service") for worker in lab_system.workers
+    }
 
 
 def test_hosts_names_and_addresses_are_the_same() -> None:

@@ -1,4 +1,4 @@
-"""A system that has no jobs moves and is taken back under the same laws; its jobs are the real adapter's, of none."""
+"""A system without jobs and workers moves and is taken back under the same laws; the adapter is the real one, of none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from migration.adapters.background import BackgroundMove
 from migration.adapters.jobs import CronMove
+from migration.adapters.workers import ServiceWorkers
 from migration.model.context import SystemContext
 from migration.model.ending import Outcome
 from migration.model.run import Policy, Want
@@ -22,17 +24,19 @@ SYSTEM = "portal"
 
 
 class _Jobs(_Part):
-    """The real move of a system without jobs: it may ask neither a host nor the cluster."""
+    """The real move of a system without jobs and workers: it may ask neither a host nor the cluster."""
 
     @property
-    def real(self) -> CronMove:
+    def real(self) -> BackgroundMove:
         system = examples.catalogue().system(self.system)
-        without = system.model_copy(update={"jobs": [], "source": system.source.model_copy(update={"jobs": {}})})
-        contract = examples.contracts()[self.system].model_copy(update={"jobs": []})
+        source = system.source.model_copy(update={"jobs": {}, "workers": {}})
+        without = system.model_copy(update={"jobs": [], "workers": [], "source": source})
+        contract = examples.contracts()[self.system].model_copy(update={"jobs": [], "workers": []})
         facts = examples.inventory().systems[self.system]
         context = SystemContext(without, contract, facts, {}, self.token, Path("/nowhere"), None)
         nobody: Any = None
-        return CronMove(context, playbooks=nobody, cluster=nobody, clock=self.world.clock)
+        of_nothing = {"playbooks": nobody, "cluster": nobody, "clock": self.world.clock}
+        return BackgroundMove(CronMove(context, **of_nothing), ServiceWorkers(context, **of_nothing))
 
     @verb
     def check(self) -> Sequence[Finding]:

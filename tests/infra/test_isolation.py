@@ -45,7 +45,7 @@ def breaches(documents: list[Document], settings: Settings, *more: Document) -> 
 
 def test_every_workload_of_every_stack_is_an_end(centre: Centre) -> None:
     expected = {f"{s}/{c}" for s in SYSTEMS for c in ("web", "job", "schema", "database", "database-job")}
-    assert {pods.name for pods in centre.pods} == {*expected, "portal/pooler"}
+    assert {pods.name for pods in centre.pods} == {*expected, "portal/pooler", "portal/worker"}
     assert {pods.tier for pods in centre.pods} == {"app", "data"}
     assert centre.policies == 52
     assert "dcshift-drills/database" in {end.name for end in centre.ends}, "a restored copy is looked at, too"
@@ -54,7 +54,11 @@ def test_every_workload_of_every_stack_is_an_end(centre: Centre) -> None:
 def test_no_path_leads_between_two_systems_nor_from_the_internet_to_any(centre: Centre) -> None:
     proof = prove(centre)
     assert proof.breaches == ()
-    assert proof.between_systems == 2 * 6 * 5
+    assert proof.between_systems == 2 * 7 * 5
+
+
+def _pooled(system: str) -> list[str]:
+    return [f"{system}/{each}" for each in ("web", "job", *(["worker"] if system == "portal" else []))]
 
 
 def test_what_a_system_needs_is_open(centre: Centre) -> None:
@@ -64,8 +68,8 @@ def test_what_a_system_needs_is_open(centre: Centre) -> None:
         for source, target, number, protocol in (
             ("gateway", f"{system}/web", port, "TCP"),
             (f"{system}/schema", f"{system}/database", 5432, "TCP"),
-            *((f"{system}/{each}", at, 5432, "TCP") for each in ("web", "job")),
-            *((f"{system}/{each}", "object-store", 8333, "TCP") for each in ("web", "job", "schema")),
+            *((f"{each}", at, 5432, "TCP") for each in _pooled(system)),
+            *((f"{each}", "object-store", 8333, "TCP") for each in (*_pooled(system), f"{system}/schema")),
             *((f"{system}/{each}", "dns", 53, "UDP") for each in ("web", "job", "database")),
             ("operator", f"{system}/database", 8000, "TCP"),
             (f"{system}/database", "api-server", 6443, "TCP"),
@@ -91,9 +95,10 @@ def test_a_pool_is_the_applications_only_way_to_its_database_and_leads_nowhere_e
     assert {name: said(p) for name, end in ends.items() if (p := centre.network.open_ports(end, pool))} == {
         "portal/web": "5432",
         "portal/job": "5432",
+        "portal/worker": "5432",
         "dcshift-monitoring/prometheus": "9127",
     }
-    for each in ("web", "job"):
+    for each in ("web", "job", "worker"):
         assert not centre.network.open_ports(ends[f"portal/{each}"], ends["portal/database"])
     assert "portal/pooler" not in reached("portal/database")
     assert "portal/pooler" not in reached("portal/schema")

@@ -152,6 +152,17 @@ def test_jobs_are_born_suspended_and_run_only_where_the_system_is_served(name: s
     assert {d.inputs["spec"]["suspend"] for d in built_once(name, {"serves": "target"}).of("CronJob")} == {False}
 
 
+def test_workers_are_born_without_a_pod_and_work_only_where_the_system_is_served(stack: Stacks) -> None:
+    (worker,) = stack("portal").of("StatefulSet")
+    assert worker.inputs["spec"]["replicas"] == 0
+    (serving,) = built_once("portal", {"serves": "target"}).of("StatefulSet")
+    assert serving.inputs["spec"]["replicas"] == 1
+    (container,) = worker.inputs["spec"]["template"]["spec"]["containers"]
+    assert container["command"] == ["/opt/portal/bin/manage", "send_notices"]
+    assert container["livenessProbe"]["exec"]["command"] == ["/opt/portal/bin/notices-alive"]
+    assert stack("feedback").of("StatefulSet") == []
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_autoscaler_alone_owns_the_number_of_pods(name: str, stack: Stacks) -> None:
     (deployment,) = stack(name).of("Deployment")

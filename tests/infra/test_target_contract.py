@@ -41,6 +41,9 @@ def test_the_contract_names_what_the_stacks_declare(name: str, stack: Stacks) ->
     assert f"HTTPRoute {contract.web.namespace}/{contract.web.route}" in declared
     for job in contract.jobs:
         assert f"CronJob {job.namespace}/{job.cronjob}" in declared
+    assert [worker.name for worker in contract.workers] == (["notices"] if name == "portal" else [])
+    for worker in contract.workers:
+        assert f"StatefulSet {worker.namespace}/{worker.stateful_set}" in declared
     for namespace in (contract.namespaces.app, contract.namespaces.data):
         assert f"Namespace {namespace}" in declared
 
@@ -50,6 +53,12 @@ def test_another_release_is_another_contract(stack: Stacks) -> None:
     after = built_once("portal", {"release": "8.0.1"}).outputs["contract"]
     assert after["web"]["release"] == "8.0.1"
     assert before["hash"] != after["hash"]
+
+
+def test_a_contract_of_before_there_were_workers_keeps_its_hash(stack: Stacks) -> None:
+    older = {key: value for key, value in stack("feedback").outputs["contract"].items() if key != "workers"}
+    read = TargetContract.model_validate(older)
+    assert contract_hash(read.model_dump(mode="json")) == contract_hash(older) == older["hash"]
 
 
 def test_arming_the_jobs_is_not_another_contract(stack: Stacks) -> None:

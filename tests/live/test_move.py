@@ -50,36 +50,32 @@ def _query(sql: str, *values: object) -> int:
         return int(connection.execute(sql, values).fetchone()[0])
 
 
-def in_target_database(sql: str) -> None:
-    """Run SQL as the superuser inside the database's own pod: what no program of ours may do."""
+def in_target_database(sql: str) -> str:
+    """Run SQL as the superuser inside the database's own pod, as no program of ours may; return what it prints."""
     pod = ["kubectl", "exec", "-n", "httt-portal-data", "portal-db-1", "-c", "postgres", "--"]
-    shell.run(
-        "live-plant",
-        [*pod, "psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", "portal", "-c", sql],
-        env={"KUBECONFIG": _kubeconfig()},
-    )
+    words = [*pod, "psql", "-XAt", "-v", "ON_ERROR_STOP=1", "-d", "portal", "-c", sql]
+    return shell.run("live-in-database", words, env={"KUBECONFIG": _kubeconfig()}).stdout.strip()
 
 
 def _kubeconfig() -> str:
     return str(LAB / "target" / "kubeconfig")
 
 
-def suspend(cronjob: str, suspended: bool) -> None:
+def set_behind_our_back(api_version: str, kind: str, name: str, **spec: object) -> None:
+    metadata = {"name": name, "namespace": "httt-portal-app"}
     api = Api()
     try:
-        path = f"/apis/batch/v1/namespaces/httt-portal-app/cronjobs/{cronjob}"
-        document = api.get(path)
-        assert document is not None
-        api.apply(
-            {
-                "apiVersion": "batch/v1",
-                "kind": "CronJob",
-                "metadata": {"name": cronjob, "namespace": "httt-portal-app"},
-                "spec": {"suspend": suspended},
-            }
-        )
+        api.apply({"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec})
     finally:
         api.close()
+
+
+def suspend(cronjob: str, suspended: bool) -> None:
+    set_behind_our_back("batch/v1", "CronJob", cronjob, suspend=suspended)
+
+
+def let_work(worker: str, pods: int) -> None:
+    set_behind_our_back("apps/v1", "StatefulSet", worker, replicas=pods)
 
 
 def test_stacks_are_up_and_a_second_up_is_empty(play: Play) -> None:
@@ -112,13 +108,16 @@ def test_planted_differences_are_found_and_named(play: Play) -> None:
     in_target_database("UPDATE dossiers_dossier SET applicant_name = applicant_name || '.' WHERE id = 17")
     lost = _remove_one_object()
     suspend("portal-reconcile-payments", False)
+    let_work("portal-worker-notices", 1)
     ended = dcshift("verify-planted", "verify", "portal", allowed=(1,))
     proofs = ended.json()["systems"]["portal"]  # type: ignore[index]
     failed = {proof["name"]: " ".join(proof["differences"]) for proof in proofs if not proof["passed"]}
     assert any("dossiers_dossier" in text for name, text in failed.items() if name.startswith("rows")), failed
     assert any(lost in text for name, text in failed.items() if name.startswith("files")), failed
     assert any("reconcile-payments" in text for name, text in failed.items() if name.startswith("jobs")), failed
+    assert "notices has 1 pods on the target" in failed["workers"], failed
     suspend("portal-reconcile-payments", True)
+    let_work("portal-worker-notices", 0)
 
 
 def _remove_one_object() -> str:
@@ -146,6 +145,7 @@ def test_rollback_inside_the_freeze_loses_nothing(play: Play) -> None:
     back = dcshift("rollback", "rollback", "portal", timeout_seconds=600).json()
     assert back["outcome"] == "rolled-back"
     assert "reconcile_payments" in on("app1", "sudo crontab -l -u portal | grep -v '^#'")
+    assert on("app1", "systemctl is-active portal-notices.service").strip() == "active"
     slots = 'sudo -u postgres psql -XAtc "SELECT count(*) FROM pg_replication_slots"'
     assert on("db1", slots).strip() == "0"
     assert on("edge1", "sudo nft list ruleset | grep -c 10443 || true").strip() == "0"
@@ -176,6 +176,24 @@ def test_rollback_after_release_is_refused_with_a_sentence(play: Play) -> None:
 def test_wave_two_moves_as_well(play: Play) -> None:
     ended = dcshift("wave-2", "run", "--wave", "2", timeout_seconds=900).json()
     assert ended["systems"]["feedback"]["state"] == "moved"  # type: ignore[index]
+
+
+def test_every_notice_was_sent_by_the_side_that_served(play: Play) -> None:
+    """The worker of the old side ended before that of the new one began, and nothing was left between them."""
+    late, sides, apart = in_target_database(
+        "SELECT count(*) FILTER (WHERE sent_at IS NULL AND created_at < now() - interval '20 s'),"
+        " array_agg(DISTINCT side ORDER BY side) FILTER (WHERE sent_at IS NOT NULL),"
+        " max(sent_at) FILTER (WHERE side = 'source') < min(sent_at) FILTER (WHERE side = 'target')"
+        " FROM dossiers_notice"
+    ).split("|")
+    assert (late, sides, apart) == ("0", "{source,target}", "t")
+    untold = in_target_database(
+        "SELECT count(*) FROM dossiers_dossier d WHERE form->>'channel' = 'online'"
+        " AND client_ref <> md5('dossier ' || d.id)::uuid"
+        " AND NOT EXISTS (SELECT FROM dossiers_notice n WHERE n.dossier_id = d.id)"
+    )
+    assert untold == "0"
+    assert on("app1", "systemctl is-active portal-notices.service || true").strip() == "inactive"
 
 
 def test_no_acknowledged_write_is_lost_doubled_or_altered(play: Play) -> None:

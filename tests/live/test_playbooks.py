@@ -82,6 +82,8 @@ def test_a_survey_fills_the_inventory_and_two_agree(playbooks: AnsiblePlaybooks)
     assert portal.files["uploads"].files >= 2_000
     assert portal.jobs["reconcile-payments"].armed
     assert portal.web.active
+    assert portal.workers["notices"].active
+    assert portal.workers["notices"].enabled
     assert portal.traffic.server_names == [PORTAL]
 
 
@@ -121,10 +123,14 @@ def test_a_service_is_stopped_and_started_again(playbooks: AnsiblePlaybooks) -> 
     name = "feedback.service"
     for playbook, active in (("watch", False), ("rollback", True)):
         for expected in (True, False):
-            done = play(playbooks, playbook, "web", "app1", web_service_name=name)
+            done = play(playbooks, playbook, "web", "app1", service_name=name)
             assert (done["changed"], done["active"], done["enabled"]) == (expected, active, active)
+    worker = {"service_name": "portal-notices.service"}
+    for playbook, active in (("quiesce", False), ("watch", False), ("rollback", True)):
+        done = play(playbooks, playbook, "workers", "app1", **worker)
+        assert (done["changed"], done["active"], done["enabled"]) == (playbook != "watch", active, active)
     with pytest.raises(StepFailed) as refused:
-        play(playbooks, "watch", "web", "app1", web_service_name="nothing.service")
+        play(playbooks, "watch", "web", "app1", service_name="nothing.service")
     assert "nothing.service is 'not-found' to systemd" in refused.value.why
 
 
@@ -208,7 +214,7 @@ def test_a_wrong_key_an_unknown_host_and_an_absent_one_are_told_apart(source: No
         ("host-unreachable", {"ansible_port": "9"}),
     ):
         with pytest.raises(StepFailed) as failed:
-            play(strangers(tmp_path, **variables), "watch", "web", "app1", web_service_name="portal.service")
+            play(strangers(tmp_path, **variables), "watch", "web", "app1", service_name="portal.service")
         assert failed.value.code == code
         assert "app1" in failed.value.what
         other = WarmSsh(tmp_path / "other.yml")

@@ -15,6 +15,7 @@ from catalogue.target import (
     TargetDatabase,
     TargetJob,
     TargetWeb,
+    TargetWorker,
     contract_hash,
 )
 from migration.model.inventory import (
@@ -23,10 +24,10 @@ from migration.model.inventory import (
     HostFacts,
     Inventory,
     JobFacts,
+    ServiceFacts,
     SystemFacts,
     TableFacts,
     TrafficFacts,
-    WebFacts,
 )
 from migration.model.plan import Plan
 from migration.planner import plan
@@ -118,6 +119,15 @@ def contract(system: System) -> TargetContract:
             )
             for job in system.jobs
         ],
+        workers=[
+            TargetWorker(
+                name=worker.name,
+                namespace=f"httt-{system.id}-app",
+                stateful_set=f"{system.id}-worker-{worker.name}",
+                replicas=worker.replicas,
+            )
+            for worker in system.workers
+        ],
         limits={},
         readiness=[],
         hash="0" * 64,
@@ -177,7 +187,11 @@ def _facts(system: System) -> SystemFacts:
             name: JobFacts(host=job.host, user=job.crontab, line="* * * * * true", armed=True)
             for name, job in source.jobs.items()
         },
-        web=WebFacts(host=source.web.host, service=source.web.service, active=True, enabled=True),
+        web=ServiceFacts(host=source.web.host, service=source.web.service, active=True, enabled=True),
+        workers={
+            name: ServiceFacts(host=worker.host, service=worker.service, active=True, enabled=True)
+            for name, worker in source.workers.items()
+        },
         traffic=TrafficFacts(
             host=source.traffic.host,
             site=source.traffic.site,

@@ -154,6 +154,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     "probes": (
         Plant("Deployment", f"{_WEB}.readinessProbe", DROP),
         Plant("Deployment", f"{_WEB}.startupProbe", DROP),
+        Plant("StatefulSet", f"{_WEB}.livenessProbe", DROP),
     ),
     "release-without-gap": (
         Plant("Deployment", "spec.strategy.rollingUpdate.maxUnavailable", "25%"),
@@ -163,6 +164,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     "spread-over-hosts": (
         Plant("Deployment", f"{_POD}.topologySpreadConstraints", DROP),
         Plant("Deployment", f"{_POD}.topologySpreadConstraints", [{"topologyKey": "rack", "maxSkew": 1}]),
+        Plant("StatefulSet", f"{_POD}.topologySpreadConstraints", DROP),
     ),
     "spread-over-zones": (
         Plant("Deployment", f"{_POD}.topologySpreadConstraints", DROP),

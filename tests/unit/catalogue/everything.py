@@ -39,6 +39,7 @@ def system() -> Document:
     content["files"].append({"name": "templates", "kind": "volume", "storage": "5Gi"})
     content["source"]["files"]["templates"] = {"host": "app1", "path": "/opt/portal/templates"}
     content["jobs"][0]["max_overlap"] = 0
+    content["workers"][0]["replicas"] = 2
     content["integrations"] = ["ndxp"]
     return content
 

@@ -34,6 +34,7 @@ OPTIONAL = {
     "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port", "holidays", "blackouts",
     "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.1.storage",
     "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
+    "workers", "source.workers", "workers.0.replicas",
 }  # fmt: skip
 MAY_BE_NULL = {
     "security_log", "security_log.national", "objectives.rpo", "quota", "files.0.storage", "files.1.storage",
@@ -59,6 +60,10 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "jobs.0.schedule": ["60 * * * *", "* * * *", "* * * * * *", "*/0 * * * *", "5-1 * * * *", "* 24 * * *", "@daily"],
     "jobs.0.command": [[]],
     "jobs.0.max_overlap": [1],
+    "workers.0.command": [[]],
+    "workers.0.alive": [[]],
+    "workers.0.replicas": [0, 21],
+    "source.workers.notices.service": ["portal-notices", "a b.service"],
     "integrations": [["Portal"]],
     "quota": ["huge"],
     "quota.memory": ["8"],
@@ -102,7 +107,7 @@ def mutations() -> Iterator[tuple[str, Path_, Document]]:
         wrong += [""] if not isinstance(value, dict | list) else []
         wrong += [-1] if isinstance(value, int) else []
         yield from ((file, path, replaced(content, path, bad)) for bad in wrong)
-        in_a_table = path[:-1] in (("source", "files"), ("source", "jobs"))
+        in_a_table = path[:-1] in (("source", "files"), ("source", "jobs"), ("source", "workers"))
         if isinstance(path[-1], str) and dotted(path) not in OPTIONAL and not in_a_table:
             yield file, path, without(content, path)
     for file, path in MAPPINGS:

@@ -34,6 +34,16 @@ def test_a_number_of_pods_beside_an_autoscaler_is_told_with_both_owners() -> Non
     assert refused.value.code == "field-claimed-twice"
 
 
+def test_what_one_stack_and_the_migration_agreed_on_is_no_agreement_of_two_stacks() -> None:
+    portal = built_once("portal")
+    (worker,) = portal.of("StatefulSet")
+    found = list(claims.conflicts([portal, Built("other", [worker], {}, portal.settings)]))
+    about = "StatefulSet httt-portal-app/portal-worker-notices spec.replicas:"
+    (told,) = [each for each in found if each.startswith(about)]
+    assert "stack other" in told
+    assert "stack portal" in told
+
+
 def test_one_object_in_two_stacks_is_told_field_by_field() -> None:
     portal = built_once("portal")
     (service,) = portal.of("Service")

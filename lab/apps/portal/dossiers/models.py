@@ -88,6 +88,19 @@ class StatusEvent(models.Model):
         ordering = ["at", "id"]
 
 
+class Notice(models.Model):
+    """What an applicant is to be told of one event; made with it, and sent later by the worker `send_notices`."""
+
+    dossier = models.ForeignKey(Dossier, on_delete=models.CASCADE, related_name="notices")
+    event = models.OneToOneField(StatusEvent, on_delete=models.CASCADE, related_name="notice")
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    side = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["id"], condition=models.Q(sent_at=None), name="notice_unsent")]
+
+
 def upload_path(attachment, filename):
     """Return the place of a new upload: a folder a filing, so that equal names never meet."""
     reference = str(attachment.dossier.client_ref)

@@ -14,11 +14,11 @@ from django.urls import reverse
 from procedures.models import ProcedurePage
 
 from dossiers.forms import DossierForm, PaymentForm
-from dossiers.models import Attachment, Dossier, Payment, Status, StatusEvent, next_number
+from dossiers.models import Attachment, Dossier, Notice, Payment, Status, StatusEvent, next_number
 
 
 def file_dossier(request, code):
-    """Show the form, or take a filing in: dossier, first event, attachment and log in one transaction."""
+    """Show the form, or take a filing in: dossier, first event, its notice, attachment and log in one transaction."""
     procedure = get_object_or_404(ProcedurePage.objects.live(), code=code, level__gte=3)
     form = DossierForm(request.POST or None, request.FILES or None, initial={"client_ref": uuid.uuid4()})
     if request.method == "POST" and form.is_valid():
@@ -46,7 +46,8 @@ def _take_in(procedure, given):
         fee=procedure.fee,
         postal_return=procedure.postal_return,
     )
-    StatusEvent.objects.create(dossier=dossier, status=Status.RECEIVED, note="Tiếp nhận trực tuyến")
+    event = StatusEvent.objects.create(dossier=dossier, status=Status.RECEIVED, note="Tiếp nhận trực tuyến")
+    Notice.objects.create(dossier=dossier, event=event)
     if given["attachment"]:
         _keep(dossier, given["attachment"])
     _log("file", dossier.number, {"procedure": procedure.code})

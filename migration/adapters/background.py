@@ -1,0 +1,66 @@
+"""All that a system does unasked, by the clock or all the time: its jobs and its workers, at rest and armed together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from migration.adapters.jobs import CronMove
+from migration.adapters.workers import ServiceWorkers
+from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Side
+
+_NOTHING: Final = Probe(ProbeState.NOT_DONE, "it has neither jobs nor workers: nothing is put to rest and nothing armed")
+"""Not done, on either side: a way back must see its end, and to do nothing once more costs nothing."""
+
+
+class BackgroundMove:
+    """Port `JobsMove`. A part that the system does not have is asked about nothing, and says nothing."""
+
+    def __init__(self, jobs: CronMove, workers: ServiceWorkers) -> None:
+        self._jobs, self._workers = jobs, workers
+        self._parts = [part for part in (jobs, workers) if part.names]
+
+    def check(self) -> Sequence[Finding]:
+        """Return what speaks against the move of either; also of jobs that nobody declared."""
+        return [*self._jobs.check(), *self._workers.check()]
+
+    def disarm_source(self) -> Facts:
+        """Workers first: what they leave undone, no job finds half done."""
+        return self._facts(self._workers.disarm_source(), self._jobs.disarm_source())
+
+    def source_disarmed(self) -> Probe:
+        return _all([part.source_disarmed() for part in self._parts])
+
+    def rearm_source(self) -> None:
+        for part in self._parts:
+            part.rearm_source()
+
+    def arm_target(self) -> Facts:
+        """Jobs first: their slots pass while a worker's pod starts."""
+        jobs = self._jobs.arm_target()
+        return self._facts(self._workers.arm_target(), jobs)
+
+    def target_armed(self) -> Probe:
+        return _all([part.target_armed() for part in self._parts])
+
+    def disarm_target(self) -> None:
+        for part in self._parts:
+            part.disarm_target()
+
+    def prove(self, *, serving: Side | None) -> Sequence[Proof]:
+        """Return the proof of jobs, and that of workers where there are some."""
+        proofs = list(self._jobs.prove(serving=serving))
+        return [*proofs, *self._workers.prove(serving=serving)] if self._workers.names else proofs
+
+    def _facts(self, workers: Facts, jobs: Facts) -> Facts:
+        return {**jobs, "workers": dict(workers)} if self._workers.names else jobs
+
+
+def _all(probes: Sequence[Probe]) -> Probe:
+    """Return done only if every part is; what cannot be read decides before what is not done."""
+    if not probes:
+        return _NOTHING
+    for state in (ProbeState.UNKNOWN, ProbeState.NOT_DONE):
+        if found := [probe.sentence for probe in probes if probe.state is state]:
+            return Probe(state, "; ".join(found))
+    return Probe(ProbeState.DONE, "; ".join(probe.sentence for probe in probes))
