@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from catalogue.system import System
-from infra import naming
+from infra import integrations, naming
 from infra.config import Settings
 from infra.sizes import Size
 
@@ -37,7 +37,7 @@ def environment(settings: Settings, extra: dict[str, str]) -> list[Document]:
     system, target = settings.system, settings.catalogue.province.target
     plain = {
         "SIDE": "target",
-        "ALLOWED_HOSTS": public_host(settings),
+        "ALLOWED_HOSTS": ",".join(_hosts(settings)),
         "PORT": str(system.web.port),
         "PGHOST": naming.pooler_host(system.id) if system.database.pooler else naming.database_host(system.id),
         "PGPORT": "5432",
@@ -46,6 +46,7 @@ def environment(settings: Settings, extra: dict[str, str]) -> list[Document]:
         **_bucket_values(settings),
         "S3_ENDPOINT": target.object_store,
         "S3_REGION": target.region,
+        **integrations.variables(settings, system),
         **extra,
     }
     owner = naming.owner_secret(system.id)
@@ -75,6 +76,12 @@ def bucket(settings: Settings, name: str) -> str:
 
 def public_host(settings: Settings) -> str:
     return f"{settings.system.web.host}.{settings.catalogue.province.domain}"
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Return the names that the web process answers to: its public one, and its own where neighbours call it."""
+    near = [integrations.called(settings.system)] if integrations.neighbours(settings, settings.system) else []
+    return [public_host(settings), *near]
 
 
 def command(system: System, words: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from catalogue.province import SecurityLog
 from catalogue.system import System
 from infra import labels, naming
 from infra.config import Settings
+from infra.integrations import calling, endpoints, neighbours
 from infra.monitoring import targets
 
 Document = dict[str, Any]
@@ -41,7 +42,7 @@ def policies(settings: Settings, system: System) -> list[Policy]:
 def _app(settings: Settings, system: System) -> dict[str, Document]:
     data, (host, port) = naming.data_namespace(system.id), settings.object_store
     instances, pool = labels.of_instances(naming.cluster(system.id)), labels.of_pool(naming.pooler(system.id))
-    pooled = _egress(_components(_pooled(system)), [_namespace(data, pool)], [_tcp(_POSTGRES)])
+    pooled = _egress(_components(calling(system)), [_namespace(data, pool)], [_tcp(_POSTGRES)])
     return {
         "deny-all": _DENY_ALL,
         "allow-dns": _DNS,
@@ -53,7 +54,22 @@ def _app(settings: Settings, system: System) -> dict[str, Document]:
         "allow-database": _egress(_components(_past_pool(system)), [_namespace(data, instances)], [_tcp(_POSTGRES)]),
         **({"allow-pooler": pooled} if system.database.pooler else {}),
         "allow-object-store": _egress(_components(_peers(system)), [_address(host)], [_tcp(port)]),
+        **_integrations(settings, system),
     }
+
+
+def _integrations(settings: Settings, system: System) -> dict[str, Document]:
+    """Return the ways to and from each neighbour's web process, and to each named service of the nation."""
+    found, web = {}, {"matchLabels": labels.selector(system, "web")}
+    for other in neighbours(settings, system):
+        there = {**_namespace(naming.app_namespace(other.id)), "podSelector": _components(("web",))}
+        found[f"allow-to-{other.id}"] = _egress(_components(calling(system)), [there], [_tcp(other.web.port)])
+        found[f"allow-from-{other.id}"] = _ingress(web, [_of_app(other, calling(other))], [_tcp(system.web.port)])
+    for each in endpoints(settings, system):
+        if each.addresses:  # an empty list of peers would mean everyone
+            peers = [_address(address) for address in each.addresses]
+            found[f"allow-to-nation-{each.id}"] = _egress(_components(calling(system)), peers, [_tcp(each.port)])
+    return found
 
 
 def _data(settings: Settings, system: System) -> dict[str, Document]:
@@ -103,7 +119,7 @@ def _pool(system: System, serving: Document, api_host: str, api_port: int) -> di
             "podSelector": pool,
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
-                {"from": [_of_app(system, _pooled(system))], "ports": [_tcp(_POSTGRES)]},
+                {"from": [_of_app(system, calling(system))], "ports": [_tcp(_POSTGRES)]},
                 {"from": [_namespace(naming.MONITORING, _PROMETHEUS)], "ports": [_tcp(targets.POOLER_PORT)]},
             ],
             "egress": [
@@ -117,7 +133,7 @@ def _pool(system: System, serving: Document, api_host: str, api_port: int) -> di
 
 def _peers(system: System) -> tuple[str, ...]:
     """Return the components of the application that ask the database and the store."""
-    return (*_pooled(system), "schema")
+    return (*calling(system), "schema")
 
 
 def _pooled(system: System) -> tuple[str, ...]:

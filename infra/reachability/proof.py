@@ -91,17 +91,29 @@ def _forbidden(centre: Centre, source: End, target: End) -> Iterator[tuple[str, 
         allowed = (measured,) if measures and measured else ()
     elif _of(source, naming.DRILLS) or _of(target, naming.DRILLS):
         rule, allowed = "drills-apart", ()
-    elif here and target.name == INTERNET and _tier(source) == "data":
-        rule, allowed = "data-to-internet", ()
+    elif here and isinstance(target, Outside) and (found := _outward(centre, source, target)):
+        rule, allowed = found
     else:
         return
     if left := minus(centre.network.open_ports(source, target), allowed):
         yield rule, left
 
 
+def _outward(centre: Centre, source: End, target: Outside) -> tuple[str, tuple[Ports, ...]] | None:
+    """Return the rule of a way out of the centre and what may pass; none where no rule speaks of the target."""
+    here = _system(source)
+    if target.name == INTERNET:
+        return f"{_tier(source)}-to-internet", ()
+    for each in centre.endpoints:
+        if each.name == target.name:
+            may = here in each.callers and _tier(source) == "app" and source.name != f"{here}/schema"
+            return "nation-by-declaration", (each.port,) if may else ()
+    return None
+
+
 def _declared(centre: Centre, source: End, target: End) -> tuple[Ports, ...]:
     here, there = _system(source), _system(target)
-    if target.name != f"{there}/web" or _tier(source) != "app":
+    if target.name != f"{there}/web" or _tier(source) != "app" or source.name == f"{here}/schema":
         return ()
     return tuple(
         ports for each in centre.integrations if (each.source, each.target) == (here, there) for ports in each.ports

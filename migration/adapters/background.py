@@ -1,4 +1,4 @@
-"""All that a system does unasked, by the clock or all the time: its jobs and its workers, at rest and armed together."""
+"""All that a system does unasked, by the clock or all the time: its jobs and workers, at rest and armed together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from migration.adapters.jobs import CronMove
 from migration.adapters.workers import ServiceWorkers
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Side
 
-_NOTHING: Final = Probe(ProbeState.NOT_DONE, "it has neither jobs nor workers: nothing is put to rest and nothing armed")
+_NOTHING: Final = Probe(
+    ProbeState.NOT_DONE, "it has neither jobs nor workers: nothing is put to rest and nothing armed"
+)
 """Not done, on either side: a way back must see its end, and to do nothing once more costs nothing."""
 
 

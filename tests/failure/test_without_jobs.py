@@ -1,4 +1,4 @@
-"""A system without jobs and workers moves and is taken back under the same laws; the adapter is the real one, of none."""
+"""A system without jobs and workers moves and is taken back by the same laws; the adapter is the real one, of none."""
 
 from __future__ import annotations
 
