@@ -19,7 +19,7 @@ _POSTGRES: Final = 5432
 _INSTANCE_MANAGER: Final = 8000
 _PROMETHEUS: Final = {labels.COMPONENT: naming.PROMETHEUS}
 _ALERTMANAGER: Final = {labels.COMPONENT: naming.ALERTMANAGER}
-LOG_RELAY_PORT: Final = 2514
+LOG_PORT: Final = 2514
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,29 +199,28 @@ def monitoring(settings: Settings) -> dict[str, Document]:
 
 
 def security_log(settings: Settings, log: SecurityLog) -> dict[str, dict[str, Document]]:
-    """Return the policies of both namespaces of the security log: agents to the relay, the relay to declared ends."""
-    agents = {"app.kubernetes.io/name": naming.LOG_AGENT}
-    relay = {"app.kubernetes.io/name": naming.LOG_RELAY}
-    ends = {"soc": log.soc, **({"national": log.national} if log.national else {})}
+    """Return the policies of both namespaces of the security log: from agents to relay, connector and declared ends."""
+    agents, relay, connector = (
+        {"app.kubernetes.io/name": name} for name in (naming.LOG_AGENT, naming.LOG_RELAY, naming.LOG_NATIONAL)
+    )
+    at, own = [_tcp(LOG_PORT)], naming.SECURITY_LOG
+    # No DNS: the ends are addresses, and a name that is asked for is a way out.
+    found = {
+        "deny-all": _DENY_ALL,
+        "allow-agents": _ingress({"matchLabels": relay}, [_namespace(naming.LOG_AGENTS, agents)], at),
+        "allow-soc": _egress({"matchLabels": relay}, [_address(log.soc.address)], [_tcp(log.soc.port)]),
+    }
+    if log.national:
+        end = [_address(log.national.address)]
+        found |= {
+            "allow-to-connector": _egress({"matchLabels": relay}, [_namespace(own, connector)], at),
+            "allow-from-relay": _ingress({"matchLabels": connector}, [_namespace(own, relay)], at),
+            "allow-national": _egress({"matchLabels": connector}, end, [_tcp(log.national.port)]),
+        }
+    agent_to_relay = _egress({"matchLabels": agents}, [_namespace(own, relay)], at)
     return {
-        naming.LOG_AGENTS: {
-            "deny-all": _DENY_ALL,
-            "allow-dns": _DNS,
-            "allow-relay": _egress(
-                {"matchLabels": agents}, [_namespace(naming.SECURITY_LOG, relay)], [_tcp(LOG_RELAY_PORT)]
-            ),
-        },
-        # No DNS: the ends are addresses, and a name that is asked for is a way out.
-        naming.SECURITY_LOG: {
-            "deny-all": _DENY_ALL,
-            "allow-agents": _ingress(
-                {"matchLabels": relay}, [_namespace(naming.LOG_AGENTS, agents)], [_tcp(LOG_RELAY_PORT)]
-            ),
-            **{
-                f"allow-{name}": _egress({"matchLabels": relay}, [_address(end.address)], [_tcp(end.port)])
-                for name, end in ends.items()
-            },
-        },
+        naming.LOG_AGENTS: {"deny-all": _DENY_ALL, "allow-dns": _DNS, "allow-relay": agent_to_relay},
+        own: found,
     }
 
 
