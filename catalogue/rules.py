@@ -82,9 +82,6 @@ def warnings(systems: Sequence[Written], whole: Whole) -> list[Fault]:
             if other in unreached:
                 sentence = f"integration {other!r} is cut off: province.yaml names no addresses of this endpoint"
                 found.append(written.fault(("integrations", index), sentence))
-        for index, files in enumerate(written.system.files[1:], start=1):
-            sentence = f"files {files.name!r} are moved, but the application is told of the first set only"
-            found.append(written.fault(("files", index), sentence))
     asked = sum((demand.of_system(each.system, whole.controls(each.system)) for each in systems), demand.Demand())
     for phrase in demand.excess(asked, _capacity(whole.province)):
         sentence = f"capacity is too small for the replicas and instances that {whole.norms.id} asks for: {phrase}"

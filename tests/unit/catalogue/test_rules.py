@@ -159,19 +159,6 @@ def test_a_service_of_the_nation_without_addresses_is_a_warning(tmp_path: Path) 
     assert _found("warnings", _folder(tmp_path, **names, province=reached)) == []
 
 
-def test_a_second_set_of_files_that_no_application_is_told_of_is_a_warning(tmp_path: Path) -> None:
-    folder = _folder(
-        tmp_path,
-        portal={
-            "files": [{"name": "uploads", "kind": "bucket"}, {"name": "forms", "kind": "bucket"}],
-            "source.files": {name: {"host": "files1", "path": f"/srv/{name}"} for name in ("uploads", "forms")},
-        },
-    )
-    [(file, line, sentence)] = _found("warnings", folder)
-    assert (file, line) == ("portal", "- name: forms")
-    assert "the application is told of the first set only" in sentence
-
-
 @pytest.mark.parametrize(
     ("day", "kind", "sentence"),
     [
