@@ -117,7 +117,8 @@ def standing(
         },
         opts=pulumi.ResourceOptions(parent=parent, depends_on=before),
     )
-    return made.metadata["name"]
+    name: pulumi.Output[str] = made.metadata["name"]
+    return name
 
 
 def volumes(program: str, tls: str = naming.LOG_TLS) -> list[Document]:

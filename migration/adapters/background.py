@@ -50,9 +50,7 @@ class BackgroundMove:
             part.disarm_target()
 
     def prove(self, *, serving: Side | None) -> Sequence[Proof]:
-        """Return the proof of jobs, and that of workers where there are some."""
-        proofs = list(self._jobs.prove(serving=serving))
-        return [*proofs, *self._workers.prove(serving=serving)] if self._workers.names else proofs
+        return [*self._jobs.prove(serving=serving), *self._workers.prove(serving=serving)]
 
     def _facts(self, workers: Facts, jobs: Facts) -> Facts:
         return {**jobs, "workers": dict(workers)} if self._workers.names else jobs
