@@ -60,9 +60,9 @@ def test_the_exposure_changes_nothing_that_is_taken() -> None:
         ("HorizontalPodAutoscaler", ("minReplicas",), 5, "reserved", Amount(150, 768)),
         ("Cluster", ("instances",), 4, "reserved", Amount(100, 384)),
         ("Cluster", ("instances",), 4, "storage", 10240),
-        ("ResourceQuota", ("hard", "requests.cpu"), "2", "reserved_max", Amount(1570, 0)),
-        ("ResourceQuota", ("hard", "limits.memory"), "16Gi", "used_max", Amount(0, 7168)),
-        ("ResourceQuota", ("hard", "pods"), "100", "pods_max", 89),
+        ("ResourceQuota", ("hard", "requests.cpu"), "2", "reserved_max", Amount(1530, 0)),
+        ("ResourceQuota", ("hard", "limits.memory"), "16Gi", "used_max", Amount(0, 6144)),
+        ("ResourceQuota", ("hard", "pods"), "100", "pods_max", 87),
     ],
 )
 def test_every_sum_follows_the_manifests(kind: str, path: tuple[str, ...], value: Any, field: str, by: Any) -> None:
