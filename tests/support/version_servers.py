@@ -1,0 +1,49 @@
+"""One private server of each PostgreSQL major that set-up fetched, started once and all together."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from lab.loopback import free_ports
+from lab.toolchain import postgres_servers
+from tests.support.local_servers import Server
+
+Standing = dict[int, Server]
+
+
+@contextmanager
+def standing() -> Iterator[Standing]:
+    """Yield the servers by major; all are stopped at the end."""
+    majors = postgres_servers.versions()
+    # Not below pytest's own folder: the servers run as another user, who may not enter that.
+    with tempfile.TemporaryDirectory(prefix="dcshift-test-", ignore_cleanup_errors=True) as name, ExitStack() as stack:
+        folder = Path(name)
+        folder.chmod(0o755)
+        ports = free_ports(len(majors))
+        made = {m: Server(folder / str(m), _reachable(m, folder), port) for m, port in zip(majors, ports, strict=True)}
+
+        def start(server: Server) -> None:
+            server.start()
+            stack.callback(server.stop)
+
+        first, *others = made.values()
+        start(first)  # it makes the authority of all certificates
+        with ThreadPoolExecutor(len(others)) as pool:
+            list(pool.map(start, others))
+        yield made
+
+
+def _reachable(major: int, folder: Path) -> Path:
+    """Return programs that a server's user may run: root's own folders are closed to him."""
+    programs = postgres_servers.programs(major)
+    if os.geteuid() != 0:
+        return programs
+    copy = folder / f"programs-{major}"
+    shutil.copytree(programs.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
+    return copy / programs.name
