@@ -30,7 +30,6 @@ CREATE AGGREGATE product(numeric) (sfunc = numeric_mul, stype = numeric, initcon
 -- Before 15 what partitions have of their root's triggers counts as internal. One of them sleeps.
 CREATE FUNCTION seen() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER after_month AFTER INSERT ON month FOR EACH ROW EXECUTE FUNCTION seen();
-ALTER TABLE month_2 DISABLE TRIGGER after_month;
 CREATE CONSTRAINT TRIGGER at_the_end AFTER UPDATE ON counted DEFERRABLE FOR EACH ROW EXECUTE FUNCTION seen();
 
 -- 17 gives partitions their root's identity. A reference to a partitioned table has constraints for its partitions.
@@ -66,13 +65,14 @@ GRANT USAGE ON SCHEMA truth TO reader;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA truth GRANT SELECT ON SEQUENCES TO reader;
 RESET ROLE;
+ALTER TABLE month_2 DISABLE TRIGGER after_month;  -- a superuser's to do before 15
 """
 
 # From 14 on a function may have a body that SQL has read already; from 15 on NULLs may count as equal.
 _SINCE_15 = """
 SET ROLE portal;
-CREATE FUNCTION fee_of(number bigint) RETURNS numeric STABLE BEGIN ATOMIC
-    SELECT d.fee * 1.10 FROM dossier d WHERE d.id = number; END;
+CREATE FUNCTION fee_of(dossier_id bigint) RETURNS numeric STABLE BEGIN ATOMIC
+    SELECT d.fee * 1.10 FROM dossier d WHERE d.id = dossier_id; END;
 CREATE TABLE once (id integer PRIMARY KEY, v integer UNIQUE NULLS NOT DISTINCT, n numeric DEFAULT 'Infinity');
 INSERT INTO once VALUES (1, NULL), (2, 1);
 CREATE VIEW careful WITH (security_invoker = true) AS SELECT id FROM once;
@@ -125,8 +125,8 @@ PLANTS = {
 }
 """What is changed on the target, one thing at a time, and how the proofs call it."""
 SINCE_15_PLANTS = {
-    "CREATE OR REPLACE FUNCTION fee_of(number bigint) RETURNS numeric STABLE BEGIN ATOMIC"
-    " SELECT d.fee * 1.20 FROM dossier d WHERE d.id = number; END": "function public.fee_of(bigint): source has",
+    "CREATE OR REPLACE FUNCTION fee_of(dossier_id bigint) RETURNS numeric STABLE BEGIN ATOMIC"
+    " SELECT d.fee * 1.20 FROM dossier d WHERE d.id = dossier_id; END": "function public.fee_of(bigint): source has",
     "ALTER VIEW careful RESET (security_invoker)": "relation public.careful: source has",
 }
 

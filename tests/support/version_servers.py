@@ -28,14 +28,13 @@ def standing() -> Iterator[Standing]:
         ports = free_ports(len(majors))
         made = {m: Server(folder / str(m), _reachable(m, folder), port) for m, port in zip(majors, ports, strict=True)}
 
-        def start(server: Server) -> None:
+        first, *others = made.values()
+        first.create(first.folder / "data")  # it makes the authority of all certificates
+        with ThreadPoolExecutor(len(others)) as pool:
+            list(pool.map(lambda server: server.create(server.folder / "data"), others))
+        for server in made.values():  # not in those threads: a server is told to end when the thread that began it ends
             server.start()
             stack.callback(server.stop)
-
-        first, *others = made.values()
-        start(first)  # it makes the authority of all certificates
-        with ThreadPoolExecutor(len(others)) as pool:
-            list(pool.map(start, others))
         yield made
 
 
