@@ -131,6 +131,10 @@ SINCE_15_PLANTS = {
 }
 
 
+# As hard with a tenth of the rows, in a tenth of the time.
+_FEW = SAMPLE.replace("(1, 20000)", "(1, 2000)").replace("% 20000", "% 2000").replace("(1, 50000)", "(1, 5000)")
+
+
 def sample(major: int) -> str:
     """Return everything hard that a server of this major can hold."""
-    return SAMPLE + SCHEMA + _LATER + (_SINCE_15 if major >= 15 else "")
+    return _FEW + SCHEMA + _LATER + (_SINCE_15 if major >= 15 else "")

@@ -43,6 +43,13 @@ def _reachable(major: int, folder: Path) -> Path:
     programs = postgres_servers.programs(major)
     if os.geteuid() != 0:
         return programs
-    copy = folder / f"programs-{major}"
-    shutil.copytree(programs.parent, copy, symlinks=True, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
-    return copy / programs.name
+    again = folder / f"programs-{major}"
+    shutil.copytree(programs.parent, again, symlinks=True, copy_function=_second_name)
+    return again / programs.name
+
+
+def _second_name(file: str, name: str) -> None:
+    try:
+        os.link(file, name)
+    except OSError:  # the cache lies on another disk
+        shutil.copy2(file, name)
