@@ -9,24 +9,25 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from lab.loopback import free_ports
 from lab.toolchain import postgres_servers
+from migration.movers import memory, room
 from tests.support.local_servers import Server
 
 Standing = dict[int, Server]
+_DATA_BYTES_MAX: Final = 2**30
 
 
 @contextmanager
 def standing() -> Iterator[Standing]:
     """Yield the servers by major; all are stopped at the end."""
     majors = postgres_servers.versions()
-    # Not below pytest's own folder: the servers run as another user, who may not enter that.
-    with tempfile.TemporaryDirectory(prefix="dcshift-test-", ignore_cleanup_errors=True) as name, ExitStack() as stack:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with ExitStack() as stack:
+        folder, beside = _folder(stack, _for_data()), _folder(stack, None)
         ports = free_ports(len(majors))
-        made = {m: Server(folder / str(m), _reachable(m, folder), port) for m, port in zip(majors, ports, strict=True)}
+        made = {m: Server(folder / str(m), _reachable(m, beside), port) for m, port in zip(majors, ports, strict=True)}
 
         first, *others = made.values()
         first.create(first.folder / "data")  # it makes the authority of all certificates
@@ -36,6 +37,20 @@ def standing() -> Iterator[Standing]:
             server.start()
             stack.callback(server.stop)
         yield made
+
+
+def _for_data() -> Path | None:
+    """Return memory if it has room: five times initdb is little work and much to write, beside tests that write, too."""
+    place = memory.folder()
+    return place if room.free_bytes(place) > _DATA_BYTES_MAX else None
+
+
+def _folder(stack: ExitStack, where: Path | None) -> Path:
+    # Not below pytest's own folder: the servers run as another user, who may not enter that.
+    made = tempfile.TemporaryDirectory(prefix="dcshift-test-", dir=where, ignore_cleanup_errors=True)
+    folder = Path(stack.enter_context(made))
+    folder.chmod(0o755)
+    return folder
 
 
 def _reachable(major: int, folder: Path) -> Path:
