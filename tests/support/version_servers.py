@@ -40,7 +40,7 @@ def standing() -> Iterator[Standing]:
 
 
 def _for_data() -> Path | None:
-    """Return memory if it has room: five times initdb is little work and much to write, beside tests that write, too."""
+    """Return memory if it has room: five times initdb is little work and much to write."""
     place = memory.folder()
     return place if room.free_bytes(place) > _DATA_BYTES_MAX else None
 
