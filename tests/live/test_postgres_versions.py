@@ -61,8 +61,10 @@ def test_a_hard_database_moves_to_a_newer_major_there_and_back_and_there_again(
             with source.admin("portal", "portal") as owner:
                 owner.execute(CHANGES.encode())
             with source.admin() as admin:
-                encrypted = "SELECT ssl FROM pg_stat_replication JOIN pg_stat_ssl USING (pid)"
-                assert admin.execute(encrypted).fetchall() == [(True,)]
+                followers = (
+                    "SELECT ssl FROM pg_stat_replication r JOIN pg_stat_ssl USING (pid) WHERE r.application_name = %s"
+                )
+                assert admin.execute(followers, (move._name,)).fetchall() == [(True,)]
             assert failed(move.prove(frozen=False)) == []
             assert blockers(move) == []
             move.fence()
