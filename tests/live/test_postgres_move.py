@@ -72,10 +72,7 @@ def test_a_move_under_writes_is_exact_there_and_back_and_there_again(pair: Pair,
         move.take_back()
         move.unfence()
         assert (move.fenced().state, move.handed_over().state) == (ProbeState.NOT_DONE, ProbeState.NOT_DONE)
-        deadline = time.monotonic() + 10
-        while len(writer.acknowledged) < before_fence + 20:
-            assert time.monotonic() < deadline, "the application did not come back after the fence was opened"
-            time.sleep(0.05)
+        writer.must_come_back()
         assert failed(move.prove(frozen=False)) == []
         move.fence()
         move.hand_over()

@@ -31,6 +31,13 @@ class Writer:
         self._stop.set()
         self._thread.join(30)
 
+    def must_come_back(self, seconds_max: float = 10.0) -> None:
+        """Wait until it has written again: its session was ended, and somebody has let it in since."""
+        before, deadline = len(self.acknowledged), time.monotonic() + seconds_max
+        while len(self.acknowledged) < before + 20:
+            assert time.monotonic() < deadline, "the application did not come back after the fence was opened"
+            time.sleep(0.05)
+
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
