@@ -180,11 +180,23 @@ def addresses(chosen: str) -> set[str]:
     return set(said.split())
 
 
-def asked_by_portal(query: str, **more: str) -> list[str]:
-    """Return the one row that the portal's web pod gets for a query, with its own login from its own environment."""
+def asked_by(system: str, query: str, **more: str) -> list[str]:
+    """Return the one row that a system's web pod gets for a query, with its own login from its own environment."""
     code = f"import psycopg2; c = psycopg2.connect('', **{more!r}).cursor(); c.execute({query!r}); print(*c.fetchone())"
-    words = ("exec", "deploy/portal-web", "--", "/opt/portal/venv/bin/python", "-c", code)
-    return kubectl("-n", "httt-portal-app", *words, check=False).split("\n")[0].split()
+    words = ("exec", f"deploy/{system}-web", "--", f"/opt/{system}/venv/bin/python", "-c", code)
+    return kubectl("-n", f"httt-{system}-app", *words, check=False).split("\n")[0].split()
+
+
+def test_a_database_without_a_pool_takes_nobody_unencrypted(centre: Project) -> None:
+    encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+    assert asked_by("feedback", encrypted) == ["True"]
+    assert not asked_by("feedback", encrypted, sslmode="disable")
+    # Refused by what is declared, and by nothing before it.
+    query = "select type || ' ' || auth_method from pg_hba_file_rules"
+    query += " where type like 'host%' and 'all' = any(database) and 'all' = any(user_name) order by line_number"
+    words = ("exec", "feedback-db-1", "-c", "postgres", "--", "psql", "-XAtc", query)
+    said = kubectl("-n", "httt-feedback-data", *words).splitlines()
+    assert said == ["hostnossl reject", "host scram-sha-256"]
 
 
 def test_the_application_is_answered_by_its_database_through_the_pool_and_encrypted_all_the_way(
@@ -194,14 +206,14 @@ def test_the_application_is_answered_by_its_database_through_the_pool_and_encryp
     assert len(pool) == 1
     query = """select host(a.client_addr), s.ssl, split_part(split_part(a.application_name, ' - ', 2), ':', 1)
         from pg_stat_activity a join pg_stat_ssl s using (pid) where pid = pg_backend_pid()"""
-    sender, encrypted, web = asked_by_portal(query)
+    sender, encrypted, web = asked_by("portal", query)
     assert {sender} == pool
     assert encrypted == "True"
     # The database still learns which pod asks.
     listed = kubectl("-n", "httt-portal-app", "get", "pods", "-o", "jsonpath={.items[*].status.podIP}").split()
     assert web in listed
-    assert not asked_by_portal("select 1", sslmode="disable"), "the pool takes nobody unencrypted"
-    assert not asked_by_portal("show version", dbname="pgbouncer"), "nobody from outside administers the pool"
+    assert not asked_by("portal", "select 1", sslmode="disable"), "the pool takes nobody unencrypted"
+    assert not asked_by("portal", "show version", dbname="pgbouncer"), "nobody from outside administers the pool"
 
 
 def test_every_session_of_the_application_comes_from_the_pool(centre: Project) -> None:
