@@ -181,6 +181,14 @@ def test_what_differs_is_named(back: dict[str, Any], difference: str) -> None:
     assert drilled(Centre(**back)).differences == (difference,)
 
 
+def test_every_figure_of_a_drill_says_its_unit_and_is_what_it_is_made_of() -> None:
+    document = told(drilled(Centre()), catalogue().system("portal"))
+    figures = {name: value for name, value in document.items() if isinstance(value, int | float)}
+    assert {name for name in figures if not name.endswith("_seconds")} == {"tables", "rows"}
+    assert figures["rto_seconds"] == figures["restored_seconds"] + figures["compared_seconds"] == 4.0
+    assert figures["rpo_seconds"] == figures["archive_timeout_seconds"] + figures["archived_seconds"] == 304.0
+
+
 def test_objectives_that_were_missed_are_told() -> None:
     system = catalogue().system("portal")
     found = drilled(Centre())
