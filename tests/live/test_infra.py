@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from obstore.store import S3Store
 
 from infra.object_store import Keys, ObjectStore
 from infra.reachability import __main__ as reachability
@@ -33,6 +34,7 @@ from tests.support.lab_centre import (
     served_leaf,
 )
 from tests.support.measured import Measured, until
+from tests.support.play import bucket
 from tests.support.project import Project
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
@@ -440,23 +442,64 @@ def test_what_somebody_else_made_is_refused_and_left_alone(centre: Project) -> N
     centre.up("feedback")
 
 
-def test_destroying_a_system_keeps_its_data(centre: Project) -> None:
-    def uid() -> str:
-        return kubectl("-n", "httt-portal-data", "get", "cluster", "portal-db", "-o", "jsonpath={.metadata.uid}")
+def uid(system: str) -> str:
+    where = ("-n", f"httt-{system}-data", "get", "cluster", f"{system}-db")
+    return kubectl(*where, "-o", "jsonpath={.metadata.uid}")
 
-    before = uid()
+
+def in_database(system: str, query: str) -> str:
+    """Ask a system's database inside its own pod, as its superuser."""
+    words = ("exec", f"{system}-db-1", "-c", "postgres", "--", "psql", "-XAtqc", query, system)
+    return kubectl("-n", f"httt-{system}-data", *words).strip()
+
+
+def files_of(system: str) -> S3Store:
+    """Return the bucket of a system's files, with the application's own keys."""
+    return bucket(f"khanhhoa-lab-{system}-uploads", secret(f"httt-{system}-app", f"{system}-s3-uploads"))
+
+
+SAYS = "select said from kept_row"
+
+
+@pytest.fixture(scope="module")
+def kept(centre: Project) -> str:
+    """Write a row and an object as the portal's own, and return what both say."""
+    said = f"written-{time.time_ns()}"
+    in_database("portal", f"set role portal; create table kept_row as select '{said}' as said")
+    files_of("portal").put("kept/object", said.encode())
+    return said
+
+
+def test_destroying_a_system_keeps_its_rows_and_its_files(centre: Project, kept: str) -> None:
+    before = uid("portal")
     centre.run("destroy", "--yes", "--skip-preview", stack="portal")
     assert "portal-web" not in kubectl("-n", "httt-portal-app", "get", "deployments", "-o", "name")
-    assert uid() == before
+    assert uid("portal") == before
     centre.up("portal")
+    # By the application that was made anew, with its own login and its own keys.
+    assert asked_by("portal", SAYS) == [kept]
+    assert files_of("portal").get("kept/object").bytes() == kept.encode()
 
 
-def test_destroying_data_is_refused_and_changes_nothing(centre: Project) -> None:
+def test_a_state_of_data_that_was_lost_is_made_anew_around_what_it_declared(centre: Project, kept: str) -> None:
+    """Nobody edits a state: the objects carry the managers of their resources, and the stack takes them for its own."""
+    before = {system: uid(system) for system in ("portal", "feedback")}
+    centre.run("stack", "rm", "data", "--yes", "--force", "--preserve-config")
+    assert {system: uid(system) for system in before} == before
+    centre.run("stack", "init", "data")
+    centre.up("data")
+    assert {system: uid(system) for system in before} == before
+    assert in_database("portal", SAYS) == kept
+    centre.up("data", "--expect-no-changes")
+
+
+def test_destroying_data_is_refused_and_changes_nothing(centre: Project, kept: str) -> None:
     refused = centre.run("destroy", "--yes", "--skip-preview", stack="data", check=False)
     assert refused.code != 0
     assert "protect" in refused.text
     clusters = kubectl("get", "clusters.postgresql.cnpg.io", "-A", "-o", "name").split()
     assert len(clusters) == 2
+    assert in_database("portal", SAYS) == kept
     centre.up("data", "--expect-no-changes")
 
 
