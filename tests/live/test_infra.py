@@ -7,22 +7,27 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from obstore.store import S3Store
 
+from infra.errors import InfraError
 from infra.object_store import Keys, ObjectStore
 from infra.reachability import __main__ as reachability
+from infra.up import asking
 from lab import target
 from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.images import image_name
 from lab.target import kernel, layout, receivers, rules
 from tests.support import dashboards, wire
+from tests.support.declared import built_once
 from tests.support.lab_centre import (
     answered,
     answers,
@@ -35,10 +40,11 @@ from tests.support.lab_centre import (
 )
 from tests.support.measured import Measured, until
 from tests.support.play import bucket
-from tests.support.project import Project
+from tests.support.project import ROOT, Project
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
 STACKS = ("platform", "data", "portal", "feedback")
+KEPT_VOLUMES = ROOT / "docs" / "kept-volumes.md"
 
 
 @pytest.fixture(scope="module")
@@ -508,8 +514,48 @@ def test_data_goes_once_the_centre_is_told(centre: Project) -> None:
     for stack in ("platform", "data"):
         centre.run("config", "set", "dataMayBeDestroyed", "true", stack=stack)
         centre.up(stack)
+    # A database ends its work when nobody is left who asks it, or minutes later.
+    kubectl("-n", "httt-feedback-app", "scale", "deployment/feedback-web", "--replicas=0")
     centre.run("destroy", "--yes", "--skip-preview", stack="data")
     assert kubectl("get", "clusters.postgresql.cnpg.io", "-A", "-o", "name") == ""
+
+
+def test_what_a_deleted_database_kept_is_found_again_by_one_that_is_declared_anew(
+    centre: Project, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(layout.KUBECONFIG))
+    systems, declared = {"portal": "10Gi", "feedback": "5Gi"}, [built_once("data")]
+    until("volumes that were let go", lambda: {phase(each) for each in systems} == {"Released"}, 240)
+    volumes = {each: volume(each)["metadata"]["name"] for each in systems}
+    with pytest.raises(InfraError) as refused:
+        asking.refuse_emptied(declared)
+    assert refused.value.code == "database-would-be-empty"
+    assert all(f"volume {name} " in refused.value.why for name in volumes.values())
+    for system, storage in systems.items():
+        free = [{"op": "remove", "path": f"/spec/claimRef/{field}"} for field in ("uid", "resourceVersion")]
+        kubectl("patch", "pv", volumes[system], "--type=json", "-p", json.dumps(free))
+        claim = re.search(r"```yaml\n(.*?)```", KEPT_VOLUMES.read_text(encoding="utf-8"), re.DOTALL)
+        assert claim, "the page shows a claim"
+        said = claim[1].replace("VOLUME", volumes[system]).replace("portal", system).replace("10Gi", storage)
+        kubectl("apply", "-f", "-", typed=said)
+    asking.refuse_emptied(declared)
+    centre.up("data")
+    assert in_database("portal", SAYS) == kept
+    assert {phase(each) for each in systems} == {"Bound"}
+    assert {each: volume(each)["metadata"]["name"] for each in systems} == volumes
+
+
+def phase(system: str) -> str:
+    return str(volume(system)["status"]["phase"])
+
+
+def volume(system: str) -> dict[str, Any]:
+    """Return the volume whose claim is, or was, the first instance's of a system."""
+    found = json.loads(kubectl("get", "pv", "-o", "json"))["items"]
+    claims = [(each["spec"].get("claimRef", {}), each) for each in found]
+    wanted = (f"httt-{system}-data", f"{system}-db-1")
+    (one,) = [each for claim, each in claims if (claim.get("namespace"), claim.get("name")) == wanted]
+    return dict(one)
 
 
 def test_a_killed_target_leaves_nothing_behind(standing_target: None) -> None:
