@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,22 @@ def written(centre: str) -> list[Document]:
     return [yaml.load(text, Loader=yaml.CSafeLoader) for text in texts]
 
 
+@functools.cache
+def fresh(centre: str) -> list[Document]:
+    """Return those that no centre before it has in the same words, whatever they are called: a judgement is slow."""
+    seen = {words(each) for before in CENTRES[: CENTRES.index(centre)] for each in written(before)}
+    return [each for each in written(centre) if words(each) not in seen]
+
+
+def words(document: Document) -> str:
+    """Return all that it says; of its metadata the shape alone."""
+    return json.dumps({**document, "metadata": shape(document["metadata"])}, sort_keys=True)
+
+
+def shape(value: Any) -> Any:
+    return {key: shape(each) for key, each in value.items()} if isinstance(value, dict) else type(value).__name__
+
+
 @pytest.fixture(scope="module")
 def documents() -> list[Document]:
     """The lab's, where one of each kind is enough."""
@@ -66,14 +83,14 @@ def custom(documents: list[Document]) -> list[Document]:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("centre", CENTRES)
 def test_every_manifest_fits_the_strict_schema_of_its_version(version: str, centre: str) -> None:
-    documents, unknown = written(centre), []
+    documents, unknown = fresh(centre), []
     for document in documents:
         try:
             kubernetes_validate.validate(document, version, strict=True)
         except SchemaNotFoundError:
             unknown.append(document)
     assert unknown == custom(documents)
-    assert len(documents) - len(unknown) > 80
+    assert len(documents) - len(unknown) > (80 if centre == LAB else 0)
 
 
 WORDS = ("topology.kubernetes.io/zone", "dataDurability", "portal@sha256:", "edge-government-network", "edge-internal")
