@@ -1,4 +1,4 @@
-"""Asks the cluster of `KUBECONFIG` whether it can take what is declared; it writes nothing."""
+"""Asks the cluster of `KUBECONFIG` whether it can take what is declared, and what is left there; it writes nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from infra import cluster_api
 from infra.live import Live
 from infra.render.declared import Built
-from infra.safety import lacking
+from infra.safety import kept_volumes, lacking
 from infra.safety.lacking import Cluster, Node
 
 _CLASSES: Final = {"storage": "/apis/storage.k8s.io/v1/storageclasses",
@@ -32,6 +32,20 @@ def refuse_lacking(wanted: Sequence[Built], live: Live | None = None) -> None:
             nodes=[_node(each) for each in live.items("/api/v1/nodes") if _takes_pods(each)],
         ),
     )
+
+
+def refuse_emptied(wanted: Sequence[Built], live: Live | None = None) -> None:
+    """Raise `InfraError`: `database-would-be-empty`, `cluster-unread` when it cannot be known.
+
+    Nothing where the stack says that its data may be destroyed. Volumes are asked for where a database is not there.
+    """
+    held = [each for each in wanted if each.settings and not each.settings.data_may_be_destroyed]
+    documents = [declared.inputs for each in held for declared in each.of("Cluster")]
+    if not documents:
+        return
+    live = live or Live(cluster_api.connected())
+    if absent := kept_volumes.absent(documents, lambda each: live.read(each) is not None):
+        kept_volumes.refuse(kept_volumes.holding(absent, live.items("/api/v1/persistentvolumes")))
 
 
 def _names(live: Live, path: str) -> frozenset[str]:

@@ -27,7 +27,7 @@ def judge(
     """Raise `InfraError` for the first kind of fault that one of these stacks has, naming all of that kind.
 
     `every_state`: look for secrets in the states of systems too, which costs a call of the engine for each.
-    `cluster`: ask it what it lacks.
+    `cluster`: ask it what it lacks, and whether it keeps rows of a database that would be made anew.
     """
     wanted = [built(stack, settings) for stack in chosen]
     refuse_breaches(wanted)
@@ -39,6 +39,7 @@ def judge(
     refuse_harm(wanted, {stack: engine.export(stack) for stack in read})
     if cluster:
         asking.refuse_lacking(wanted)
+        asking.refuse_emptied(wanted)
 
 
 def refuse_harm(wanted: Sequence[Built], applied: dict[str, Any]) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -50,7 +52,9 @@ def test_a_backup_is_restored_apart_and_holds_every_row_while_citizens_write(pla
     citizens = Citizens(FOLDER / "drill", rate_per_second=8.0)
     citizens.start()
     try:
+        began = time.monotonic()
         drilled = dcshift("drill", "drill", "feedback", env=lent).json()
+        whole_seconds = time.monotonic() - began
     finally:
         citizens.stop()
     counters = citizens.read()["feedback"]
@@ -60,6 +64,23 @@ def test_a_backup_is_restored_apart_and_holds_every_row_while_citizens_write(pla
     assert drilled["rows"] > 5_000  # type: ignore[operator]
     assert drilled["tables"] > 30  # type: ignore[operator]
     assert in_drills("/apis/postgresql.cnpg.io/v1", "clusters") == in_drills("/api/v1", "pods") == []
+    measured(drilled, whole_seconds)
+    assert json.loads(Path(str(drilled["kept"])).read_text()) == {k: v for k, v in drilled.items() if k != "kept"}
+
+
+def measured(drilled: dict[str, Any], whole_seconds: float) -> None:
+    """Say a drill's figures, and fail unless each is a time that passed in this drill, or is made of such times."""
+    parts = {name: drilled[f"{name}_seconds"] for name in ("archived", "restored", "compared")}
+    rto, rpo, timeout = (drilled[f"{name}_seconds"] for name in ("rto", "rpo", "archive_timeout"))
+    print(f"RTO {rto} s and RPO {rpo} s, of a drill of {whole_seconds:.1f} s: {parts}, archive_timeout {timeout} s")
+    # Each was rounded by itself.
+    assert rto == pytest.approx(parts["restored"] + parts["compared"], abs=0.2)
+    assert rpo == pytest.approx(timeout + parts["archived"], abs=0.2)
+    assert parts["restored"] > 0 and parts["compared"] >= 0 and parts["archived"] >= 0
+    assert sum(parts.values()) < whole_seconds
+    # What waits for the archive is lost however quick that is.
+    assert 0 < timeout <= rpo < timeout + whole_seconds
+    assert drilled["backup_age_seconds"] > 0
 
 
 def test_the_keys_of_a_drill_can_read_backups_and_neither_change_nor_delete_them(play: Play) -> None:
