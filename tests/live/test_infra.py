@@ -25,6 +25,7 @@ from tests.support import dashboards, wire
 from tests.support.lab_centre import (
     answered,
     answers,
+    asked_plainly,
     connects,
     kubectl,
     provide,
@@ -94,6 +95,15 @@ def test_the_contract_in_the_cluster_is_the_exported_one(centre: Project) -> Non
 @pytest.mark.parametrize("system", ["portal", "feedback"])
 def test_the_gateway_serves_each_system_under_its_public_name(centre: Project, system: str) -> None:
     assert answered(centre, system) == 200
+
+
+@pytest.mark.parametrize("system", ["portal", "feedback"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/a/b%20c?q=%C4%91&page=2"])
+def test_who_asks_without_tls_is_sent_to_the_same_page_with_it(centre: Project, system: str, path: str) -> None:
+    answer = asked_plainly(centre, system, path)
+    host = centre.outputs(system)["contract"]["web"]["host"]
+    assert (answer.status_code, answer.headers["Location"]) == (301, f"https://{host}{path}")
+    assert "Set-Cookie" not in answer.headers, "the application itself must not have been asked"
 
 
 def test_what_citizens_are_shown_is_the_certificate_of_the_secret(centre: Project) -> None:
