@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from catalogue.province import Province
 from catalogue.system import System
-from catalogue.target import TargetContract, contract_hash
+from catalogue.target import TargetContract, written_hash
 from migration.model.inventory import Inventory, SystemFacts
 from migration.model.plan import Plan
 from migration.model.run import RunState, Status, system_of
@@ -84,7 +84,7 @@ def contract_findings(
         if contract.environment != province.environment:
             what = f"the contract is of environment {contract.environment}, the catalogue of {province.environment}"
             found.append(_blocker("contract-of-another-environment", name, what, "set KUBECONFIG to the right cluster"))
-        if contract_hash(contract.model_dump(mode="json")) != contract.hash:
+        if written_hash(contract) != contract.hash:
             found.append(_blocker("contract-altered", name, "the contract does not have the hash it states", again))
         elif contract.hash != pinned[name]:
             what = "the target was changed after this plan was made"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.target import TargetContract, contract_hash
+from catalogue.target import TargetContract, written_hash
 from migration import checks, store
 from migration.errors import UsageError
 from migration.model.inventory import Inventory
@@ -27,7 +27,7 @@ def _inventory(change: Callable[[dict[str, object]], None]) -> Inventory:
 
 def _contract(**changes: object) -> TargetContract:
     made = contracts()["portal"].model_copy(update=changes)
-    return made.model_copy(update={"hash": contract_hash(made.model_dump(mode="json"))})
+    return made.model_copy(update={"hash": written_hash(made)})
 
 
 def _codes(findings: list[Finding], severity: Severity = Severity.BLOCKER) -> set[str]:
