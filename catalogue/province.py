@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import zoneinfo
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -147,9 +147,12 @@ class Window(Strict):
 class NationalEndpoint(Strict):
     """A service of the nation that systems integrate with, such as the data exchange platform."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"addresses"})
     id: Id
     name: Name
     host: Domain
+    addresses: Annotated[list[Annotated[str, AfterValidator(_address4)]], Field(default_factory=list, max_length=16)]
+    """Where it is reached: network policies know addresses only, and without one nobody gets there."""
     port: Annotated[int, Field(ge=1, le=65535)] = 443
 
 

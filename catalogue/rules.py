@@ -74,15 +74,14 @@ def capacity_faults(whole: Whole, systems: Sequence[Written]) -> list[Fault]:
 
 
 def warnings(systems: Sequence[Written], whole: Whole) -> list[Fault]:
-    """Return what can be lived with today: what is not opened yet, zones with one door, capacity short of levels."""
+    """Return what can be lived with today: endpoints without address, zones with one door, capacity short of levels."""
     found = list(doors.warnings(systems, whole))
+    unreached = {endpoint.id for endpoint in whole.province.national_endpoints if not endpoint.addresses}
     for written in systems:
         for index, other in enumerate(written.system.integrations):
-            sentence = f"integration {other!r} is not opened by the target's network policies yet: it would be cut off"
-            found.append(written.fault(("integrations", index), sentence))
-        for index, files in enumerate(written.system.files[1:], start=1):
-            sentence = f"files {files.name!r} are moved, but the application is told of the first set only"
-            found.append(written.fault(("files", index), sentence))
+            if other in unreached:
+                sentence = f"integration {other!r} is cut off: province.yaml names no addresses of this endpoint"
+                found.append(written.fault(("integrations", index), sentence))
     asked = sum((demand.of_system(each.system, whole.controls(each.system)) for each in systems), demand.Demand())
     for phrase in demand.excess(asked, _capacity(whole.province)):
         sentence = f"capacity is too small for the replicas and instances that {whole.norms.id} asks for: {phrase}"

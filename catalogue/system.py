@@ -222,8 +222,14 @@ class Source(Strict):
 
     def hosts(self) -> frozenset[str]:
         """Return every inventory host that this system names."""
-        parts = (*self.files.values(), *self.jobs.values(), *self.workers.values())
-        return frozenset({self.web.host, self.database.host, self.traffic.host, *(part.host for part in parts)})
+        found = {self.web.host, self.database.host, self.traffic.host}
+        found |= {files.host for files in self.files.values()}
+        return frozenset(found | self.background_hosts())
+
+    def background_hosts(self) -> frozenset[str]:
+        """Return every host on which something of this system works unasked."""
+        jobs = {job.host for job in self.jobs.values()}
+        return frozenset(jobs | {worker.host for worker in self.workers.values()})
 
 
 class System(Strict):

@@ -122,7 +122,7 @@ class TargetContract(Strict):
     buckets: list[TargetBucket]
     web: TargetWeb
     jobs: list[TargetJob]
-    workers: list[TargetWorker] = []
+    workers: list[TargetWorker] = Field(default_factory=list)
     """Empty also in contracts of a stack that is older than workers."""
     limits: dict[str, str]
     readiness: list[Readiness]

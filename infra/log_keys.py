@@ -6,7 +6,7 @@ It prints none, and keeps the key of the centre's own authority nowhere: to rene
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,12 @@ from infra.errors import InfraError
 _VALID: Final = datetime.timedelta(days=400)
 _RENEWED_BEFORE: Final = datetime.timedelta(days=60)
 _FILES: Final = ("ca.crt", "tls.crt", "tls.key")
-_ENDS: Final = {naming.LOG_AGENT: naming.LOG_AGENTS, naming.LOG_RELAY: naming.SECURITY_LOG}
+_ENDS: Final = {
+    naming.LOG_AGENT: (naming.LOG_AGENTS, naming.LOG_TLS),
+    naming.LOG_RELAY: (naming.SECURITY_LOG, naming.LOG_TLS),
+    naming.LOG_NATIONAL: (naming.SECURITY_LOG, naming.LOG_NATIONAL_TLS),
+}
+"""Namespace and Secret of each of our own programs."""
 VARIABLES: Final = {naming.SOC_TLS: "DCSHIFT_SOC_TLS", naming.NATIONAL_TLS: "DCSHIFT_NATIONAL_TLS"}
 """Folder with ca.crt, tls.crt and tls.key of the client that a receiver knows, by the Secret that holds it."""
 
@@ -32,14 +37,15 @@ def provide(
     secrets: Secrets, log: SecurityLog, folders: dict[str, Path], now: datetime.datetime
 ) -> Iterator[tuple[str, Done]]:
     """Yield each certificate as it is certain. Raises `InfraError` for one that nobody has given us."""
-    for namespace in _ENDS.values():
+    ends = {name: place for name, place in _ENDS.items() if log.national or name != naming.LOG_NATIONAL}
+    for namespace in sorted({namespace for namespace, _ in ends.values()}):
         secrets.require_namespace(namespace, "the security log")
-    kept = {name: secrets.read(namespace, naming.LOG_TLS) for name, namespace in _ENDS.items()}
+    kept = {name: secrets.read(*place) for name, place in ends.items()}
     usable = _usable(kept, now)
     if not usable:
-        for name, values in _fresh(now).items():
-            secrets.write(_ENDS[name], naming.LOG_TLS, values)
-    yield "security log", Done("certificates between its agents and its relay", made=not usable)
+        for name, values in _fresh(ends, now).items():
+            secrets.write(*ends[name], values)
+    yield "security log", Done("certificates between its own programs", made=not usable)
     for name in (naming.SOC_TLS, *([naming.NATIONAL_TLS] if log.national else [])):
         yield "security log", _given(secrets, name, folders[name])
 
@@ -65,7 +71,7 @@ def _given(secrets: Secrets, name: str, folder: Path) -> Done:
 
 
 def _usable(kept: dict[str, dict[str, str] | None], now: datetime.datetime) -> bool:
-    """Return whether both ends hold certificates of one authority that stay valid for a while."""
+    """Return whether all ends hold certificates of one authority that stay valid for a while."""
     held = [values for values in kept.values() if values is not None and all(values.get(file) for file in _FILES)]
     if len(held) < len(kept) or len({values["ca.crt"] for values in held}) > 1:
         return False
@@ -73,12 +79,12 @@ def _usable(kept: dict[str, dict[str, str] | None], now: datetime.datetime) -> b
     return all(each.not_valid_after_utc > now + _RENEWED_BEFORE for each in certificates)
 
 
-def _fresh(now: datetime.datetime) -> dict[str, dict[str, str]]:
+def _fresh(ends: Iterable[str], now: datetime.datetime) -> dict[str, dict[str, str]]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dcshift security log")])
     authority = _signed(name, name, key.public_key(), key, now, x509.BasicConstraints(ca=True, path_length=0))
     found = {}
-    for end in _ENDS:
+    for end in ends:
         own = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, end)])
         certificate = _signed(

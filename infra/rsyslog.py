@@ -1,12 +1,14 @@
-"""The configurations of the two programs that carry logs out of the centre; pure text, and it holds no secret.
+"""The configurations of the three programs that carry logs out of the centre; pure text, and it holds no secret.
 
-    audit log, containers' logs → agent (a node) ─RELP, TLS→ relay (disk queues) ─TLS→ monitoring centre
-                                                                                 └TLS→ the nation, six fields only
+    audit log, containers' logs → agent on a node → relay, disk queues → monitoring centre
+                                                    relay, six fields  → connector → the nation
 
-The agent has no queue: it reads no further than the relay takes. The relay acknowledges a line after its queues have it
-on disk. To rsyslog a line is done once it was written to a connection, whether or not the other end lives to confirm
-it; so each program writes down the last lines that it handed on, and hands them on again when it starts: at least once,
-never less. Why so, with what was measured: decision 0018.
+Every arrow is TLS with certificates on both ends; RELP between our own programs.
+
+Agent and connector have no queue: they take no further than the next one takes. The relay acknowledges a line after
+its queues have it on disk. To rsyslog a line is done once it was written to a connection, whether or not the other
+end lives to confirm it; so each program writes down the last lines that it handed on, and hands them on again when
+it starts: at least once, never less. Why so, with what was measured: decision 0018.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from catalogue.province import LogEndpoint
-from infra.naming import LOG_AGENT, LOG_RELAY
+from infra.naming import LOG_AGENT, LOG_NATIONAL, LOG_RELAY
 
 AUDIT: Final = "kube-audit"
 """The program that an event of the audit log is said to come from."""
@@ -28,6 +30,7 @@ _FULL_WAITS_MS: Final = 86_400_000
 _AGAIN_LINES: Final = 5000
 """More than the 128 that RELP leaves unconfirmed, or than fits the buffers of a connection (4 MiB of 1 KiB)."""
 _WHOLE: Final = "whole"
+_RFC5424: Final = "<%PRI%>1 %TIMEREPORTED:::date-rfc3339% %HOSTNAME% %APP-NAME% - - - %msg%"
 _SIX_FIELDS: Final = (
     f"<109>1 %TIMEREPORTED:::date-rfc3339% %HOSTNAME% {AUDIT} - - - {{"
     "%TIMEREPORTED:::date-rfc3339,jsonf:time%, %HOSTNAME:::jsonf:host%, "
@@ -45,7 +48,7 @@ class Folders:
     """Where a program finds and keeps its files; the values are those of the containers."""
 
     tls: str = "/etc/dcshift/tls"
-    """Certificate, key and authority of the way between agent and relay: tls.crt, tls.key, ca.crt."""
+    """Certificate, key and authority of the ways between our own programs: tls.crt, tls.key, ca.crt."""
     soc: str = "/etc/dcshift/soc"
     national: str = "/etc/dcshift/national"
     tables: str = "/etc/dcshift/config"
@@ -65,8 +68,18 @@ class Queue:
     mebibytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """Where the relay finds the connector."""
+
+    address: str
+    """A value of rsyslog: a text in quotes, or a command in backticks. No name: the relay asks no DNS."""
+    port: int
+
+
 def agent(relay: str, port: int, folders: Folders = Folders()) -> str:
     """Return the configuration of a node's agent. `NODE_NAME` is in its environment."""
+    quoted = f'"{relay}"'
     return f"""{_head(folders, "`echo $NODE_NAME`")}
 module(load="imfile" mode="inotify")
 module(load="omrelp")
@@ -75,17 +88,17 @@ module(load="omrelp")
 # Direct: no queue in memory stands between the place read and the relay's word that it has the line.
 ruleset(name="out" queue.type="Direct") {{
   if $programname == "{AUDIT}" then {{ set $.line = $msg; }} else {{ set $.line = $!metadata!filename & " " & $msg; }}
-  {_to_relay(relay, port, "forwarded", folders)}
+  {_onward(quoted, port, LOG_RELAY, "forwarded", folders)}
   {_remembered("relay", "forwarded", folders)}
 }}
-{_again("relay", _to_relay(relay, port, "as-it-was", folders), folders)}
+{_again("relay", _onward(quoted, port, LOG_RELAY, "as-it-was", folders), folders)}
 # With the wildcard a rotated file is read to its end, also when the agent was away meanwhile.
 input(type="imfile" file="{folders.audit}/audit*.log" {_reading(AUDIT)})
 input(type="imfile" file="{folders.pods}/httt-*_*/*/*.log" {_reading(CONTAINER)})
 """
 
 
-def relay(port: int, soc: LogEndpoint, national: LogEndpoint | None, queue: Queue, folders: Folders = Folders()) -> str:
+def relay(port: int, soc: LogEndpoint, national: Connector | None, queue: Queue, folders: Folders = Folders()) -> str:
     """Return the configuration of the relay, with one queue for each declared output."""
     told = (
         f"""
@@ -102,10 +115,10 @@ ruleset(name="national" {_queue("national", queue, folders)}) {{
   set $.system = lookup("systems", $!event!objectRef!namespace);
   set $.severity = "notice";
   if $!event!responseStatus!code >= 400 then {{ set $.severity = "warning"; }}
-  {_action(national, "national", folders.national)}
+  {_onward(national.address, national.port, LOG_NATIONAL, "national", folders)}
   {_remembered("national", "national", folders)}
 }}
-{_again("national", _action(national, "as-it-was", folders.national), folders)}
+{_again("national", _onward(national.address, national.port, LOG_NATIONAL, "as-it-was", folders), folders)}
 """
         if national
         else ""
@@ -115,7 +128,7 @@ module(load="imrelp")
 module(load="imfile" mode="inotify")
 module(load="omrelp")
 module(load="mmjsonparse")
-{_lined(_WHOLE, "<%PRI%>1 %TIMEREPORTED:::date-rfc3339% %HOSTNAME% %APP-NAME% - - - %msg%")}
+{_lined(_WHOLE, _RFC5424)}
 {told}
 ruleset(name="soc" {_queue("soc", queue, folders)}) {{
   {_action(soc, _WHOLE, folders.soc)}
@@ -138,10 +151,28 @@ input(type="imrelp" port="{port}" ruleset="in" maxDataSize="{_LINE_BYTES_MAX}" {
 """
 
 
+def connector(port: int, national: LogEndpoint, folders: Folders = Folders()) -> str:
+    """Return the configuration of the connector, which passes on what the relay lets it have."""
+    return f"""{_head(folders, '"national"')}
+module(load="imrelp")
+module(load="imfile" mode="inotify")
+module(load="omrelp")
+{_lined(_WHOLE, _RFC5424)}
+# Direct: the relay keeps a line until the nation's end has taken it.
+ruleset(name="in" queue.type="Direct") {{
+  {_action(national, _WHOLE, folders.national)}
+  {_remembered("national", _WHOLE, folders)}
+}}
+{_again("national", _action(national, "as-it-was", folders.national), folders)}
+input(type="imrelp" port="{port}" ruleset="in" maxDataSize="{_LINE_BYTES_MAX}" {_relp_tls(folders.tls)}
+  tls.permittedPeer=["{LOG_RELAY}"])
+"""
+
+
 def starting(outputs: Iterable[str], folders: Folders = Folders()) -> str:
     """Return the shell script that starts a program, given as its words: what it handed on last is handed on again.
 
-    `outputs` are `relay` for an agent, `soc` and `national` for the relay.
+    `outputs` are `relay` for an agent, `soc` and `national` for the relay, `national` for the connector.
     """
     return f"""rm -f {folders.run}/stuck
 cd {folders.work} || exit 1
@@ -209,10 +240,11 @@ def _again(output: str, action: str, folders: Folders) -> str:
 input(type="imfile" file="{folders.work}/again-{output}" tag="again" ruleset="again-{output}")"""
 
 
-def _to_relay(relay: str, port: int, template: str, folders: Folders) -> str:
+def _onward(address: str, port: int, peer: str, template: str, folders: Folders) -> str:
+    """Return the action that hands a line to the next of our own programs; `address` is a value of rsyslog."""
     return (
-        f'action(type="omrelp" target="{relay}" port="{port}" template="{template}" {_relp_tls(folders.tls)} '
-        f'tls.permittedPeer=["{LOG_RELAY}"] '
+        f'action(type="omrelp" target={address} port="{port}" template="{template}" {_relp_tls(folders.tls)} '
+        f'tls.permittedPeer=["{peer}"] '
         'action.resumeRetryCount="-1" action.resumeInterval="1" action.resumeIntervalMax="15")'
     )
 

@@ -76,6 +76,7 @@ CONNECTIONS_PAST_POOL: Final = 30
 
 LOG_AGENT: Final = Size(20, 500, 64, 128)
 LOG_RELAY: Final = Size(50, 1000, 96, 384)
+LOG_NATIONAL: Final = Size(20, 500, 64, 128)
 
 
 def web_replicas_max(replicas: int) -> int:

@@ -11,9 +11,7 @@ HOST: Final = "kubernetes.io/hostname"
 ZONE: Final = "topology.kubernetes.io/zone"
 
 
-def pods(
-    asked: Controls | None, selector: dict[str, str], by: str = "pod-template-hash"
-) -> list[Document]:
+def pods(asked: Controls | None, selector: dict[str, str], by: str = "pod-template-hash") -> list[Document]:
     """Return a deployment's `topologySpreadConstraints`; without controls (a lab) it is spread where it can be.
 
     `by` is the label that tells the pods of one roll-out from those of another.

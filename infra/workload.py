@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from catalogue.system import System
-from infra import naming
+from catalogue.system import Files, System
+from infra import integrations, naming
 from infra.config import Settings
 from infra.sizes import Size
 
@@ -37,15 +37,16 @@ def environment(settings: Settings, extra: dict[str, str]) -> list[Document]:
     system, target = settings.system, settings.catalogue.province.target
     plain = {
         "SIDE": "target",
-        "ALLOWED_HOSTS": public_host(settings),
+        "ALLOWED_HOSTS": ",".join(_hosts(settings)),
         "PORT": str(system.web.port),
         "PGHOST": naming.pooler_host(system.id) if system.database.pooler else naming.database_host(system.id),
         "PGPORT": "5432",
         "PGDATABASE": system.id,
         "PGSSLMODE": "require",
-        **_bucket_values(settings),
+        **{f"S3_BUCKET{suffix}": bucket(settings, files.name) for suffix, files in _sets(system)},
         "S3_ENDPOINT": target.object_store,
         "S3_REGION": target.region,
+        **integrations.variables(settings, system),
         **extra,
     }
     owner = naming.owner_secret(system.id)
@@ -54,18 +55,19 @@ def environment(settings: Settings, extra: dict[str, str]) -> list[Document]:
         "PGPASSWORD": (owner, "password"),
         "SECRET_KEY": (naming.web_secret(system.id), "secret_key"),
     }
-    for files in system.files[:1]:
+    for suffix, files in _sets(system):
         keys = naming.bucket_secret(system.id, files.name)
-        secrets |= {"S3_ACCESS_KEY": (keys, "access_key"), "S3_SECRET_KEY": (keys, "secret_key")}
+        secrets |= {f"S3_ACCESS_KEY{suffix}": (keys, "access_key"), f"S3_SECRET_KEY{suffix}": (keys, "secret_key")}
     return [{"name": name, "value": value} for name, value in plain.items()] + [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
         for name, (secret, key) in secrets.items()
     ]
 
 
-def _bucket_values(settings: Settings) -> dict[str, str]:
-    # The applications of this version know one set of files each; the catalogue may name more for later ones.
-    return {"S3_BUCKET": bucket(settings, settings.system.files[0].name)} if settings.system.files else {}
+def _sets(system: System) -> list[tuple[str, Files]]:
+    """Return each set of files with the ending of its variables: the first has none, and every one has its name's."""
+    named = [(f"_{files.name.upper().replace('-', '_')}", files) for files in system.files]
+    return [*(("", files) for files in system.files[:1]), *(named if len(named) > 1 else [])]
 
 
 def bucket(settings: Settings, name: str) -> str:
@@ -75,6 +77,12 @@ def bucket(settings: Settings, name: str) -> str:
 
 def public_host(settings: Settings) -> str:
     return f"{settings.system.web.host}.{settings.catalogue.province.domain}"
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """Return the names that the web process answers to: its public one, and its own where neighbours call it."""
+    near = [integrations.called(settings.system)] if integrations.neighbours(settings, settings.system) else []
+    return [public_host(settings), *near]
 
 
 def command(system: System, words: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ from migration.model.inventory import Inventory
 from migration.model.plan import Plan, Step
 from migration.model.words import Component, Stage, StepId
 
+_BACKGROUND_PROOFS = ("jobs", "workers")
 _DATABASE_PROOFS = ("rows", "sequences", "large-objects", "schema", "grants")
 
 
@@ -40,12 +41,12 @@ _ORDER: tuple[_Kind, ...] = (
     _Kind(_PREPARE, _TRAFFIC, "put the gate in front of the source site", ("traffic",), 60),
     _Kind(_PREPARE, _DB, "create migration role, marker and fence on the source; target read-only", (), 60),
     _Kind(_PREPARE, _FILES, "probe the object store, with wrong checksums too", (), 30),
-    _Kind(_PREPARE, _JOBS, "see every job and worker armed on the source and on no other side", ("jobs",), 30),
+    _Kind(_PREPARE, _JOBS, "see every job and worker armed on the source and on no other side", _BACKGROUND_PROOFS, 30),
     _Kind(_PREPARE, _WEB, "wait until the target's pods answer through its own gateway", (), 120),
     _Kind(_REPLICATE, _DB, "copy from one snapshot, follow every change; compare", _DATABASE_PROOFS, 60, 2_000_000),
     _Kind(_REPLICATE, _FILES, "copy in passes until one is small; compare by content", ("files",), 60, 2_000_000),
     _Kind(_QUIESCE, _FILES, "one more pass, so that the last one is short", (), 30),
-    _Kind(_QUIESCE, _JOBS, "put jobs and workers on the source to rest; wait until none runs", ("jobs",), 90),
+    _Kind(_QUIESCE, _JOBS, "put jobs and workers on the source to rest; wait until none runs", _BACKGROUND_PROOFS, 90),
     _Kind(_QUIESCE, _TRAFFIC, "hold requests and let those under way finish", (), 2, holds_users=True),
     _Kind(_QUIESCE, _WEB, "read the public pages from the source, as citizens see them", (), 1, holds_users=True),
     _Kind(_QUIESCE, _DB, "fence the source, see its last commit on the target", (), 2, holds_users=True),
@@ -61,9 +62,9 @@ _ORDER: tuple[_Kind, ...] = (
         holds_users=True,
         point_of_no_return=True,
     ),
-    _Kind(_CUTOVER, _JOBS, "let jobs and workers run on the target", ("jobs",), 60),
+    _Kind(_CUTOVER, _JOBS, "let jobs and workers run on the target", _BACKGROUND_PROOFS, 60),
     _Kind(_WATCH, _WEB, "stop the web service on the source", (), 30),
-    _Kind(_WATCH, _JOBS, "see every job and worker armed on the target alone", ("jobs",), 30),
+    _Kind(_WATCH, _JOBS, "see every job and worker armed on the target alone", _BACKGROUND_PROOFS, 30),
     _Kind(_WATCH, _DB, "drop subscription and slot; the source keeps no log for us", (), 30),
     _Kind(_WATCH, _FILES, "read every object again and compare its content", ("files",), 60, 2_000_000),
     _Kind(_WATCH, _TRAFFIC, "count who still comes to the source", ("traffic",), 30),
@@ -130,7 +131,7 @@ def _steps(system: System, inventory: Inventory, stages: tuple[Stage, ...]) -> l
                 component=kind.component,
                 stage=kind.stage,
                 sentence=kind.sentence,
-                proofs=kind.proofs + (("workers",) if kind.proofs == ("jobs",) and system.workers else ()),
+                proofs=kind.proofs,
                 leases=tuple(sorted(leases)),
                 budget_seconds=_budget(system, inventory, kind),
                 point_of_no_return=kind.point_of_no_return,
@@ -148,7 +149,7 @@ def _hosts(system: System, kind: _Kind) -> set[str]:
         case Component.FILES:
             return {files.host for files in source.files.values()}
         case Component.JOBS:
-            return {part.host for part in (*source.jobs.values(), *source.workers.values())}
+            return set(source.background_hosts())
         case Component.WEB:
             return {source.web.host}
         case Component.TRAFFIC:

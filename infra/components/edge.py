@@ -57,7 +57,7 @@ class Edge(pulumi.ComponentResource):
                     "name": gateway,
                     "namespace": args.namespace,
                     "labels": _OWN,
-                    "annotations": {"pulumi.com/waitFor": "condition=Programmed"},
+                    "annotations": {"pulumi.com/waitFor": "condition=Programmed", "pulumi.com/timeoutSeconds": "300"},
                 },
                 spec={
                     "gatewayClassName": args.classes[exposure],

@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 
 from infra import naming, rsyslog, sizes
 from infra.components import log_programs
-from infra.components.network_policies import LOG_RELAY_PORT
+from infra.components.network_policies import LOG_PORT
 from infra.values import NodeFolders
 
 
@@ -37,7 +37,7 @@ class LogAgent(pulumi.ComponentResource):
     def __init__(self, name: str, args: LogAgentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dcshift:security:LogAgent", name, None, opts)
         relay = f"{naming.LOG_RELAY}.{naming.SECURITY_LOG}.svc.cluster.local"
-        files = log_programs.files(rsyslog.agent(relay, LOG_RELAY_PORT))
+        files = log_programs.files(rsyslog.agent(relay, LOG_PORT))
         content, before = log_programs.declare(naming.LOG_AGENT, naming.LOG_AGENTS, files, self)
         labels, here = log_programs.labels_of(naming.LOG_AGENT), rsyslog.Folders()
         mounts: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""What the agent and the relay have in common: their configuration as a ConfigMap, their container; pure but for it."""
+"""What the programs of the security log have in common: configuration, container, and how those with a volume stand."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra import naming, rsyslog
+from infra.components.network_policies import LOG_PORT
 from infra.sizes import Size
 
 Document = dict[str, Any]
@@ -76,11 +77,55 @@ def container(program: str, image: str, outputs: list[str], size: Size, mounts: 
     }
 
 
-def volumes(program: str) -> list[Document]:
-    """Return the volumes of every such container."""
+def standing(
+    program: str, pod: Document, storage: Document, declared: tuple[str, list[pulumi.Resource]], parent: pulumi.Resource
+) -> pulumi.Output[str]:
+    """Declare a program that is one pod with a volume, and the Service by which it is found; return its name.
+
+    `declared` is what `declare` returned. The volume stays when the stack goes: in it may lie
+    what nobody has received yet.
+    """
+    content, before = declared
+    found = labels_of(program)
+    selector = {"app.kubernetes.io/name": program}
+    metadata = {"name": program, "namespace": naming.SECURITY_LOG, "labels": found}
+    # It waits for no pod: the official plugin waits at the Service for the pods that would wait for it here.
+    k8s.core.v1.Service(
+        naming.logical("security", "service", program),
+        metadata=metadata,
+        spec={
+            "type": "ClusterIP",
+            "selector": selector,
+            "ports": [{"name": "relp", "port": LOG_PORT, "targetPort": LOG_PORT, "protocol": "TCP"}],
+        },
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    made = k8s.apps.v1.StatefulSet(
+        naming.logical("security", "statefulset", program),
+        metadata=metadata,
+        spec={
+            "replicas": 1,
+            "serviceName": program,
+            "selector": {"matchLabels": selector},
+            "template": {
+                "metadata": {"labels": found, "annotations": {"dcshift.gov.vn/config": content}},
+                "spec": pod,
+            },
+            "volumeClaimTemplates": [
+                {"metadata": {"name": "work"}, "spec": {"accessModes": ["ReadWriteOnce"], **storage}}
+            ],
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=before),
+    )
+    name: pulumi.Output[str] = made.metadata["name"]
+    return name
+
+
+def volumes(program: str, tls: str = naming.LOG_TLS) -> list[Document]:
+    """Return the volumes of every such container; `tls` is the Secret of its certificate among our own programs."""
     return [
         {"name": "config", "configMap": {"name": program}},
-        secret("tls", naming.LOG_TLS),
+        secret("tls", tls),
         {"name": "run", "emptyDir": {"sizeLimit": "16Mi"}},
     ]
 

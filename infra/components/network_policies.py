@@ -10,6 +10,7 @@ from catalogue.province import SecurityLog
 from catalogue.system import System
 from infra import labels, naming
 from infra.config import Settings
+from infra.integrations import calling, endpoints, neighbours
 from infra.monitoring import targets
 
 Document = dict[str, Any]
@@ -18,7 +19,7 @@ _POSTGRES: Final = 5432
 _INSTANCE_MANAGER: Final = 8000
 _PROMETHEUS: Final = {labels.COMPONENT: naming.PROMETHEUS}
 _ALERTMANAGER: Final = {labels.COMPONENT: naming.ALERTMANAGER}
-LOG_RELAY_PORT: Final = 2514
+LOG_PORT: Final = 2514
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def policies(settings: Settings, system: System) -> list[Policy]:
 def _app(settings: Settings, system: System) -> dict[str, Document]:
     data, (host, port) = naming.data_namespace(system.id), settings.object_store
     instances, pool = labels.of_instances(naming.cluster(system.id)), labels.of_pool(naming.pooler(system.id))
-    pooled = _egress(_components(_pooled(system)), [_namespace(data, pool)], [_tcp(_POSTGRES)])
+    pooled = _egress(_components(calling(system)), [_namespace(data, pool)], [_tcp(_POSTGRES)])
     return {
         "deny-all": _DENY_ALL,
         "allow-dns": _DNS,
@@ -53,7 +54,22 @@ def _app(settings: Settings, system: System) -> dict[str, Document]:
         "allow-database": _egress(_components(_past_pool(system)), [_namespace(data, instances)], [_tcp(_POSTGRES)]),
         **({"allow-pooler": pooled} if system.database.pooler else {}),
         "allow-object-store": _egress(_components(_peers(system)), [_address(host)], [_tcp(port)]),
+        **_integrations(settings, system),
     }
+
+
+def _integrations(settings: Settings, system: System) -> dict[str, Document]:
+    """Return the ways to and from each neighbour's web process, and to each named service of the nation."""
+    found, web = {}, {"matchLabels": labels.selector(system, "web")}
+    for other in neighbours(settings, system):
+        there = {**_namespace(naming.app_namespace(other.id)), "podSelector": _components(("web",))}
+        found[f"allow-to-{other.id}"] = _egress(_components(calling(system)), [there], [_tcp(other.web.port)])
+        found[f"allow-from-{other.id}"] = _ingress(web, [_of_app(other, calling(other))], [_tcp(system.web.port)])
+    for each in endpoints(settings, system):
+        if each.addresses:  # an empty list of peers would mean everyone
+            peers = [_address(address) for address in each.addresses]
+            found[f"allow-to-nation-{each.id}"] = _egress(_components(calling(system)), peers, [_tcp(each.port)])
+    return found
 
 
 def _data(settings: Settings, system: System) -> dict[str, Document]:
@@ -103,7 +119,7 @@ def _pool(system: System, serving: Document, api_host: str, api_port: int) -> di
             "podSelector": pool,
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [
-                {"from": [_of_app(system, _pooled(system))], "ports": [_tcp(_POSTGRES)]},
+                {"from": [_of_app(system, calling(system))], "ports": [_tcp(_POSTGRES)]},
                 {"from": [_namespace(naming.MONITORING, _PROMETHEUS)], "ports": [_tcp(targets.POOLER_PORT)]},
             ],
             "egress": [
@@ -117,7 +133,7 @@ def _pool(system: System, serving: Document, api_host: str, api_port: int) -> di
 
 def _peers(system: System) -> tuple[str, ...]:
     """Return the components of the application that ask the database and the store."""
-    return (*_pooled(system), "schema")
+    return (*calling(system), "schema")
 
 
 def _pooled(system: System) -> tuple[str, ...]:
@@ -183,29 +199,28 @@ def monitoring(settings: Settings) -> dict[str, Document]:
 
 
 def security_log(settings: Settings, log: SecurityLog) -> dict[str, dict[str, Document]]:
-    """Return the policies of both namespaces of the security log: agents to the relay, the relay to declared ends."""
-    agents = {"app.kubernetes.io/name": naming.LOG_AGENT}
-    relay = {"app.kubernetes.io/name": naming.LOG_RELAY}
-    ends = {"soc": log.soc, **({"national": log.national} if log.national else {})}
+    """Return the policies of both namespaces of the security log: from agents to relay, connector and declared ends."""
+    agents, relay, connector = (
+        {"app.kubernetes.io/name": name} for name in (naming.LOG_AGENT, naming.LOG_RELAY, naming.LOG_NATIONAL)
+    )
+    at, own = [_tcp(LOG_PORT)], naming.SECURITY_LOG
+    # No DNS: the ends are addresses, and a name that is asked for is a way out.
+    found = {
+        "deny-all": _DENY_ALL,
+        "allow-agents": _ingress({"matchLabels": relay}, [_namespace(naming.LOG_AGENTS, agents)], at),
+        "allow-soc": _egress({"matchLabels": relay}, [_address(log.soc.address)], [_tcp(log.soc.port)]),
+    }
+    if log.national:
+        end = [_address(log.national.address)]
+        found |= {
+            "allow-to-connector": _egress({"matchLabels": relay}, [_namespace(own, connector)], at),
+            "allow-from-relay": _ingress({"matchLabels": connector}, [_namespace(own, relay)], at),
+            "allow-national": _egress({"matchLabels": connector}, end, [_tcp(log.national.port)]),
+        }
+    agent_to_relay = _egress({"matchLabels": agents}, [_namespace(own, relay)], at)
     return {
-        naming.LOG_AGENTS: {
-            "deny-all": _DENY_ALL,
-            "allow-dns": _DNS,
-            "allow-relay": _egress(
-                {"matchLabels": agents}, [_namespace(naming.SECURITY_LOG, relay)], [_tcp(LOG_RELAY_PORT)]
-            ),
-        },
-        # No DNS: the ends are addresses, and a name that is asked for is a way out.
-        naming.SECURITY_LOG: {
-            "deny-all": _DENY_ALL,
-            "allow-agents": _ingress(
-                {"matchLabels": relay}, [_namespace(naming.LOG_AGENTS, agents)], [_tcp(LOG_RELAY_PORT)]
-            ),
-            **{
-                f"allow-{name}": _egress({"matchLabels": relay}, [_address(end.address)], [_tcp(end.port)])
-                for name, end in ends.items()
-            },
-        },
+        naming.LOG_AGENTS: {"deny-all": _DENY_ALL, "allow-dns": _DNS, "allow-relay": agent_to_relay},
+        own: found,
     }
 
 

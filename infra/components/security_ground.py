@@ -41,8 +41,10 @@ class SecurityGround(pulumi.ComponentResource):
         super().__init__("dcshift:platform:SecurityGround", name, None, opts)
         policies = security_log(args.settings, args.log)
         agents = {**(sizes.LOG_AGENT * _NODES_MAX).quota(), "pods": str(_NODES_MAX), "persistentvolumeclaims": "0"}
-        # One more for the pod that follows.
-        relay = {**(sizes.LOG_RELAY * 2).quota(), "pods": "2", "persistentvolumeclaims": "1"}
+        # One more of each for the pod that follows.
+        each = sizes.LOG_RELAY + sizes.LOG_NATIONAL if args.log.national else sizes.LOG_RELAY
+        count = 2 if args.log.national else 1
+        relay = {**(each * 2).quota(), "pods": str(2 * count), "persistentvolumeclaims": str(count)}
         for namespace, security, quota, largest in (
             (naming.LOG_AGENTS, labels.reads_nodes(), agents, sizes.LOG_AGENT),
             (naming.SECURITY_LOG, labels.restricted(), relay, sizes.LOG_RELAY),

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from infra import labels, naming
 from infra.config import Settings
+from infra.integrations import endpoints, neighbours
 from infra.reachability.addresses import EVERYWHERE, NOT_ROUTED, PODS, Range, ranges
 from infra.reachability.ends import End, Outside, Pods, Port, labels_of
 from infra.reachability.network import Network
@@ -51,6 +52,16 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A declared service of the nation, at its one port, and the systems that may call it."""
+
+    name: str
+    addresses: tuple[Range, ...]
+    port: Ports
+    callers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Centre:
     """Every end that there is, every policy, and what the catalogue says may be between systems."""
 
@@ -59,6 +70,7 @@ class Centre:
     policies: int
     integrations: tuple[Integration, ...]
     receivers: tuple[Receiver, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
 
     @property
     def pods(self) -> tuple[Pods, ...]:
@@ -87,6 +99,7 @@ def of(documents: Iterable[Document], settings: Settings) -> Centre:
         policies=len(policies),
         integrations=tuple(_integrations(settings)),
         receivers=tuple(_receivers(settings)),
+        endpoints=tuple(_endpoints(settings)),
     )
 
 
@@ -98,13 +111,16 @@ def _drills(namespaces: Mapping[str, object]) -> list[Document]:
 
 
 def _integrations(settings: Settings) -> Iterator[Integration]:
-    systems = {system.id: system for system in settings.catalogue.systems}
-    for system in systems.values():
-        for other in system.integrations:
-            # Both must say so: a system cannot open its neighbour by naming it.
-            if other in systems and system.id in systems[other].integrations:
-                port = systems[other].web.port
-                yield Integration(system.id, other, (Ports("TCP", port, port),))
+    for system in settings.catalogue.systems:
+        for other in neighbours(settings, system):
+            yield Integration(system.id, other.id, (Ports("TCP", other.web.port, other.web.port),))
+
+
+def _endpoints(settings: Settings) -> Iterator[Endpoint]:
+    for each in settings.catalogue.province.national_endpoints:
+        callers = frozenset(s.id for s in settings.catalogue.systems if each in endpoints(settings, s))
+        addresses = ranges([f"{address}/32" for address in each.addresses])
+        yield Endpoint(f"nation/{each.id}", addresses, Ports("TCP", each.port, each.port), callers)
 
 
 def _receivers(settings: Settings) -> Iterator[Receiver]:
@@ -227,7 +243,8 @@ def _around(settings: Settings) -> Iterator[End]:
     store, api = settings.object_store[0], settings.api_server.rpartition(":")[0]
     log = province.security_log
     receivers = [f"{end.address}/32" for end in (log.soc, log.national) if end] if log else []
-    known = [f"{store}/32", f"{api}/32", province.source.cidr, *province.job_hosts, *receivers]
+    nation = [f"{address}/32" for each in province.national_endpoints for address in each.addresses]
+    known = [f"{store}/32", f"{api}/32", province.source.cidr, *province.job_hosts, *receivers, *nation]
     yield _foreign("gateway", settings.edge_namespace)
     yield _foreign("operator", settings.operator_namespace)
     if province.target.certificates:
@@ -240,6 +257,7 @@ def _around(settings: Settings) -> Iterator[End]:
     if province.job_hosts:
         yield Outside(JOB_HOST, ranges(province.job_hosts))
     yield from (Outside(each.name, each.addresses) for each in _receivers(settings))
+    yield from (Outside(each.name, each.addresses) for each in _endpoints(settings) if each.addresses)
     yield Outside(INTERNET, ranges(EVERYWHERE, (*NOT_ROUTED, *known)))
 
 

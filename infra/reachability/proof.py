@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from infra import naming
-from infra.components.network_policies import LOG_RELAY_PORT
+from infra.components.network_policies import LOG_PORT
 from infra.monitoring.targets import DATABASE_PORT, POOLER_PORT
 from infra.reachability.centre import ELSEWHERE, INTERNET, JOB_HOST, Centre, Receiver
 from infra.reachability.ends import End, Outside, Pods
@@ -19,7 +19,10 @@ _METRICS: Final = {
     "database": Ports("TCP", DATABASE_PORT, DATABASE_PORT),
     "pooler": Ports("TCP", POOLER_PORT, POOLER_PORT),
 }
-_RELAY: Final = Ports("TCP", LOG_RELAY_PORT, LOG_RELAY_PORT)
+_RELP: Final = Ports("TCP", LOG_PORT, LOG_PORT)
+_AGENT: Final = f"{naming.LOG_AGENTS}/{naming.LOG_AGENT}"
+_RELAY: Final = f"{naming.SECURITY_LOG}/{naming.LOG_RELAY}"
+_CONNECTOR: Final = f"{naming.SECURITY_LOG}/{naming.LOG_NATIONAL}"
 _NAMES: Final = (Ports("TCP", 53, 53), Ports("UDP", 53, 53))
 
 
@@ -91,17 +94,29 @@ def _forbidden(centre: Centre, source: End, target: End) -> Iterator[tuple[str, 
         allowed = (measured,) if measures and measured else ()
     elif _of(source, naming.DRILLS) or _of(target, naming.DRILLS):
         rule, allowed = "drills-apart", ()
-    elif here and target.name == INTERNET and _tier(source) == "data":
-        rule, allowed = "data-to-internet", ()
+    elif here and isinstance(target, Outside) and (found := _outward(centre, source, target)):
+        rule, allowed = found
     else:
         return
     if left := minus(centre.network.open_ports(source, target), allowed):
         yield rule, left
 
 
+def _outward(centre: Centre, source: End, target: Outside) -> tuple[str, tuple[Ports, ...]] | None:
+    """Return the rule of a way out of the centre and what may pass; none where no rule speaks of the target."""
+    here = _system(source)
+    if target.name == INTERNET:
+        return f"{_tier(source)}-to-internet", ()
+    for each in centre.endpoints:
+        if each.name == target.name:
+            may = here in each.callers and _tier(source) == "app" and source.name != f"{here}/schema"
+            return "nation-by-declaration", (each.port,) if may else ()
+    return None
+
+
 def _declared(centre: Centre, source: End, target: End) -> tuple[Ports, ...]:
     here, there = _system(source), _system(target)
-    if target.name != f"{there}/web" or _tier(source) != "app":
+    if target.name != f"{there}/web" or _tier(source) != "app" or source.name == f"{here}/schema":
         return ()
     return tuple(
         ports for each in centre.integrations if (each.source, each.target) == (here, there) for ports in each.ports
@@ -109,21 +124,19 @@ def _declared(centre: Centre, source: End, target: End) -> tuple[Ports, ...]:
 
 
 def _of_security_log(centre: Centre, source: End, target: End) -> tuple[Ports, ...]:
-    """Return what may pass where one end is of the security log: agents to relay, relay to its receivers, and names."""
-    ways = {f"{naming.LOG_AGENTS}/{naming.LOG_AGENT}", f"{naming.SECURITY_LOG}/{naming.LOG_RELAY}"}
-    if source.name == f"{naming.LOG_AGENTS}/{naming.LOG_AGENT}" and target.name == "dns":
+    """Return what may pass where one end is of the security log: to the next program, out, and names for agents."""
+    if source.name == _AGENT and target.name == "dns":
         return _NAMES
-    if {source.name, target.name} == ways and target.name.endswith(naming.LOG_RELAY):
-        return (_RELAY,)
-    if isinstance(source, Pods) and source.name == f"{naming.SECURITY_LOG}/{naming.LOG_RELAY}":
-        at = [
-            each
-            for each in centre.receivers
-            if isinstance(target, Outside) and set(each.addresses) & set(target.addresses)
-        ]
-        return tuple(each.port for each in at)
-    # What stands beyond our policies may try, and the other side refuses: that is looked at from there.
-    return ()
+    if (source.name, target.name) in ((_AGENT, _RELAY), (_RELAY, _CONNECTOR)):
+        return (_RELP,)
+    # An address may be that of more than one receiver, each at its port.
+    return tuple(
+        each.port
+        for each in centre.receivers
+        if isinstance(target, Outside)
+        and set(each.addresses) & set(target.addresses)
+        and source.name == {"soc": _RELAY, "national": _CONNECTOR}[each.name]
+    )
 
 
 def _receiver(centre: Centre, target: End) -> Receiver | None:

@@ -92,7 +92,7 @@ def _amount(words: Document, prefix: str) -> Amount:
 
 def _buckets(deployment: Document) -> int:
     variables = deployment["template"]["spec"]["containers"][0]["env"]
-    return sum(each["name"] == "S3_BUCKET" for each in variables)
+    return len({each["value"] for each in variables if each["name"].startswith("S3_BUCKET")})
 
 
 def _of(documents: list[Document], kind: str) -> list[Document]:

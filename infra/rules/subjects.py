@@ -116,9 +116,7 @@ WORKLOADS: Final = Subject(
     ),
 )
 DEPLOYMENTS: Final = Subject("deployments", (DEPLOYMENT,), Area.APP)
-STANDING: Final = Subject(
-    "standing", (DEPLOYMENT, STATEFUL_SET), Area.APP, (("pod", "object.spec.template.spec"),)
-)
+STANDING: Final = Subject("standing", (DEPLOYMENT, STATEFUL_SET), Area.APP, (("pod", "object.spec.template.spec"),))
 """What runs all the time: web processes and workers."""
 JOBS: Final = Subject(
     "jobs",

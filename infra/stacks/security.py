@@ -7,6 +7,7 @@ import pulumi
 from infra import naming
 from infra.components.log_agent import LogAgent, LogAgentArgs
 from infra.components.log_relay import LogRelay, LogRelayArgs, queue
+from infra.components.national_connector import NationalConnector, NationalConnectorArgs
 from infra.config import Settings
 from infra.errors import InfraError
 from infra.stacks.cluster import provider
@@ -32,7 +33,11 @@ def build(settings: Settings) -> None:
         for system in settings.catalogue.systems
         for name in (naming.app_namespace, naming.data_namespace)
     }
-    relay = LogRelay("relay", LogRelayArgs(image, log, namespaces, province.target.storage_class), opts)
+    kept_on, before = province.target.storage_class, opts
+    if log.national:
+        connector = NationalConnector("connector", NationalConnectorArgs(image, log.national, kept_on), opts)
+        before = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[connector]))
+    relay = LogRelay("relay", LogRelayArgs(image, log, namespaces, kept_on), before)
     after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[relay]))
     LogAgent("agent", LogAgentArgs(image, settings.node_folders), after)
     kept = queue(log)

@@ -1,4 +1,4 @@
-"""All that a system does unasked, by the clock or all the time: its jobs and its workers, at rest and armed together."""
+"""All that a system does unasked, by the clock or all the time: its jobs and workers, at rest and armed together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from migration.adapters.jobs import CronMove
 from migration.adapters.workers import ServiceWorkers
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Side
 
-_NOTHING: Final = Probe(ProbeState.NOT_DONE, "it has neither jobs nor workers: nothing is put to rest and nothing armed")
+_NOTHING: Final = Probe(
+    ProbeState.NOT_DONE, "it has neither jobs nor workers: nothing is put to rest and nothing armed"
+)
 """Not done, on either side: a way back must see its end, and to do nothing once more costs nothing."""
 
 
@@ -48,9 +50,7 @@ class BackgroundMove:
             part.disarm_target()
 
     def prove(self, *, serving: Side | None) -> Sequence[Proof]:
-        """Return the proof of jobs, and that of workers where there are some."""
-        proofs = list(self._jobs.prove(serving=serving))
-        return [*proofs, *self._workers.prove(serving=serving)] if self._workers.names else proofs
+        return [*self._jobs.prove(serving=serving), *self._workers.prove(serving=serving)]
 
     def _facts(self, workers: Facts, jobs: Facts) -> Facts:
         return {**jobs, "workers": dict(workers)} if self._workers.names else jobs

@@ -31,9 +31,7 @@ class ServiceWorkers:
         for worker in self._context.system.workers:
             where, stack = f"{self._context.system.id}/workers/{worker.name}", self._context.system.id
             if odd := _differs(worker, self._target.get(worker.name)):
-                found.append(
-                    Finding(Severity.BLOCKER, "worker-differs", where, odd, f"pulumi up --stack {stack}")
-                )
+                found.append(Finding(Severity.BLOCKER, "worker-differs", where, odd, f"pulumi up --stack {stack}"))
             seen = self._context.facts.workers.get(worker.name)
             if seen is None or not seen.active:
                 service = self._context.system.source.workers[worker.name].service
@@ -85,7 +83,9 @@ class ServiceWorkers:
             seen = {name: self._seen(worker) for name, worker in self._target.items()}
         except StepFailed as unknown:
             return Probe(ProbeState.UNKNOWN, f"the target's workers cannot be read: {unknown.why}")
-        sentence = ", ".join(f"{name} {state.ready} of {self._target[name].replicas} ready" for name, state in seen.items())
+        sentence = ", ".join(
+            f"{name} {state.ready} of {self._target[name].replicas} ready" for name, state in seen.items()
+        )
         done = set(seen) == set(self.names) and all(
             state.wanted == state.ready == self._target[name].replicas for name, state in seen.items()
         )

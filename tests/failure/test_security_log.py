@@ -26,7 +26,7 @@ def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pipelin
     made.stop_all()
 
 
-@pytest.mark.parametrize("name", ["agent", "relay", "soc", "nation"])
+@pytest.mark.parametrize("name", ["agent", "relay", "connector", "soc", "nation"])
 def test_the_program_itself_accepts_every_configuration(name: str, pipeline: Pipeline) -> None:
     ended = pipeline.check(name)
     assert ended.returncode == 0, ended.stderr
@@ -39,7 +39,7 @@ def test_a_fault_in_a_configuration_is_seen(pipeline: Pipeline) -> None:
 
 
 def test_lines_of_the_audit_log_and_of_the_systems_arrive(pipeline: Pipeline) -> None:
-    pipeline.start("soc", "nation", "relay", "agent")
+    pipeline.start("soc", "nation", "connector", "relay", "agent")
     pipeline.append([event(number) for number in range(20)])
     pipeline.append(["2026-01-01T00:00:00Z stdout F answered"], PORTAL)
     pipeline.append(["2026-01-01T00:00:00Z stdout F not of a system"], "pods/kube-system_dns_uid/dns/0.log")
@@ -60,7 +60,7 @@ def test_lines_of_the_audit_log_and_of_the_systems_arrive(pipeline: Pipeline) ->
 
 
 def test_a_receiver_that_is_away_costs_nothing_even_if_the_relay_and_the_agent_are_killed(pipeline: Pipeline) -> None:
-    pipeline.start("soc", "nation", "relay", "agent")
+    pipeline.start("soc", "nation", "connector", "relay", "agent")
     total = 0
 
     def add(count: int) -> None:
@@ -94,11 +94,30 @@ def test_a_receiver_that_is_away_costs_nothing_even_if_the_relay_and_the_agent_a
     )
 
 
+def test_the_nation_gets_every_event_even_if_the_connector_is_killed_or_its_end_is_away(pipeline: Pipeline) -> None:
+    pipeline.start("soc", "nation", "connector", "relay", "agent")
+    pipeline.append([event(number, stageTimestamp=str(number)) for number in range(200)])
+    wait("the first lines", lambda: len(pipeline.received("nation")) >= 200)
+    pipeline.kill("connector")
+    pipeline.append([event(number) for number in range(200, 400)])
+    wait("the monitoring centre, which needs no connector", lambda: len(set(pipeline.numbers())) == 400)
+    pipeline.kill("nation")
+    pipeline.start("connector")
+    pipeline.append([event(number) for number in range(400, 600)])
+    time.sleep(0.8)
+    pipeline.kill("connector")
+    pipeline.start("connector")
+    assert len(pipeline.received("nation")) < 400, "nobody was there to take them"
+    pipeline.start("nation")
+    # The nation is told no number of an event, so what can be counted is how many came at least.
+    wait("every event", lambda: len(pipeline.received("nation")) >= 600, 60)
+
+
 def test_a_full_queue_holds_the_agent_back_and_drops_nothing(tmp_path: Path) -> None:
     pipeline = Pipeline(tmp_path, queue=texts.Queue(lines=1_000_000, mebibytes=8))
     count = 4000  # 14 MB
     try:
-        pipeline.start("nation", "relay", "agent")
+        pipeline.start("nation", "connector", "relay", "agent")
         pipeline.append([event(number, padding="x" * 3000) for number in range(count)])
         work = tmp_path / "relay-work"
 
@@ -115,7 +134,7 @@ def test_a_full_queue_holds_the_agent_back_and_drops_nothing(tmp_path: Path) -> 
 
 
 def test_a_file_that_was_rotated_while_the_agent_was_away_is_read_to_its_end(pipeline: Pipeline) -> None:
-    pipeline.start("soc", "nation", "relay", "agent")
+    pipeline.start("soc", "nation", "connector", "relay", "agent")
     pipeline.append([event(number) for number in range(50)])
     wait("the first lines", lambda: len(set(pipeline.numbers())) == 50)
     pipeline.kill("agent")
@@ -130,13 +149,13 @@ def test_a_file_that_was_rotated_while_the_agent_was_away_is_read_to_its_end(pip
 @pytest.mark.parametrize("who", ["nobody", "stranger", "agent"])
 def test_who_has_no_certificate_or_anothers_is_refused(who: str, pipeline: Pipeline) -> None:
     """Neither without one, nor with the right name by another authority, nor by this centre's own inner authority."""
-    pipeline.start("soc", "nation", "relay", "agent")
+    pipeline.start("soc", "nation", "connector", "relay", "agent")
     pipeline.append([event(0)])
     wait("a first line at both", lambda: bool(pipeline.received() and pipeline.received("nation")))
     before = {"soc": len(pipeline.received()), "nation": len(pipeline.received("nation"))}
     for receiver, port in pipeline.ports.items():
         if (receiver, who) == ("relay", "agent"):
-            continue  # that one is the agent's own way
+            continue  # that one is the agent's own way; the connector's is the relay's alone
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if who != "nobody":
@@ -164,7 +183,7 @@ def test_a_receiver_with_another_name_gets_nothing_and_loses_nothing(pipeline: P
     own = {file: (pipeline.folder / "soc" / file).read_text() for file in ("tls.crt", "tls.key")}
     for file in own:
         shutil.copy(pipeline.folder / "nation" / file, pipeline.folder / "soc" / file)
-    pipeline.start("soc", "nation", "relay", "agent")
+    pipeline.start("soc", "nation", "connector", "relay", "agent")
     pipeline.append([event(number) for number in range(100)])
     wait("the nation's lines", lambda: len(pipeline.received("nation")) >= 100)
     wait("the first figures", (pipeline.folder / "relay-run" / "statistics").exists)
@@ -183,7 +202,7 @@ def test_a_receiver_with_another_name_gets_nothing_and_loses_nothing(pipeline: P
 
 
 def test_six_fields_pass_to_the_nation_and_no_word_of_whoever_was_it(pipeline: Pipeline) -> None:
-    pipeline.start("soc", "nation", "relay", "agent")
+    pipeline.start("soc", "nation", "connector", "relay", "agent")
     person, number = "nguyen.van.a", "079123456789"
     pipeline.append(
         [

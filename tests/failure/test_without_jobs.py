@@ -1,4 +1,4 @@
-"""A system without jobs and workers moves and is taken back under the same laws; the adapter is the real one, of none."""
+"""A system without jobs and workers moves and is taken back by the same laws; the adapter is the real one, of none."""
 
 from __future__ import annotations
 
@@ -135,4 +135,7 @@ def test_a_proof_of_no_jobs_names_their_number() -> None:
     stand.go(until=Stage.REPLICATE)
     jobs = stand.world.moves(SYSTEM, lambda: 1).jobs
     proofs: Sequence[Proof] = jobs.prove(serving=Side.SOURCE)
-    assert [(proof.passed, proof.sentence) for proof in proofs] == [(True, "0 jobs are armed on the source alone")]
+    assert [(proof.passed, proof.sentence) for proof in proofs] == [
+        (True, "0 jobs are armed on the source alone"),
+        (True, "0 workers are at work on the source alone"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from catalogue.load import Catalogue
 from infra import labels, naming
@@ -19,8 +21,9 @@ from infra.reachability.__main__ import whole
 from infra.reachability.centre import Centre, of
 from infra.reachability.ports import said
 from infra.reachability.proof import prove
+from infra.render.declared import build
 from infra.render.manifests import manifests
-from tests.support.declared import Built, built_once
+from tests.support.declared import CATALOGUE, Built, built_once
 from tests.support.own_centre import OWN, province
 
 Stacks = Callable[[str], Built]
@@ -228,18 +231,15 @@ def friends(settings: Settings, *pairs: tuple[str, list[str]]) -> Settings:
     return replace(settings, catalogue=replace(settings.catalogue, systems=systems))
 
 
-def test_a_declared_integration_opens_the_others_web_port_and_nothing_else(
-    documents: list[Document], settings: Settings
-) -> None:
+def test_policies_of_hand_are_held_to_what_is_declared(documents: list[Document], settings: Settings) -> None:
     both = friends(settings, ("portal", ["feedback"]), ("feedback", ["portal"]))
     only_web = {"matchLabels": {"app.kubernetes.io/component": "web"}}
-    out = planted("httt-portal-app", "friend", policyTypes=["Egress"], egress=[{}])
+    out = planted("httt-portal-app", "friend", policyTypes=["Egress"],
+                  egress=[{"to": [EVERY_NAMESPACE], "ports": [{"port": 8000, "endPort": 8001}]}])  # fmt: skip
     into = planted("httt-feedback-app", "friend", ingress=[
         {"from": [{"namespaceSelector": {"matchLabels": {labels.SYSTEM: "portal", labels.TIER: "app"}}}],
          "ports": [{"port": 8001}]}], podSelector=only_web)  # fmt: skip
-    # Who may go anywhere may go to the receivers of the security log as well: another rule, looked at elsewhere.
-    found = breaches(documents, both, out, into)
-    assert not [each for each in found if not each.startswith("receivers-by-relay-only")]
+    assert set(breaches(documents, both, out, into)) == {"systems-apart: portal/schema → feedback/web"}
     assert "systems-apart: portal/web → feedback/web" in breaches(documents, settings, out, into)
     one_sided = friends(settings, ("portal", ["feedback"]))
     assert "systems-apart: portal/web → feedback/web" in breaches(documents, one_sided, out, into)
@@ -247,6 +247,76 @@ def test_a_declared_integration_opens_the_others_web_port_and_nothing_else(
     assert breaches(documents, both, out, wide)["systems-apart: portal/web → feedback/job"] == "8001"
     into["spec"]["ingress"][0]["ports"] = [{"port": 8000, "endPort": 8001}]
     assert breaches(documents, both, out, into)["systems-apart: portal/web → feedback/web"] == "8000"
+
+
+_NATION = {
+    "national_endpoints": [
+        {"id": "ndxp", "name": {"vi": "Trục", "en": "Bus"}, "host": "ndxp.example", "port": 8443,
+         "addresses": ["203.0.113.77"]},
+        {"id": "csdl", "name": {"vi": "Dân cư", "en": "Population"}, "host": "csdl.example"},
+    ]
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def integrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Document], Settings]:
+    """A centre whose two systems name each other, and of which one names two services of the nation."""
+    folder = tmp_path_factory.mktemp("integrated") / "catalogue"
+    shutil.copytree(CATALOGUE, folder)
+    for name, fields in (
+        ("portal", {"integrations": ["feedback", "ndxp", "csdl"]}),
+        ("feedback", {"integrations": ["portal"]}),
+        ("province", _NATION),
+    ):
+        file = folder / f"{name}.yaml"
+        written = yaml.safe_load(file.read_text(encoding="utf-8")) | fields
+        file.write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
+    migrated = {"migrate": "true"}
+    stacks = [build(stack, catalogue=folder) for stack in ("platform", "data")]
+    stacks += [build(system, migrated, catalogue=folder) for system in SYSTEMS]
+    assert stacks[0].settings
+    return [each.document for built in stacks for each in manifests(built)], stacks[0].settings
+
+
+def test_a_declared_integration_opens_the_others_web_port_and_nothing_else(
+    integrated: tuple[list[Document], Settings],
+) -> None:
+    centre = of(*integrated)
+    assert prove(centre).breaches == ()
+    ends = {end.name: end for end in centre.ends}
+
+    def callers(target: str) -> dict[str, str]:
+        found = {name: centre.network.open_ports(end, ends[target]) for name, end in ends.items()}
+        return {name: said(ports) for name, ports in found.items() if ports and name != "gateway"}
+
+    assert callers("feedback/web") == dict.fromkeys(("portal/web", "portal/job", "portal/worker"), "8001")
+    assert callers("portal/web") == dict.fromkeys(("feedback/web", "feedback/job"), "8000")
+    assert callers("feedback/job") == {}
+    assert callers("nation/ndxp") == dict.fromkeys(("portal/web", "portal/job", "portal/worker"), "8443")
+    assert "nation/csdl" not in ends, "an endpoint without addresses opens nothing, above all not everything"
+
+
+def test_an_application_is_told_where_its_neighbours_are(integrated: tuple[list[Document], Settings]) -> None:
+    def environment(name: str) -> dict[str, str]:
+        (web,) = [d for d in integrated[0] if d["kind"] == "Deployment" and d["metadata"]["name"] == name]
+        told = web["spec"]["template"]["spec"]["containers"][0]["env"]
+        return {each["name"]: each.get("value", "") for each in told}
+
+    portal, feedback = environment("portal-web"), environment("feedback-web")
+    near = "feedback-web.httt-feedback-app.svc.cluster.local"
+    assert portal["INTEGRATION_FEEDBACK"] == f"http://{near}"
+    assert portal["INTEGRATION_NDXP"] == "https://ndxp.example:8443"
+    assert feedback["ALLOWED_HOSTS"] == f"phananh.khanhhoa.example,{near}"
+    assert not [name for name in feedback if name.startswith("INTEGRATION_") and name != "INTEGRATION_PORTAL"]
+
+
+@pytest.mark.parametrize("rule", ["app-to-internet", "nation-by-declaration"])
+def test_a_way_out_that_nobody_declared_is_found(integrated: tuple[list[Document], Settings], rule: str) -> None:
+    block = "203.0.113.77/32" if rule == "nation-by-declaration" else "93.184.216.34/32"
+    hole = planted("httt-feedback-app", "out", policyTypes=["Egress"], egress=[{"to": [{"ipBlock": {"cidr": block}}]}])
+    found = breaches(*integrated, hole)
+    target = "nation/ndxp" if rule == "nation-by-declaration" else "internet"
+    assert f"{rule}: feedback/web → {target}" in found
 
 
 def test_the_matrix_has_a_row_for_each_tier_and_says_what_is_closed_everywhere(centre: Centre) -> None:

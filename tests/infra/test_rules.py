@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from catalogue.system import Files
+from infra import workload
 from infra.rules import facts
 from infra.rules.judge import breaches
 from tests.support.centres import items_of
@@ -150,6 +153,25 @@ def test_jobs_are_born_suspended_and_run_only_where_the_system_is_served(name: s
     for declared in jobs:
         assert declared.inputs["spec"]["suspend"] is True
     assert {d.inputs["spec"]["suspend"] for d in built_once(name, {"serves": "target"}).of("CronJob")} == {False}
+
+
+def test_an_application_is_told_of_every_set_of_its_files(stack: Stacks) -> None:
+    settings = stack("portal").settings
+    assert settings
+    sets = [Files(name=name, kind="bucket") for name in ("uploads", "old-forms")]
+    system = settings.system.model_copy(update={"files": sets})
+    two = replace(settings, catalogue=replace(settings.catalogue, systems=(system,)))
+    told = {each["name"]: each for each in workload.environment(two, {})}
+    assert told["S3_BUCKET"]["value"] == told["S3_BUCKET_UPLOADS"]["value"] == "khanhhoa-lab-portal-uploads"
+    assert told["S3_BUCKET_OLD_FORMS"]["value"] == "khanhhoa-lab-portal-old-forms"
+    keys = {name: each["valueFrom"]["secretKeyRef"]["name"] for name, each in told.items() if "S3_SECRET_KEY" in name}
+    assert keys == {
+        "S3_SECRET_KEY": "portal-s3-uploads",
+        "S3_SECRET_KEY_UPLOADS": "portal-s3-uploads",
+        "S3_SECRET_KEY_OLD_FORMS": "portal-s3-old-forms",
+    }
+    one = {each["name"] for each in workload.environment(settings, {}) if each["name"].startswith("S3_")}
+    assert one == {"S3_BUCKET", "S3_ENDPOINT", "S3_REGION", "S3_ACCESS_KEY", "S3_SECRET_KEY"}
 
 
 def test_workers_are_born_without_a_pod_and_work_only_where_the_system_is_served(stack: Stacks) -> None:

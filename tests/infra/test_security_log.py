@@ -29,6 +29,7 @@ from tests.support.declared import CATALOGUE, Built, build
 Stacks = Callable[[str], Built]
 Document = dict[str, Any]
 AGENT, RELAY = "dcshift-log-agents/dcshift-log-agent", "dcshift-security/dcshift-log-relay"
+CONNECTOR = "dcshift-security/dcshift-log-national"
 POLICY = yaml.safe_load((Path(log_keys.__file__).parent / "audit-policy.yaml").read_text(encoding="utf-8"))
 NOW = datetime.datetime(2026, 11, 30, tzinfo=datetime.UTC)
 
@@ -112,13 +113,17 @@ def test_the_log_goes_to_its_declared_ends_and_nothing_else_leads_in_or_out(stac
     ends = {end.name: end for end in found.ends}
     assert breaches(found) == {}
     reached = {
-        (s, t): said(p) for s in (AGENT, RELAY) for t in ends if (p := found.network.open_ports(ends[s], ends[t]))
+        (s, t): said(p)
+        for s in (AGENT, RELAY, CONNECTOR)
+        for t in ends
+        if (p := found.network.open_ports(ends[s], ends[t]))
     }
     assert reached == {
         (AGENT, "dns"): "53, 53/udp",
         (AGENT, RELAY): "2514",
+        (RELAY, CONNECTOR): "2514",
         (RELAY, "soc"): "6514",
-        (RELAY, "national"): "6514",
+        (CONNECTOR, "national"): "6514",
     }
 
 
@@ -133,7 +138,13 @@ def test_the_log_goes_to_its_declared_ends_and_nothing_else_leads_in_or_out(stac
         (
             planted("dcshift-security", "hole", policyTypes=["Egress"], egress=[
                 {"to": [{"ipBlock": {"cidr": "192.0.2.20/32"}}]}]),
-            {f"security-log-apart: {RELAY} → soc": "all SCTP, 1-6513, 6515-65535, all UDP"},
+            {f"security-log-apart: {RELAY} → soc": "all SCTP, 1-6513, 6515-65535, all UDP",
+             f"security-log-apart: {CONNECTOR} → soc": "everything"},
+        ),
+        (
+            planted("dcshift-security", "hole", policyTypes=["Egress"], egress=[
+                {"to": [{"ipBlock": {"cidr": "192.0.2.21/32"}}], "ports": [{"port": 6514}]}]),
+            {f"security-log-apart: {RELAY} → national": "6514"},
         ),
         (
             planted("dcshift-security", "hole", policyTypes=["Egress"], egress=[
@@ -148,7 +159,8 @@ def test_the_log_goes_to_its_declared_ends_and_nothing_else_leads_in_or_out(stac
         (
             planted("dcshift-security", "hole", policyTypes=["Ingress"], ingress=[
                 {"from": [{"namespaceSelector": {}}], "ports": [{"port": 2514}]}]),
-            {f"security-log-apart: {who} → {RELAY}": "2514" for who in ("gateway", "operator", "elsewhere", "dns")},
+            {f"security-log-apart: {who} → {to}": "2514"
+             for who in ("gateway", "operator", "elsewhere", "dns") for to in (RELAY, CONNECTOR)},
         ),
     ],
 )  # fmt: skip
@@ -177,10 +189,11 @@ def test_without_the_nation_nothing_is_sent_there_and_the_output_says_so(tmp_pat
     assert built.outputs["contract"]["national"] is None
     relay = next(o for o in built.of("ConfigMap") if o.inputs["metadata"]["name"] == naming.LOG_RELAY)
     assert set(relay.inputs["data"]) == {"rsyslog.conf"}
+    assert [each.inputs["metadata"]["name"] for each in built.of("StatefulSet")] == [naming.LOG_RELAY]
     assert "national" not in relay.inputs["data"]["rsyslog.conf"]
     policies = {o.inputs["metadata"]["name"] for o in build("platform").of("NetworkPolicy")}
     assert "allow-soc" in policies
-    assert "allow-national" not in policies
+    assert not policies & {"allow-national", "allow-to-connector", "allow-from-relay"}
 
 
 @pytest.mark.parametrize(
@@ -210,6 +223,24 @@ def test_the_agent_breaks_two_rules_and_no_more(stack: Stacks) -> None:
     hosted = {volume["name"] for volume in pod["volumes"] if "hostPath" in volume}
     writable = {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
     assert hosted & writable == {"work"}, "its own notes, and nothing else of the node"
+
+
+def test_neither_the_relay_nor_the_connector_holds_what_the_other_needs(stack: Stacks) -> None:
+    """Whoever takes over the one program that speaks with the nation gets six fields, and no key of the whole log."""
+    secrets, texts = {}, {}
+    for each in documents(stack("security")):
+        name = each["metadata"]["name"]
+        if each["kind"] == "StatefulSet":
+            volumes = each["spec"]["template"]["spec"]["volumes"]
+            secrets[name] = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
+        if each["kind"] == "ConfigMap":
+            texts[name] = each["data"]["rsyslog.conf"]
+    assert secrets == {
+        naming.LOG_RELAY: {naming.LOG_TLS, naming.SOC_TLS},
+        naming.LOG_NATIONAL: {naming.LOG_NATIONAL_TLS, naming.NATIONAL_TLS},
+    }
+    assert "192.0.2.21" not in texts[naming.LOG_RELAY]
+    assert "192.0.2.20" not in texts[naming.LOG_NATIONAL]
 
 
 def test_no_key_lies_in_what_is_declared(stack: Stacks) -> None:
@@ -249,8 +280,9 @@ def test_certificates_are_made_once_kept_and_renewed_together_before_they_end(tm
     api, given = FakeApi({naming.SECURITY_LOG, naming.LOG_AGENTS}), folders(tmp_path)
     assert provided(api, given) == [True, True, True]
     agent, relay = (api.secrets[each, naming.LOG_TLS] for each in (naming.LOG_AGENTS, naming.SECURITY_LOG))
-    assert agent["ca.crt"] == relay["ca.crt"]
-    assert agent["tls.key"] != relay["tls.key"]
+    connector = api.secrets[naming.SECURITY_LOG, naming.LOG_NATIONAL_TLS]
+    assert len({each["ca.crt"] for each in (agent, relay, connector)}) == 1
+    assert len({each["tls.key"] for each in (agent, relay, connector)}) == 3
     assert provided(api, given) == [False, False, False]
     assert provided(api, given, NOW + datetime.timedelta(days=345)) == [True, False, False]
     assert provided(api, folders(tmp_path, "renewed"), NOW + datetime.timedelta(days=345)) == [False, True, True]

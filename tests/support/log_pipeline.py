@@ -1,4 +1,4 @@
-"""An agent, a relay and two receivers of the real program on the loopback, with certificates of their own."""
+"""Agent, relay, connector and two receivers of the real program on the loopback, with certificates of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lab import rsyslog
 from lab.ca import Authority, write_private
 from lab.loopback import free_ports
 
-OUTPUTS = {"agent": ["relay"], "relay": ["soc", "national"]}
+OUTPUTS = {"agent": ["relay"], "relay": ["soc", "national"], "connector": ["national"]}
 SOC, NATION, CLIENT = "soc.example", "nation.example", "dcshift"
 
 
@@ -46,11 +46,12 @@ class Pipeline:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ports = dict(zip(("relay", "soc", "nation"), free_ports(3), strict=True))
+        self.ports = dict(zip(("relay", "connector", "soc", "nation"), free_ports(4), strict=True))
         centre, outside = Authority(self.folder / "ca-centre", "centre"), Authority(self.folder / "ca-out", "outside")
         for name, authority, common in (
             ("agent", centre, naming.LOG_AGENT),
             ("relay", centre, naming.LOG_RELAY),
+            ("connector", centre, naming.LOG_NATIONAL),
             ("soc", outside, SOC),
             ("nation", outside, NATION),
             ("client", outside, CLIENT),
@@ -62,6 +63,8 @@ class Pipeline:
             file, own = self.folder / f"{name}.log", self.folder / name
             self.write(name, rsyslog.Sink("127.0.0.1", self.ports[name], protocol, own, CLIENT, file).configuration)
         self.write("relay", self.relay_text())
+        nation = LogEndpoint(name=NATION, address="127.0.0.1", port=self.ports["nation"])
+        self.write("connector", texts.connector(self.ports["connector"], nation, self.folders("connector")))
         for folder in ("logs", "pods/httt-portal-app_portal-web-1_uid/web", "pods/kube-system_dns_uid/dns"):
             (self.folder / folder).mkdir(parents=True)
         self.write("agent", texts.agent("127.0.0.1", self.ports["relay"], self.folders("agent")))
@@ -97,8 +100,8 @@ class Pipeline:
 
     def relay_text(self) -> str:
         soc = LogEndpoint(name=SOC, address="127.0.0.1", port=self.ports["soc"], protocol=self.protocol)  # type: ignore[arg-type]
-        nation = LogEndpoint(name=NATION, address="127.0.0.1", port=self.ports["nation"])
-        return texts.relay(self.ports["relay"], soc, nation, self.queue, self.folders("relay"))
+        told = texts.Connector('"127.0.0.1"', self.ports["connector"])
+        return texts.relay(self.ports["relay"], soc, told, self.queue, self.folders("relay"))
 
     def write(self, name: str, text: str) -> None:
         (self.folder / f"{name}.conf").write_text(text)

@@ -414,7 +414,8 @@ class _Jobs(_Part):
     @at_target
     def prove(self, *, serving: Side | None) -> Sequence[Proof]:
         wanted = (serving is Side.SOURCE, serving is Side.TARGET)
-        return [Proof("jobs", (self.state.source_jobs, self.state.target_jobs) == wanted, f"serving: {serving}")]
+        right = (self.state.source_jobs, self.state.target_jobs) == wanted
+        return [Proof(name, right, f"serving: {serving}") for name in ("jobs", "workers")]
 
 
 class _Web(_Part):

@@ -20,7 +20,13 @@ def province() -> Document:
     content["job_hosts"] = ["203.0.113.7/32"]
     content["windows"] = [{"name": "night", "start": "22:00", "end": "04:00"}]
     content["national_endpoints"] = [
-        {"id": "ndxp", "name": {"vi": "Nền tảng", "en": "Platform"}, "host": "ndxp.example", "port": 443}
+        {
+            "id": "ndxp",
+            "name": {"vi": "Nền tảng", "en": "Platform"},
+            "host": "ndxp.example",
+            "port": 443,
+            "addresses": ["203.0.113.77"],
+        }
     ]
     content["holidays"] = [{"name": "Tết", "date": DAY}]
     content["blackouts"] = [{"name": "election", "first": DAY, "last": DAY}]

@@ -22,6 +22,13 @@ def _spoilt(tmp_path: Path, find: str, replace: str) -> Terminal:
     return Terminal(tmp_path)
 
 
+def _behind_the_same_door(folder: Path) -> None:
+    """Give the portal another exposure than feedback's, which shares its door: a warning."""
+    portal = folder / "portal.yaml"
+    text = portal.read_text(encoding="utf-8")
+    portal.write_text(text.replace("exposure: internet", "exposure: internal"), encoding="utf-8")
+
+
 def test_check_says_which_norms_it_read_and_how_far_they_are_to_be_trusted() -> None:
     status, out, err = Terminal().type("catalogue check")
     assert (status, err) == (0, "")
@@ -34,31 +41,33 @@ def test_check_names_every_fault_of_every_file_with_its_line(tmp_path: Path) -> 
     (tmp_path / "feedback.yaml").write_text("level: 9\n", encoding="utf-8")
     status, _, err = terminal.type("catalogue check")
     assert status == 2
-    assert "portal.yaml:37: colour is not a known key" in err
+    assert "portal.yaml:39: colour is not a known key" in err
     assert "feedback.yaml:1: level is 9" in err
     assert "Traceback" not in err
 
 
 def test_check_names_warnings_beside_faults_and_without_them(tmp_path: Path) -> None:
     terminal = _spoilt(tmp_path, "integrations: []", "integrations: [feedback]")
+    _behind_the_same_door(tmp_path)
     status, _, err = terminal.type("catalogue check")
-    assert (status, "portal.yaml:36: integration 'feedback' is not declared on its other end" in err) == (2, True)
-    assert f"warning: {tmp_path}/portal.yaml:36: integration 'feedback' is not opened" in err
+    assert (status, "portal.yaml:38: integration 'feedback' is not declared on its other end" in err) == (2, True)
+    assert f"warning: {tmp_path}/province.yaml:" in err
     feedback = tmp_path / "feedback.yaml"
     text = feedback.read_text(encoding="utf-8").replace("integrations: []", "integrations: [portal]")
     feedback.write_text(text, encoding="utf-8")
     status, out, err = terminal.type("catalogue check")
-    assert (status, err.count("warning: "), "no fault, 2 warnings" in out) == (0, 2, True)
+    assert (status, err.count("warning: "), "no fault, 1 warning," in out) == (0, 1, True)
 
 
 def test_check_gives_faults_and_warnings_as_json(tmp_path: Path) -> None:
     terminal = _spoilt(tmp_path, "integrations: []", "integrations: [feedback]")
+    _behind_the_same_door(tmp_path)
     status, out, err = terminal.type("catalogue check --json")
     read = json.loads(out)
     assert status == 2
-    assert [(Path(each["file"]).name, each["line"]) for each in read["faults"]] == [("portal.yaml", 36)]
+    assert [(Path(each["file"]).name, each["line"]) for each in read["faults"]] == [("portal.yaml", 38)]
     assert "other end" in read["faults"][0]["sentence"]
-    assert "network policies" in read["warnings"][0]["sentence"]
+    assert "gateway_class" in read["warnings"][0]["sentence"]
     assert json.loads(err)["error"]["code"] == "catalogue-faulty"
 
 

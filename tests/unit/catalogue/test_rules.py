@@ -150,24 +150,13 @@ def test_a_capacity_that_holds_the_files_but_not_the_norms_is_a_warning(tmp_path
     assert "vn-2016 asks for: 40960Mi of storage where there is 39936Mi" in sentence
 
 
-def test_an_integration_that_nobody_opens_yet_is_a_warning(tmp_path: Path) -> None:
-    folder = _folder(tmp_path, portal={"integrations": ["feedback"]}, feedback={"integrations": ["portal"]})
-    warned = _found("warnings", folder)
-    assert [each[:2] for each in warned] == [("feedback", "- portal"), ("portal", "- feedback")]
-    assert all("would be cut off" in each[2] for each in warned)
-
-
-def test_a_second_set_of_files_that_no_application_is_told_of_is_a_warning(tmp_path: Path) -> None:
-    folder = _folder(
-        tmp_path,
-        portal={
-            "files": [{"name": "uploads", "kind": "bucket"}, {"name": "forms", "kind": "bucket"}],
-            "source.files": {name: {"host": "files1", "path": f"/srv/{name}"} for name in ("uploads", "forms")},
-        },
-    )
-    [(file, line, sentence)] = _found("warnings", folder)
-    assert (file, line) == ("portal", "- name: forms")
-    assert "the application is told of the first set only" in sentence
+def test_a_service_of_the_nation_without_addresses_is_a_warning(tmp_path: Path) -> None:
+    names = {"portal": {"integrations": ["feedback", "ndxp"]}, "feedback": {"integrations": ["portal"]}}
+    (warned,) = _found("warnings", _folder(tmp_path, **names, province={"national_endpoints": [_ENDPOINT]}))
+    assert warned[:2] == ("portal", "- ndxp")
+    assert "is cut off: province.yaml names no addresses" in warned[2]
+    reached = {"national_endpoints": [_ENDPOINT | {"addresses": ["203.0.113.77"]}]}
+    assert _found("warnings", _folder(tmp_path, **names, province=reached)) == []
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ OPTIONAL = {
     "security_log.soc.protocol",
     "target.certificates", "target.certificates.duration", "target.certificates.renew_before", "database.pooler",
     "target.zones", "target.zones.internal", "target.rate_limit", "web.rate_limit",
-    "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port", "holidays", "blackouts",
+    "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port",
+    "national_endpoints.0.addresses", "holidays", "blackouts",
     "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.1.storage",
     "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
     "workers", "source.workers", "workers.0.replicas",
@@ -88,6 +89,7 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "capacity.memory": ["16GB"],
     "windows.0.start": ["24:00", "9:00"],
     "national_endpoints.0.port": [0, 65536],
+    "national_endpoints.0.addresses.0": ["ndxp.example", "203.0.113.0/24"],
     "holidays.0.date": ["2027-02-30"],
 }
 NEVER_RIGHT = (12.5, [[1]], {"zz": {"zz": 1}})

@@ -111,15 +111,23 @@ def test_they_rest_at_the_source_and_work_on_the_target_and_go_back(context: Sys
 @pytest.mark.parametrize(
     ("change", "serving", "difference"),
     [
-        (dict(asked=1, pods=1, ready=1), Side.SOURCE, "notices has 1 pods on the target"),
-        (dict(active=False), Side.SOURCE, "notices is not at work on the source"),
-        (dict(asked=1, pods=1, ready=1), Side.TARGET, "notices is at work on the source, or started with its host"),
-        (dict(active=False, asked=1, pods=1, ready=1), Side.TARGET, "notices is at work on the source, or started"),
-        (dict(active=False, enabled=False), Side.TARGET, "notices has 0 of 1 pods at work on the target"),
-        (dict(active=False, enabled=False, asked=1, pods=1), Side.TARGET, "notices has 0 of 1 pods at work"),
-        (dict(active=False, enabled=False, pods=1), None, "notices has 1 pods on the target"),
-        (dict(), None, "notices is at work on the source"),
-        (dict(away=True), None, "it could not be read: app1 cannot be reached"),
+        ({"asked": 1, "pods": 1, "ready": 1}, Side.SOURCE, "notices has 1 pods on the target"),
+        ({"active": False}, Side.SOURCE, "notices is not at work on the source"),
+        (
+            {"asked": 1, "pods": 1, "ready": 1},
+            Side.TARGET,
+            "notices is at work on the source, or started with its host",
+        ),
+        (
+            {"active": False, "asked": 1, "pods": 1, "ready": 1},
+            Side.TARGET,
+            "notices is at work on the source, or started",
+        ),
+        ({"active": False, "enabled": False}, Side.TARGET, "notices has 0 of 1 pods at work on the target"),
+        ({"active": False, "enabled": False, "asked": 1, "pods": 1}, Side.TARGET, "notices has 0 of 1 pods at work"),
+        ({"active": False, "enabled": False, "pods": 1}, None, "notices has 1 pods on the target"),
+        ({}, None, "notices is at work on the source"),
+        ({"away": True}, None, "it could not be read: app1 cannot be reached"),
     ],
 )
 def test_a_worker_on_the_wrong_side_is_named(
