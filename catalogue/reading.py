@@ -120,7 +120,7 @@ def validation_faults(place: Place, bad: ValidationError) -> list[Fault]:
 
 
 def complaints(bad: ValidationError, whole: str = "the file") -> list[tuple[FieldPath, str]]:
-    """Return what a model refuses, each as a sentence with the way to its field; `whole` is what all of it is called."""
+    """Return what a model refuses, in sentences with the way to each field; `whole` is what all of it is called."""
     return [_complaint(error, whole) for error in bad.errors(include_url=False)]
 
 

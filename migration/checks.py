@@ -150,10 +150,18 @@ def _is_done(state: RunState, system: str, stage: Stage) -> bool:
 
 
 def window_findings(province: Province, now: float) -> list[Finding]:
-    """Return a blocker unless a freeze may begin now; a province without windows allows any time."""
+    """Return a blocker unless a freeze may begin now: on an open day, and within a window if there are any.
+
+    The day is that of the province's own clock at this moment: a window that crosses midnight may be open on one side.
+    """
+    local = datetime.datetime.fromtimestamp(now, zoneinfo.ZoneInfo(province.time_zone))
+    if closed := province.closed_on(local.date()):
+        what = f"it is {local.date()} in {province.time_zone}, and nobody cuts over on that day: {closed}"
+        return [
+            _blocker("day-closed", province.id, what, "run it again on an open day; everything before it stays done")
+        ]
     if not province.windows:
         return []
-    local = datetime.datetime.fromtimestamp(now, zoneinfo.ZoneInfo(province.time_zone))
     minute = local.strftime("%H:%M")
     for window in province.windows:
         crosses_midnight = window.start > window.end

@@ -138,8 +138,8 @@ def test_there_are_enough_cases() -> None:
 def test_the_unspoilt_files_are_refused_only_for_what_is_not_supported_yet(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError) as caught:
         load(everything.write(tmp_path))
-    assert len(caught.value.faults) == 3
-    assert all("not supported yet" in fault.sentence for fault in caught.value.faults)
+    (fault,) = caught.value.faults
+    assert "a volume, which is not supported yet" in fault.sentence
 
 
 @pytest.mark.parametrize("field", sorted({(file, dotted(path)) for file, path, _ in CASES}), ids=":".join)
