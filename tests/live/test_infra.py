@@ -178,10 +178,23 @@ def test_packets_go_where_the_network_proof_says_and_nowhere_else(centre: Projec
                 otherwise = wire.settled(
                     expected, judge, lambda paths: wire.sent(found, addresses, paths), seconds_max=60
                 )
+            datagrams = wire.proved_of_datagrams(declared, expected, port=4444)
+            with wire.listening(found.values(), sorted({port for _, _, port in datagrams}), "UDP"):
+                unlike = wire.settled(
+                    datagrams,
+                    wire.certain(datagrams, declared),
+                    lambda paths: wire.sent(found, addresses, paths, "UDP"),
+                    seconds_max=60,
+                )
     finally:
         kubectl("delete", "namespace", "live-elsewhere", "--wait=false")
     assert not otherwise, "what was seen there is not what is proved"
-    print(f"{len(expected)} paths tried, {sum(expected.values())} of them proved open")
+    assert not unlike, (
+        "what was seen of datagrams is not what is proved: a listener that hears itself hears nobody else"
+    )
+    only_tcp = [path for path, is_open in datagrams.items() if not is_open and expected.get(path)]
+    assert only_tcp, "no path is open to connections and closed to datagrams"
+    print(f"{len(expected)} paths tried, {sum(expected.values())} of them proved open; {len(datagrams)} by datagrams")
 
 
 def addresses(chosen: str) -> set[str]:
