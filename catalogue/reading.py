@@ -116,12 +116,17 @@ def _composed(text: str) -> yaml.Node | None:
 
 def validation_faults(place: Place, bad: ValidationError) -> list[Fault]:
     """Return a model's complaints as faults of the file that it was read from."""
-    return [_fault(place, error) for error in bad.errors(include_url=False)]
+    return [place.fault(path, sentence) for path, sentence in complaints(bad)]
 
 
-def _fault(place: Place, error: Mapping[str, Any]) -> Fault:
+def complaints(bad: ValidationError, whole: str = "the file") -> list[tuple[FieldPath, str]]:
+    """Return what a model refuses, in sentences with the way to each field; `whole` is what all of it is called."""
+    return [_complaint(error, whole) for error in bad.errors(include_url=False)]
+
+
+def _complaint(error: Mapping[str, Any], whole: str) -> tuple[FieldPath, str]:
     loc = tuple(step for step in error["loc"] if not _is_a_choice(step))
-    field = ".".join(str(step) for step in loc) or "the file"
+    field = ".".join(str(step) for step in loc) or whole
     match error["type"]:
         case "extra_forbidden":
             sentence = f"{field} is not a known key"
@@ -133,7 +138,7 @@ def _fault(place: Place, error: Mapping[str, Any]) -> Fault:
             sentence = f"{field} is {_shown(error['input'])}: {error['ctx']['error']}"
         case _:
             sentence = f"{field} is {_shown(error['input'])}: {error['msg'][0].lower()}{error['msg'][1:]}"
-    return place.fault(loc, sentence)
+    return loc, sentence
 
 
 def _is_a_choice(step: str | int) -> bool:

@@ -47,13 +47,6 @@ def province_faults(whole: Whole) -> list[Fault]:
         if blackout.last < blackout.first:
             sentence = f"blackout {blackout.name!r} ends on {blackout.last}, before it begins on {blackout.first}"
             found.append(place.fault(("blackouts", index), sentence))
-    for field in ("holidays", "blackouts"):
-        if getattr(province, field):
-            # Refused, not ignored: whoever writes a holiday relies on it in the night before.
-            sentence = (
-                f"{field} are not supported yet: a freeze would not wait for them. Use windows, and take this out"
-            )
-            found.append(place.fault((field,), sentence))
     seen: set[str] = set()
     for index, endpoint in enumerate(province.national_endpoints):
         if endpoint.id in seen:

@@ -129,6 +129,15 @@ class TargetContract(Strict):
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+def written_hash(contract: TargetContract) -> str:
+    """Return the hash of a contract over the parts that it was written with.
+
+    A part that joined the schema later is missing in an older stack's contract, and missing is not the same as none:
+    with its default the older contract would not have the hash that it states.
+    """
+    return contract_hash(contract.model_dump(mode="json", exclude_unset=True))
+
+
 _JOINED_LATER: Final[dict[str, object]] = {"workers": []}
 """Parts that older contracts do not have, with what that means: so they count only where they say something."""
 

@@ -7,7 +7,8 @@ import sys
 import pulumi
 
 from infra import config, ending
-from infra.render import judging
+from infra.errors import SettingsError
+from infra.render import judging, stack_files
 from infra.stacks import layers
 
 _TOLD = 32  # the engine's word for "people were told what is wrong": it adds no second error
@@ -22,6 +23,8 @@ def main() -> None:
             judging.ask(settings.stack)
         layers.build(settings)
     except ending.FAULTS as fault:
+        if isinstance(fault, SettingsError):
+            fault = stack_files.placed(fault, pulumi.get_stack())
         pulumi.log.error(str(ending.thoughts(fault)))
         sys.exit(_TOLD)
 

@@ -1,4 +1,4 @@
-"""What single values of a stack's configuration may be; each is refused in a sentence that names its key."""
+"""What single values of a stack's configuration may be; pure, and each pattern once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import ipaddress
 import itertools
 import re
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from infra.errors import ConfigError
+
+_PORT_MAX: Final = 65535
+_DIGEST: Final = r"sha256:[0-9a-f]{64}"
+_TAG: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
+_REGISTRY: Final = re.compile(
+    r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:(?P<port>[0-9]{1,5}))?(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*){0,8}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +28,14 @@ class NodeFolders:
     agent: str
 
     def checked(self) -> NodeFolders:
-        """Return them. Raises `ConfigError` for a node's root, or one of its first folders."""
-        for path in (self.audit, self.pods, self.agent):
-            if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}", path):
-                raise ConfigError(f"a node's folder is {path!r}; it must be an absolute path of two names or more")
+        """Return them. Raises `ConfigError` where one is or holds another."""
         for path, other in itertools.permutations((self.audit, self.pods, self.agent), 2):
             # The agent writes its notes: what lies within them would be writable, too.
             if f"{path}/".startswith(f"{other}/"):
-                raise ConfigError(f"a node's folder is {path!r} and another {other!r}; none may be or hold another")
+                raise ConfigError(
+                    f"dcshift:auditLog, dcshift:podLogs and dcshift:agentState name {path!r} and {other!r}; "
+                    "none may be or hold another"
+                )
         return self
 
 
@@ -40,27 +48,60 @@ def is_address(host: str | None) -> bool:
     return True
 
 
-def webhook(given: str | None) -> str | None:
-    """Return where alerts are sent; a ConfigMap shows it to whoever may look, so nothing secret may stand in it."""
-    if given is None:
-        return None
-    parts = urlsplit(given)
-    if parts.username or parts.password or parts.query:
-        raise ConfigError("dcshift:alertWebhook holds a login or a query; secrets do not belong in a stack's settings")
-    if parts.scheme not in ("http", "https") or not is_address(parts.hostname) or not _port_is_one(given):
-        raise ConfigError(f"dcshift:alertWebhook is {given!r}; it must be http(s)://IPv4-ADDRESS:PORT/PATH")
-    return given
+def is_endpoint(given: str) -> bool:
+    """Return whether this is an IPv4 address and a port."""
+    host, _, port = given.rpartition(":")
+    return is_address(host) and is_within(port, 1, _PORT_MAX)
 
 
-def _port_is_one(url: str) -> bool:
+def is_within(given: str, low: int, high: int) -> bool:
+    """Return whether this is a whole number as people write it, from `low` to `high`."""
+    return re.fullmatch(r"0|[1-9][0-9]{0,9}", given) is not None and low <= int(given) <= high
+
+
+def is_label(given: str) -> bool:
+    """Return whether Kubernetes takes this for the name of a namespace."""
+    return re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", given) is not None
+
+
+def is_folder(given: str) -> bool:
+    """Return whether this is a folder of a node, and neither its root nor one of its first folders."""
+    return re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*){2,}", given) is not None
+
+
+def is_tag(given: str) -> bool:
+    """Return whether this is an image's tag; `latest` may be another image tomorrow."""
+    return given != "latest" and re.fullmatch(_TAG, given) is not None
+
+
+def is_digest(given: str) -> bool:
+    return re.fullmatch(_DIGEST, given) is not None
+
+
+def is_release_and_digest(given: str) -> bool:
+    """Return whether a digest stands behind a release, or alone: that it names its own release is asked elsewhere."""
+    release, _, digest = given.rpartition("@")
+    return is_digest(digest) and (not release or is_tag(release))
+
+
+def is_registry(given: str) -> bool:
+    """Return whether images can be named by appending `/NAME:TAG`."""
+    found = _REGISTRY.fullmatch(given)
+    return found is not None and (found["port"] is None or is_within(found["port"], 1, _PORT_MAX))
+
+
+def is_webhook(given: str) -> bool:
+    """Return whether alerts can be sent there; a ConfigMap shows it to whoever may look, so nothing secret is in it."""
     try:
-        return urlsplit(url).port != 0
+        parts = urlsplit(given)
+        port = parts.port
     except ValueError:
         return False
+    if parts.scheme not in ("http", "https") or not is_address(parts.hostname) or port == 0:
+        return False
+    return re.fullmatch(r"[!-~]+", given) is not None and not any(sign in given for sign in "@?#\"'`\\{}<>")
 
 
-def reference(key: str, given: str) -> str:
-    """Return the tag or the digest of an image; `latest` may be another one tomorrow."""
-    if given == "latest" or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|sha256:[0-9a-f]{64}", given):
-        raise ConfigError(f"dcshift:{key} is {given!r}; it must be a tag that is not latest, or sha256: and 64 digits")
-    return given
+def is_place_to_read(given: str) -> bool:
+    """Return whether the address of a page can begin with this."""
+    return re.fullmatch(r"(https?://)?[A-Za-z0-9.][A-Za-z0-9._~:/%-]{0,199}", given) is not None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from catalogue.province import Province
 from catalogue.system import System
-from catalogue.target import TargetContract, contract_hash
+from catalogue.target import TargetContract, written_hash
 from migration.model.inventory import Inventory, SystemFacts
 from migration.model.plan import Plan
 from migration.model.run import RunState, Status, system_of
@@ -84,7 +84,7 @@ def contract_findings(
         if contract.environment != province.environment:
             what = f"the contract is of environment {contract.environment}, the catalogue of {province.environment}"
             found.append(_blocker("contract-of-another-environment", name, what, "set KUBECONFIG to the right cluster"))
-        if contract_hash(contract.model_dump(mode="json")) != contract.hash:
+        if written_hash(contract) != contract.hash:
             found.append(_blocker("contract-altered", name, "the contract does not have the hash it states", again))
         elif contract.hash != pinned[name]:
             what = "the target was changed after this plan was made"
@@ -150,10 +150,18 @@ def _is_done(state: RunState, system: str, stage: Stage) -> bool:
 
 
 def window_findings(province: Province, now: float) -> list[Finding]:
-    """Return a blocker unless a freeze may begin now; a province without windows allows any time."""
+    """Return a blocker unless a freeze may begin now: on an open day, and within a window if there are any.
+
+    The day is that of the province's own clock at this moment: a window that crosses midnight may be open on one side.
+    """
+    local = datetime.datetime.fromtimestamp(now, zoneinfo.ZoneInfo(province.time_zone))
+    if closed := province.closed_on(local.date()):
+        what = f"it is {local.date()} in {province.time_zone}, and nobody cuts over on that day: {closed}"
+        return [
+            _blocker("day-closed", province.id, what, "run it again on an open day; everything before it stays done")
+        ]
     if not province.windows:
         return []
-    local = datetime.datetime.fromtimestamp(now, zoneinfo.ZoneInfo(province.time_zone))
     minute = local.strftime("%H:%M")
     for window in province.windows:
         crosses_midnight = window.start > window.end

@@ -16,7 +16,7 @@ from pathlib import Path
 from catalogue.load import Catalogue, digest
 from catalogue.province import Province
 from catalogue.system import System
-from catalogue.target import TargetContract, contract_hash
+from catalogue.target import TargetContract, written_hash
 from migration.errors import UsageError
 from migration.model.inventory import Inventory
 from migration.model.plan import Plan, Step
@@ -47,7 +47,11 @@ def save(folder: Path, pinned: Pinned) -> Path:
             "province": pinned.catalogue.province.model_dump(mode="json", by_alias=True),
             "systems": [system.model_dump(mode="json", by_alias=True) for system in pinned.catalogue.systems],
             "inventory": pinned.inventory.model_dump(mode="json"),
-            "contracts": {name: contract.model_dump(mode="json") for name, contract in pinned.contracts.items()},
+            # Without what they were not written with: they are hashed again when the plan is read.
+            "contracts": {
+                name: contract.model_dump(mode="json", exclude_unset=True)
+                for name, contract in pinned.contracts.items()
+            },
             "planned_at": pinned.planned_at,
         }
         write(path, json.dumps(document, indent=1, ensure_ascii=False))
@@ -79,7 +83,7 @@ def load(folder: Path, name: str | None = None) -> Pinned:
     except (ValueError, KeyError, TypeError) as bad:
         raise _damaged(path, f"{type(bad).__name__}: {' '.join(str(bad).split())[:300]}") from bad
     plan = pinned.plan
-    seen = tuple((name, _hash(pinned.contracts[name])) for name, _ in plan.contracts if name in pinned.contracts)
+    seen = tuple((name, written_hash(pinned.contracts[name])) for name, _ in plan.contracts if name in pinned.contracts)
     for what, is_so in (
         ("its steps", plan.id == path.stem),
         ("its catalogue", pinned.catalogue.hash == plan.catalogue_hash),
@@ -89,10 +93,6 @@ def load(folder: Path, name: str | None = None) -> Pinned:
         if not is_so:
             raise _damaged(path, f"{what} are not those that the hash was made of")
     return pinned
-
-
-def _hash(contract: TargetContract) -> str:
-    return contract_hash(contract.model_dump(mode="json"))
 
 
 def newest(folder: Path) -> str | None:

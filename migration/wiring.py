@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from catalogue.load import Catalogue, load
+from catalogue.reading import complaints
 from catalogue.system import System
 from catalogue.target import TargetContract
 from migration import checks, store
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from migration.adapters.ssh import WarmSsh
     from migration.journal import Journal
     from migration.model.drilled import Drilled
+
+
+_TOLD_MAX = 5
+"""Faults of a contract that one sentence holds."""
 
 
 def app_namespace(system: str) -> str:
@@ -130,7 +135,9 @@ class Workspace(Places):
             try:
                 found[name] = TargetContract.model_validate(self.cluster.read_contract(app_namespace(name)))
             except ValidationError as bad:
-                found[name] = f"it is not a contract of this version: {' '.join(str(bad).split())[:300]}"
+                said = [sentence for _, sentence in complaints(bad, "the contract")]
+                more = f"; and {len(said) - _TOLD_MAX} more" if len(said) > _TOLD_MAX else ""
+                found[name] = f"it is not a contract of this version: {'; '.join(said[:_TOLD_MAX])}{more}"
             except MigrationError as refused:
                 found[name] = f"{refused.what} ({refused.why})"
         return found

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from infra.errors import InfraError
+from infra.errors import InfraError, SettingsError
 from infra.render.declared import Built, build
-from infra.render.stack_files import FOLDER, settings_of
+from infra.render.stack_files import FOLDER, placed, settings_of
 
 
 def built(stack: str, folder: Path = FOLDER, **more: str) -> Built:
-    """Build one stack from its own settings. Raises `InfraError` for a catalogue that the program cannot carry out."""
-    return built_from(stack, settings_of(stack, folder) | more)
+    """Build one stack from its own settings.
+
+    Raises `InfraError` for a catalogue that the program cannot carry out, `ConfigError` for settings that it cannot
+    use, with file and line.
+    """
+    try:
+        return built_from(stack, settings_of(stack, folder) | more)
+    except SettingsError as refused:
+        raise placed(refused, stack, folder) from refused
 
 
 def built_from(stack: str, settings: Mapping[str, str]) -> Built:

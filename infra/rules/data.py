@@ -60,6 +60,14 @@ DATA: Final = (
         in_lab=False,
     ),
     Rule(
+        "database-budget",
+        "Maintenance takes no second instance of a database while one is away: its operator keeps a budget for it.",
+        "disruption-budget",
+        DATABASES,
+        # One instance alone: a budget would let no host ever be emptied.
+        "object.spec.?instances.orValue(1) == 1 || object.spec.?enablePDB.orValue(true)",
+    ),
+    Rule(
         "database-on-kept-volumes",
         "A database lies on the storage class whose volumes outlive their claims.",
         _COPIES,

@@ -13,6 +13,7 @@ from typing import Any, Final
 from infra import labels
 from infra.errors import InfraError
 from infra.render.declared import Built, Declared
+from infra.safety import operators
 
 AUTOSCALER: Final = "the autoscaler"
 MIGRATION: Final = "the migration (dcshift-migrator)"
@@ -53,11 +54,10 @@ def conflicts(stacks: Sequence[Built]) -> Iterator[str]:
         if len({claim.who for claim in found}) == 1:
             continue
         by_field: dict[str, set[str]] = defaultdict(set)
-        for one in found:
-            for other in found:
-                if one.field == other.field or one.field.startswith((f"{other.field}.", f"{other.field}[")):
-                    by_field[one.field] |= {one.who, other.who}
-        for field, who in sorted(by_field.items()):
+        for claim in found:
+            by_field[claim.field].add(claim.who)
+        for field in sorted(by_field):
+            who = set().union(*(by_field.get(each, ()) for each in (field, *_around(field))))
             agreed = (about.partition(" ")[0], field) in AGREED
             if len(who - {MIGRATION} if agreed else who) > 1:
                 yield f"{about} {field}: {' and '.join(sorted(who))}"
@@ -75,12 +75,18 @@ def refuse(stacks: Sequence[Built]) -> None:
         )
 
 
+def _around(field: str) -> Iterator[str]:
+    """Yield every whole that a field is a part of."""
+    yield from (field[:place] for place, sign in enumerate(field) if sign in ".[")
+
+
 def _object(declared: Declared) -> str:
     # A patch speaks of the object itself.
     return f"{declared.inputs.get('kind', declared.kind)} {declared.identity.partition(' ')[2]}"
 
 
 def _beside(declared: Declared, about: str) -> Iterator[Claim]:
+    yield from (Claim(*each) for each in operators.written(declared, about))
     match declared.kind:
         case "HorizontalPodAutoscaler":
             goal = declared.inputs["spec"]["scaleTargetRef"]

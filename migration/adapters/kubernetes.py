@@ -40,7 +40,7 @@ class KubernetesCluster:
         )
         try:
             document: Json = json.loads((found.data or {})[_CONTRACT_KEY])
-        except (KeyError, ValueError) as bad:
+        except (KeyError, ValueError, RecursionError) as bad:
             raise StepFailed(
                 "contract-unreadable",
                 what=f"ConfigMap {namespace}/{_CONTRACT} holds no contract",

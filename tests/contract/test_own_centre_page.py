@@ -5,24 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from infra import stack_keys
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "own-centre.md").read_text(encoding="utf-8")
-TYPES = {"": "text", "_int": "number", "_bool": "yes/no"}
 OF_ONE_PROCESS = {"DCSHIFT_JOB"}
 """Handed from one process of ours to the next; nobody sets it."""
 
 
 def test_every_setting_is_there_with_its_type_and_its_default() -> None:
-    code = (ROOT / "infra" / "config.py").read_text(encoding="utf-8")
-    read = {
-        key: (TYPES[kind], default)
-        for kind, key, default in re.findall(r'config\.get(_int|_bool)?\("(\w+)"\)(?: or "([^"]+)")?', code)
-    }
     rows = re.findall(r"^\| `dcshift:(\w+)` \| ([^|]+) \| ([^|]+) \|", PAGE, re.MULTILINE)
-    assert {key: kind for key, kind, _ in rows} == {key: kind for key, (kind, _) in read.items()}
+    assert {key: kind for key, kind, _ in rows} == {key: of.kind for key, of in stack_keys.KEYS.items()}
     for key, _, told in rows:
-        if default := read[key][1]:
+        if default := stack_keys.KEYS[key].default:
             assert told == f"`{default}`", key
+    code = (ROOT / "infra" / "config.py").read_text(encoding="utf-8")
     for key, value in re.findall(r'^_LAB_(\w+): Final = "([^"]+)"', code, re.MULTILINE):
         assert f"(lab: `{value}`)" in PAGE, key
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from catalogue.target import TargetContract, contract_hash
+from catalogue.province import Blackout, Holiday, Window
+from catalogue.target import TargetContract, written_hash
 from migration import checks, store
 from migration.errors import UsageError
 from migration.model.inventory import Inventory
@@ -27,7 +30,7 @@ def _inventory(change: Callable[[dict[str, object]], None]) -> Inventory:
 
 def _contract(**changes: object) -> TargetContract:
     made = contracts()["portal"].model_copy(update=changes)
-    return made.model_copy(update={"hash": contract_hash(made.model_dump(mode="json"))})
+    return made.model_copy(update={"hash": written_hash(made)})
 
 
 def _codes(findings: list[Finding], severity: Severity = Severity.BLOCKER) -> set[str]:
@@ -117,12 +120,45 @@ def test_an_approval_warns_before_its_end_and_blocks_after_it() -> None:
 
 @pytest.mark.parametrize(("hour_utc", "blocked"), [(14, False), (17, False), (20, False), (21, True), (10, True)])
 def test_a_freeze_begins_only_in_a_window_of_the_provinces_own_time(hour_utc: int, blocked: bool) -> None:
-    from catalogue.province import Window
-
     night = Window(name="night", start="21:00", end="04:00")  # 14:00 to 21:00 UTC in Asia/Ho_Chi_Minh
     province = catalogue().province.model_copy(update={"windows": [night]})
     moment = NOW - NOW % 86_400 + hour_utc * 3600
     assert checks.blocks(checks.window_findings(province, moment)) is blocked
+
+
+@pytest.mark.parametrize(
+    ("moment", "closed"),
+    [
+        ("2027-02-05T23:59", None),
+        ("2027-02-06T00:00", "Tết"),
+        ("2027-02-06T23:59", "Tết"),
+        ("2027-02-07T00:00", None),
+        ("2027-05-22T22:00", None),
+        ("2027-05-23T00:30", "election"),
+        ("2027-05-24T22:00", "election"),
+        ("2027-05-25T23:59", "election"),
+        ("2027-05-26T00:00", None),
+    ],
+)
+@pytest.mark.parametrize(
+    "windows", [(), (("night", "21:00", "04:00"), ("early", "23:59", "00:31"))], ids=["any", "some"]
+)
+def test_no_freeze_begins_on_a_closed_day_of_the_provinces_own_time(
+    moment: str, closed: str | None, windows: tuple[tuple[str, str, str], ...]
+) -> None:
+    province = catalogue().province.model_copy(
+        update={
+            "windows": [Window(name=name, start=start, end=end) for name, start, end in windows],
+            "holidays": [Holiday(name="Tết", date=datetime.date(2027, 2, 6))],
+            "blackouts": [Blackout(name="election", first=datetime.date(2027, 5, 23), last=datetime.date(2027, 5, 25))],
+        }
+    )
+    zone = zoneinfo.ZoneInfo(province.time_zone)
+    assert zone.utcoffset(datetime.datetime.now()), "a day that is another one in UTC"
+    now = datetime.datetime.fromisoformat(moment).replace(tzinfo=zone).timestamp()
+    found = checks.window_findings(province, now)
+    assert [each.code for each in found] == (["day-closed"] if closed else [])
+    assert not closed or (closed in found[0].what and moment[:10] in found[0].what)
 
 
 def test_a_plan_file_that_somebody_edited_is_refused(tmp_path: Path) -> None:

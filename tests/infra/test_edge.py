@@ -69,7 +69,18 @@ def test_each_zone_in_use_has_a_gateway_of_its_own_class_that_takes_its_own_name
         assert by_name["http"]["allowedRoutes"]["namespaces"] == {"from": "Same"}
     (to_tls,) = documents(platform, "HTTPRoute").values()
     assert {ref["name"] for ref in to_tls["spec"]["parentRefs"]} == gateways.keys()
+    assert {ref["sectionName"] for ref in to_tls["spec"]["parentRefs"]} == {"http"}
     assert platform.outputs["gateways"] == {"internal": "edge-internal", "internet": "edge"}
+
+
+def test_what_is_asked_without_tls_is_sent_to_the_same_page_with_it_and_served_by_nobody() -> None:
+    (to_tls,) = documents(two_zones()["platform"], "HTTPRoute").values()
+    # Neither host, path nor port is named: those of the request stay, and the port is that of the scheme.
+    redirect = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
+    assert to_tls["spec"]["rules"] == [{"filters": [redirect]}]
+    assert "hostnames" not in to_tls["spec"], "it answers for every name of the listener"
+    for system in ("portal", "feedback"):
+        assert {ref["sectionName"] for ref in route(system)["spec"]["parentRefs"]} == {"https"}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ Document = dict[str, Any]
 SYSTEMS = ("portal", "feedback")
 CHANGES = ("create", "update", "patch", "delete")
 PLACES = [f"httt-{system}-{tier}" for system in SYSTEMS for tier in ("app", "data")]
-EVERYWHERE = [*PLACES, "cnpg-system", "kube-system", "dcshift-identities", "dcshift-edge", "default", ""]
+OF_THE_LOG = [naming.SECURITY_LOG, naming.LOG_AGENTS]
+EVERYWHERE = [*PLACES, *OF_THE_LOG, "cnpg-system", "kube-system", "dcshift-identities", "dcshift-edge", "default", ""]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_nobody_but_break_glass_has_a_right_to_delete_what_holds_data(identity: 
     assert rights.may("break-glass", "delete", "/namespaces", "", "httt-portal-data")
 
 
-@pytest.mark.parametrize("identity", ["deploy-portal", "data", "tenancy", "auditor"])
+@pytest.mark.parametrize("identity", ["deploy-portal", "data", "security", "tenancy", "auditor"])
 def test_these_read_no_secret_and_become_nobody_else(identity: str, rights: Rights) -> None:
     for place in EVERYWHERE:
         for verb in ("get", "list", "watch", *CHANGES):

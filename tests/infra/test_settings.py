@@ -16,8 +16,8 @@ DIGEST = f"sha256:{'b' * 64}"
 @pytest.mark.parametrize(
     ("stack", "config", "said"),
     [
-        ("portal", {"serves": "both"}, "allowed are source and target"),
-        ("portal", {"layer": "network"}, "allowed are platform, data, security and system"),
+        ("portal", {"serves": "both"}, "it must be one of source, target"),
+        ("portal", {"layer": "network"}, "it must be one of platform, data, security, system"),
         ("security", {"auditLog": "/var"}, "an absolute path of two names or more"),
         ("security", {"podLogs": "/var/../etc"}, "an absolute path of two names or more"),
         ("platform", {"agentState": "/var/log/kubernetes"}, "none may be or hold another"),

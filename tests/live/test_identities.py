@@ -68,7 +68,13 @@ def test_the_engine_works_with_a_lent_identity_and_with_no_other(
 
 @pytest.mark.parametrize(
     ("stack", "identity"),
-    [("platform", "platform"), ("data", "data"), ("portal", "deploy-portal"), ("feedback", "deploy-feedback")],
+    [
+        ("platform", "platform"),
+        ("data", "data"),
+        ("security", "security"),
+        ("portal", "deploy-portal"),
+        ("feedback", "deploy-feedback"),
+    ],
 )
 def test_a_layer_is_applied_whole_by_its_own_identity(stack: str, identity: str, centre: Centre) -> None:
     for document in documents(stack):
@@ -138,7 +144,7 @@ def test_tenancy_stays_in_the_systems_namespaces(namespace: str, centre: Centre)
         assert "tenancy-in-systems" in lan.create(of_kind("v1", "ServiceAccount", "another", namespace)).text
 
 
-@pytest.mark.parametrize("identity", ["tenancy", "data", "auditor", "deploy-portal", "deploy-feedback"])
+@pytest.mark.parametrize("identity", ["tenancy", "data", "security", "auditor", "deploy-portal", "deploy-feedback"])
 def test_no_secret_is_read_nor_an_account_borrowed(identity: str, centre: Centre) -> None:
     asker = centre.who[identity]
     for namespace, name in SECRETS:
@@ -176,7 +182,9 @@ def test_a_drill_reads_two_secrets_of_a_system_and_changes_databases_in_its_own_
     assert sent(f"{databases}/{DATA}/backups/now", "delete", drill) == 403
 
 
-@pytest.mark.parametrize("identity", ["tenancy", "data", "drill", "auditor", "deploy-portal", "deploy-feedback"])
+@pytest.mark.parametrize(
+    "identity", ["tenancy", "data", "drill", "security", "auditor", "deploy-portal", "deploy-feedback"]
+)
 def test_no_pod_is_entered_and_no_right_is_taken(identity: str, centre: Centre) -> None:
     asker = centre.who[identity]
     for namespace, pod in ((DATA, "portal-db-1"), (APP, "portal-web-1"), ("httt-feedback-data", "feedback-db-1")):

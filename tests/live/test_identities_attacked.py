@@ -75,7 +75,7 @@ def kept(centre: Centre) -> list[tuple[Kind, str]]:
 
 
 @pytest.mark.parametrize(
-    "identity", ["platform", "tenancy", "data", "drill", "auditor", "deploy-portal", "deploy-feedback"]
+    "identity", ["platform", "tenancy", "data", "drill", "security", "auditor", "deploy-portal", "deploy-feedback"]
 )
 def test_rbac_lets_no_identity_delete_what_holds_data(identity: str, centre: Centre) -> None:
     tried = kept(centre)

@@ -31,6 +31,7 @@ from tests.support.declared import built_once
 from tests.support.lab_centre import (
     answered,
     answers,
+    asked_plainly,
     connects,
     kubectl,
     provide,
@@ -102,6 +103,15 @@ def test_the_contract_in_the_cluster_is_the_exported_one(centre: Project) -> Non
 @pytest.mark.parametrize("system", ["portal", "feedback"])
 def test_the_gateway_serves_each_system_under_its_public_name(centre: Project, system: str) -> None:
     assert answered(centre, system) == 200
+
+
+@pytest.mark.parametrize("system", ["portal", "feedback"])
+@pytest.mark.parametrize("path", ["/", "/healthz", "/a/b%20c?q=%C4%91&page=2"])
+def test_who_asks_without_tls_is_sent_to_the_same_page_with_it(centre: Project, system: str, path: str) -> None:
+    answer = asked_plainly(centre, system, path)
+    host = centre.outputs(system)["contract"]["web"]["host"]
+    assert (answer.status_code, answer.headers["Location"]) == (301, f"https://{host}{path}")
+    assert "Set-Cookie" not in answer.headers, "the application itself must not have been asked"
 
 
 def test_what_citizens_are_shown_is_the_certificate_of_the_secret(centre: Project) -> None:
@@ -176,10 +186,23 @@ def test_packets_go_where_the_network_proof_says_and_nowhere_else(centre: Projec
                 otherwise = wire.settled(
                     expected, judge, lambda paths: wire.sent(found, addresses, paths), seconds_max=60
                 )
+            datagrams = wire.proved_of_datagrams(declared, expected, port=4444)
+            with wire.listening(found.values(), sorted({port for _, _, port in datagrams}), "UDP"):
+                unlike = wire.settled(
+                    datagrams,
+                    wire.certain(datagrams, declared),
+                    lambda paths: wire.sent(found, addresses, paths, "UDP"),
+                    seconds_max=60,
+                )
     finally:
         kubectl("delete", "namespace", "live-elsewhere", "--wait=false")
     assert not otherwise, "what was seen there is not what is proved"
-    print(f"{len(expected)} paths tried, {sum(expected.values())} of them proved open")
+    assert not unlike, (
+        "what was seen of datagrams is not what is proved: a listener that hears itself hears nobody else"
+    )
+    only_tcp = [path for path, is_open in datagrams.items() if not is_open and expected.get(path)]
+    assert only_tcp, "no path is open to connections and closed to datagrams"
+    print(f"{len(expected)} paths tried, {sum(expected.values())} of them proved open; {len(datagrams)} by datagrams")
 
 
 def addresses(chosen: str) -> set[str]:

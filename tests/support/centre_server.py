@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from infra import naming
 from lab.api_server import ApiServer
 from tests.support.api_server_kinds import server_with_kinds
 from tests.support.asking import Asker, resources_of, until, with_token
@@ -35,6 +36,8 @@ SECRETS: Final = (
     (DATA, "portal-db-migration"),
     (DATA, "portal-db-ca"),
     ("httt-feedback-app", "feedback-db-app"),
+    (naming.SECURITY_LOG, naming.SOC_TLS),
+    (naming.LOG_AGENTS, naming.LOG_TLS),
     ("kube-system", "any"),
 )
 _FIRST: Final = ("Namespace", "ServiceAccount", "ClusterRole", "Role")

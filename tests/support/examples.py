@@ -16,7 +16,7 @@ from catalogue.target import (
     TargetJob,
     TargetWeb,
     TargetWorker,
-    contract_hash,
+    written_hash,
 )
 from migration.model.inventory import (
     DatabaseFacts,
@@ -132,7 +132,7 @@ def contract(system: System) -> TargetContract:
         readiness=[],
         hash="0" * 64,
     )
-    return made.model_copy(update={"hash": contract_hash(made.model_dump(mode="json"))})
+    return made.model_copy(update={"hash": written_hash(made)})
 
 
 @functools.cache

@@ -63,6 +63,13 @@ def answers(
         return [client.get(url, headers=headers, extensions=extensions).status_code for _ in range(times)]
 
 
+def asked_plainly(centre: Project, system: str, path: str) -> httpx.Response:
+    """Ask for a page of a system at the edge's port 80, without TLS, and go nowhere else."""
+    host = centre.outputs(system)["contract"]["web"]["host"]
+    with httpx.Client(trust_env=False, timeout=10) as client:
+        return client.get(f"http://{NODE_ADDRESS}{path}", headers={"Host": host})
+
+
 @contextlib.contextmanager
 def second_client() -> Iterator[str]:
     """Yield an address of this machine that is not the node's, from which the gateway can be asked too."""

@@ -317,6 +317,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("Cluster", "spec.postgresql.synchronous.number", 0),
         Plant("Cluster", "spec.postgresql.synchronous.dataDurability", "preferred"),
     ),
+    "database-budget": (Plant("Cluster", "spec.enablePDB", False),),
     "database-on-kept-volumes": (
         Plant("Cluster", "spec.storage.storageClass", "standard"),
         Plant("Cluster", "spec.storage.storageClass", DROP),

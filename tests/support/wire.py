@@ -26,6 +26,7 @@ _UID: Final = 10001
 _START_SECONDS_MAX: Final = 60.0
 _ANSWER_SECONDS_MAX: Final = 3.0
 _AT_ONCE: Final = 6
+_DNS_PORT: Final = 53
 _ASK: Final = """
 import asyncio, json, sys
 async def one(address, port, seconds):
@@ -54,6 +55,50 @@ async def serve(ports):
 asyncio.run(serve([int(port) for port in sys.argv[1:]]))
 """
 
+_ASK_UDP: Final = """
+import asyncio, json, sys
+class One(asyncio.DatagramProtocol):
+    def __init__(self):
+        self.answered = asyncio.get_running_loop().create_future()
+    def datagram_received(self, data, sender):
+        self.answered.done() or self.answered.set_result(True)
+async def one(address, port, seconds):
+    open_to = asyncio.get_running_loop().create_datagram_endpoint(One, remote_addr=(address, port))
+    transport, protocol = await open_to
+    try:
+        for _ in range(3):  # a datagram may be lost
+            transport.sendto(b"?")
+            if (await asyncio.wait([protocol.answered], timeout=seconds / 3))[0]:
+                return True
+        return False
+    finally:
+        transport.close()
+async def every(asked, seconds):
+    return await asyncio.gather(*(one(*each, seconds) for each in asked))
+given = json.load(sys.stdin)
+print(json.dumps(asyncio.run(every(given["asked"], given["seconds"]))))
+"""
+_LISTEN_UDP: Final = """
+import asyncio, errno, sys
+class Echo(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        self.transport = transport
+    def datagram_received(self, data, sender):
+        self.transport.sendto(data, sender)
+async def serve(ports):
+    for port in ports:
+        try:
+            await asyncio.get_running_loop().create_datagram_endpoint(Echo, local_addr=("0.0.0.0", port))
+        except OSError as refused:
+            if refused.errno != errno.EADDRINUSE:  # the application itself listens there
+                raise
+    print("listening", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+asyncio.run(serve([int(port) for port in sys.argv[1:]]))
+"""
+_LISTENERS: Final = {"TCP": _LISTEN, "UDP": _LISTEN_UDP}
+_ASKERS: Final = {"TCP": _ASK, "UDP": _ASK_UDP}
+
 
 @dataclass(frozen=True, slots=True)
 class Station:
@@ -81,6 +126,23 @@ def proved(centre: Centre, outside: Mapping[str, int], *, more_ports: Sequence[i
         for target, port in asked
         if source != target
     }
+
+
+def proved_of_datagrams(centre: Centre, over_tcp: Mapping[Path3, bool], *, port: int) -> dict[Path3, bool]:
+    """Return what the proof says of UDP: where TCP is open, and for every two pods at a port that nobody names.
+
+    Each receiver is asked by itself too, which no policy forbids: so a listener that hears nothing is no proof.
+    """
+    ends = {end.name: end for end in _pods(centre)}
+    among_pods = [path for path in over_tcp if path[0] in ends and path[1] in ends]
+    # Names are asked of the cluster over UDP: that answers is seen by everything that runs.
+    asked = {path for path in among_pods if over_tcp[path] and path[2] != _DNS_PORT}
+    asked |= {(source, target, port) for source, target, _ in among_pods}
+    found = {
+        (source, target, number): centre.network.verdict(ends[source], ends[target], number, "UDP").allowed
+        for source, target, number in sorted(asked)
+    }
+    return found | {(target, target, number): True for _, target, number in asked}
 
 
 def certain(expected: Mapping[Path3, bool], centre: Centre) -> Callable[[Path3, bool], bool]:
@@ -190,12 +252,12 @@ def _inside(station: Station) -> list[str]:
 
 
 @contextmanager
-def listening(targets: Iterable[Station], ports: Sequence[int]) -> Iterator[None]:
+def listening(targets: Iterable[Station], ports: Sequence[int], protocol: str = "TCP") -> Iterator[None]:
     """Let something listen at each of these ports of each pod, beside what listens there already."""
     with ExitStack() as stack:
         begun = []
         for target in targets:
-            argv = [*_inside(target), _LISTEN, *map(str, ports)]
+            argv = [*_inside(target), _LISTENERS[protocol], *map(str, ports)]
             process = stack.enter_context(
                 subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             )
@@ -208,8 +270,13 @@ def listening(targets: Iterable[Station], ports: Sequence[int]) -> Iterator[None
         yield
 
 
-def sent(sources: Mapping[str, Station], targets: Mapping[str, str], paths: Iterable[Path3]) -> dict[Path3, bool]:
-    """Open one connection for every path and say which were accepted; `targets` gives each receiver's address."""
+def sent(
+    sources: Mapping[str, Station], targets: Mapping[str, str], paths: Iterable[Path3], protocol: str = "TCP"
+) -> dict[Path3, bool]:
+    """Open one connection, or send a datagram, for every path and say which were answered.
+
+    `targets` gives each receiver's address.
+    """
     by_source: dict[str, list[Path3]] = {}
     for path in paths:
         by_source.setdefault(path[0], []).append(path)
@@ -218,7 +285,7 @@ def sent(sources: Mapping[str, Station], targets: Mapping[str, str], paths: Iter
         listed = by_source[name]
         asked = [(targets[target], port) for _, target, port in listed]
         finished = subprocess.run(
-            [*_inside(sources[name]), _ASK],
+            [*_inside(sources[name]), _ASKERS[protocol]],
             input=json.dumps({"asked": asked, "seconds": _ANSWER_SECONDS_MAX}),
             capture_output=True,
             text=True,

@@ -20,6 +20,17 @@ def _copy(tmp_path: Path, file: str, find: str, replace: str) -> Path:
     return tmp_path
 
 
+def test_each_file_of_the_catalogue_begins_with_the_schema_that_an_editor_needs() -> None:
+    files = sorted(EXAMPLE.parent.rglob("*.yaml"))
+    assert {file.parent.name for file in files} == {"khanh-hoa", "norms"}
+    for file in files:
+        first = file.read_text(encoding="utf-8").partition("\n")[0]
+        hint, _, named = first.partition("=")
+        assert hint == "# yaml-language-server: $schema", file
+        kind = "norms" if file.parent.name == "norms" else "province" if file.stem == "province" else "system"
+        assert (file.parent / named).resolve() == schemas.path(kind), file
+
+
 def test_the_example_province_is_right() -> None:
     catalogue = load(EXAMPLE)
     assert [system.id for system in catalogue.systems] == ["feedback", "portal"]

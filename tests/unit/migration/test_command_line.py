@@ -228,3 +228,17 @@ def test_no_word_at_all_is_answered_with_the_help() -> None:
 def test_wrong_words_of_a_mover_are_its_last_line(mover: str) -> None:
     status, out, _ = Terminal().type(f"move {mover} --nope --json")
     assert (status, json.loads(out)["error"]["code"]) == (2, "mover-words-unclear")
+
+
+def test_a_holiday_of_the_catalogue_is_told_today_and_forbids_nothing_but_the_freeze(tmp_path: Path) -> None:
+    folder = tmp_path / "province"
+    shutil.copytree(EXAMPLE, folder)
+    with (folder / "province.yaml").open("a", encoding="utf-8") as file:
+        file.write("holidays: [{name: Ngày hội, date: 2026-11-24}]\n")
+    terminal = Terminal(folder)
+    for line in ("survey", "plan"):
+        assert terminal.type(line)[0] == 0
+    status, out, err = terminal.type("check")
+    assert status == 0, err
+    assert "warning[day-closed] khanhhoa: it is 2026-11-24 in Asia/Ho_Chi_Minh, and nobody cuts over" in out + err
+    assert "Ngày hội" in out + err

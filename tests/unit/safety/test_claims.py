@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.errors import InfraError
-from infra.safety import claims, definitions
+from infra.safety import claims, definitions, operators
 from tests.support.declared import Built, built_once
 from tests.support.states import with_changed
 
+ROOT = Path(__file__).parents[3]
 STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
@@ -63,6 +67,74 @@ def test_the_whole_around_a_field_counts_as_a_claim_of_it() -> None:
     other = with_changed(Built("other", [service], {}, portal.settings), "Service", emptied)
     found = list(claims.conflicts([portal, other]))
     assert any("spec.ports: portal/service/web of stack other and" in each for each in found)
+
+
+def planted(stack: str, kind: str, change: Callable[[dict[str, Any]], None]) -> list[str]:
+    """Return the conflicts of the centre in which one object of a stack was changed."""
+    return list(claims.conflicts(every(**{stack: with_changed(built_once(stack), kind, change)})))
+
+
+def renamed(kind: str, name: str, namespace: str) -> Callable[[dict[str, Any]], None]:
+    def change(inputs: dict[str, Any]) -> None:
+        inputs["kind"], inputs["metadata"]["name"], inputs["metadata"]["namespace"] = kind, name, namespace
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("stack", "kind", "change", "field", "who"),
+    [
+        ("data", "Cluster", lambda d: d["spec"]["postgresql"]["parameters"].update(archive_mode="off"),
+         "spec.postgresql.parameters.archive_mode", operators.DATABASES),
+        ("data", "Cluster", lambda d: d["spec"]["postgresql"].update(parameters={"port": "5433"}),
+         "spec.postgresql.parameters.port", operators.DATABASES),
+        ("data", "Cluster", lambda d: d["spec"].update(monitoring={"customQueriesConfigMap": [{"name": "own"}]}),
+         "spec.monitoring.customQueriesConfigMap", operators.DATABASES),
+        ("data", "Cluster", lambda d: d["spec"].update(maxSyncReplicas=1), "spec.instances", operators.DATABASES),
+        ("data", "Cluster", lambda d: d.update(status={"phase": "x"}), "status.phase", operators.CONTROLLER),
+        ("data", "Pooler", lambda d: d.update(status={"instances": 1}), "status.instances", operators.CONTROLLER),
+        ("data", "Service", renamed("Service", "portal-db-rw", "httt-portal-data"), "spec.ports", operators.DATABASES),
+        ("data", "Service", renamed("Service", "portal-db-pooler", "httt-portal-data"), "spec.ports",
+         operators.DATABASES),
+        ("portal", "Service", renamed("Secret", "edge-tls", "dcshift-edge"), "metadata.labels", operators.CERTIFICATES),
+        ("platform", "Gateway", lambda d: d.update(status={"addresses": []}), "status.addresses", operators.CONTROLLER),
+        ("portal", "HTTPRoute", lambda d: d.update(status={"parents": []}), "status.parents", operators.CONTROLLER),
+        ("platform", "Certificate", lambda d: d.update(status={"revision": 1}), "status.revision",
+         operators.CONTROLLER),
+        ("portal", "Deployment",
+         lambda d: d["metadata"].update(annotations={"deployment.kubernetes.io/revision": "1"}),
+         "metadata.annotations.deployment.kubernetes.io/revision", operators.DEPLOYMENTS),
+    ],
+)  # fmt: skip
+def test_a_field_that_an_operator_writes_too_is_told_with_both_owners(
+    stack: str, kind: str, change: Callable[[dict[str, Any]], None], field: str, who: str
+) -> None:
+    found = planted(stack, kind, change)
+    assert any(f" {field}" in each and who in each and f"of stack {stack}" in each for each in found), found
+
+
+def test_what_an_operator_only_fills_in_belongs_to_whom_says_it() -> None:
+    def said(inputs: dict[str, Any]) -> None:
+        inputs["spec"]["monitoring"] = {"customQueriesConfigMap": [{"name": "own"}], "disableDefaultQueries": True}
+        inputs["spec"]["postgresql"]["parameters"]["max_connections"] = "50"
+        inputs["spec"]["logLevel"] = "debug"
+
+    assert planted("data", "Cluster", said) == []
+
+
+def test_what_operators_write_was_read_from_the_versions_that_the_lab_builds() -> None:
+    """Another version writes other fields: read its sources again, then name it in `READ_FROM`."""
+    for tool, module in operators.READ_FROM.items():
+        assert module in (ROOT / "tools" / tool / "go.mod").read_text(encoding="utf-8"), tool
+
+
+def test_the_settings_that_are_the_operators_own_are_those_of_its_source() -> None:
+    module, version = operators.READ_FROM["cnpg-manager"].split()
+    source = Path.home() / "go" / "pkg" / "mod" / f"{module}@{version}" / "pkg" / "postgres" / "configuration.go"
+    if not source.is_file():
+        pytest.skip(f"lacks the operator's source: {source}")
+    block = source.read_text(encoding="utf-8").partition("FixedConfigurationParameters = map")[2].partition("\n\t}")[0]
+    assert set(re.findall(r'^\t\t"([^"]+)":', block, re.MULTILINE)) == operators.FIXED_PARAMETERS
 
 
 def definition(group: str, kind: str) -> dict[str, Any]:
