@@ -9,6 +9,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -94,7 +95,12 @@ def in_drills(group: str, kind: str) -> list[dict[str, Any]]:
 
 
 def test_the_newer_releases_follow_as_ordinary_deployments(play: Play) -> None:
+    """Each by the identity of its system's pipeline: who brought the stacks up at first has no part in it."""
     upgrade(play.cloud, say)
+    for system in SYSTEMS:
+        lent = json.loads(Path(play.cloud.as_pipeline(system.name)["KUBECONFIG"]).read_text())
+        assert lent["current-context"] == f"deploy-{system.name}"
+        assert set(lent["users"][0]["user"]) == {"token"}
 
 
 def test_a_deployment_that_is_killed_is_named_by_no_setting_and_hinders_nobody(play: Play) -> None:
@@ -108,7 +114,7 @@ def test_a_deployment_that_is_killed_is_named_by_no_setting_and_hinders_nobody(p
         "deploy-killed",
         *("deploy", "portal", "--release", "0.0.0", "--image", missing),
         kill_when=applied,
-        env=play.cloud.environment,
+        env=play.cloud.as_pipeline("portal"),
     )
     assert killed.killed
     play.cloud.deploy("portal", "8.0.1", say)
@@ -140,7 +146,8 @@ def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Pla
     reader.start()
     try:
         missing = ("--release", "0.0.0", "--image", f"sha256:{'0' * 64}")
-        refused = dcshift("deploy-bad", "deploy", "portal", *missing, allowed=(1,), env=play.cloud.environment)
+        pipeline = play.cloud.as_pipeline("portal")
+        refused = dcshift("deploy-bad", "deploy", "portal", *missing, allowed=(1,), env=pipeline)
     finally:
         ended.set()
         reader.join()

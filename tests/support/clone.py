@@ -25,6 +25,7 @@ class Clone:
 
     @classmethod
     def make(cls, folder: Path) -> Clone:
+        folder.mkdir(parents=True, exist_ok=True)
         for name in _KEPT:
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
