@@ -19,7 +19,7 @@ from infra import ending, naming
 from infra.config import catalogue_folder
 from infra.deploy import cluster, release, smoke
 from infra.deploy.engine import Stack
-from infra.deploy.expectations import rows, told
+from infra.deploy.expectations import Change, rows, told
 from infra.deploy.history import is_shared
 from infra.ending import UsageError, end, say
 from infra.render.stack_files import FOLDER, file_of
@@ -94,7 +94,7 @@ def _run(words: argparse.Namespace) -> int:
     return 0
 
 
-def _told(found: Sequence[release.Change]) -> dict[str, Any]:
+def _told(found: Sequence[Change]) -> dict[str, Any]:
     return {"changes": [str(each) for each in found], "preview": rows(found)}
 
 
