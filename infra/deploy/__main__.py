@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from catalogue.load import Catalogue
+from catalogue.load import Catalogue, CatalogueError, examine
 from catalogue.system import System
 from infra import ending, naming
 from infra.config import catalogue_folder
@@ -43,20 +43,20 @@ def main() -> int:
 
 
 def _run(words: argparse.Namespace) -> int:
-    from infra.deploy import judging  # late: it brings the whole program along, and wrong words need none of it
-
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a pipeline that is cancelled is put back like Ctrl-C
     began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
 
     def note(text: str) -> None:
         ending.note(f"{time.monotonic() - began:6.1f} s  {text}")
 
-    catalogue = judging.linted(catalogue_folder(), note)
+    catalogue = _linted(catalogue_folder(), note)
     system, wanted = _system(catalogue, words.system), _wanted(words, catalogue)
     trusted = smoke.trust(words.ca or (Path(given) if (given := os.environ.get("DCSHIFT_CA")) else None))
     stack, namespace = _stack(system.id, _policy_pack(words.policy_pack), note), naming.app_namespace(system.id)
 
     def refuse(settings: Mapping[str, str]) -> None:
+        from infra.deploy import judging  # late: it brings the whole program along, and wrong words need none of it
+
         judging.refuse(system.id, settings, note)
 
     if words.preview:
@@ -92,6 +92,17 @@ def _run(words: argparse.Namespace) -> int:
     counts = f"{len(door.paths)} paths answer, {len(done.changes)} objects changed, {seconds:.0f} s"
     say(document, f"{system.id} {wanted.release} serves: {counts}", as_json=words.json)
     return 0
+
+
+def _linted(folder: Path, note: release.Say) -> Catalogue:
+    """Return the catalogue; warnings are said. Raises `CatalogueError` with every fault of every file, of today too."""
+    examined = examine(folder, datetime.datetime.now(datetime.UTC))
+    if examined.faults or examined.catalogue is None:
+        raise CatalogueError(examined.faults)
+    for warning in examined.warnings:
+        note(f"catalogue: {warning}")
+    note(f"catalogue: no fault, {len(examined.warnings)} warnings")
+    return examined.catalogue
 
 
 def _told(found: Sequence[Change]) -> dict[str, Any]:
