@@ -31,7 +31,7 @@ from tests.support.pipelines import github, gitlab, run
 from tests.support.project import BIN
 from tests.support.rollouts import rolled_out
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
 GOOD, BAD = (f"sha256:{digit * 64}" for digit in "1f")
 PHRASE = "a phrase of this test"
 PASSWORD = "correct-horse-battery"
@@ -129,7 +129,7 @@ def applied_by_hand(site: Site) -> None:
         ["config", "set", "dcshift:serves", "target", "--stack", "portal"],
         ["up", "--yes", "--skip-preview", "--stack", "portal", "--suppress-outputs"],
     ):
-        done = workstation.run([BIN / "pulumi", "--non-interactive", *words], admin, seconds_max=300)
+        done = workstation.run([BIN / "pulumi", "--non-interactive", *words], admin, seconds_max=600)
         assert done.returncode == 0, done.stdout + done.stderr
     lent = site.folder / "deploy-portal.kubeconfig"
     done = workstation.run([BIN / "dcshift", "identity", "deploy-portal", "--output", lent], admin, cwd=here)
@@ -179,8 +179,9 @@ def test_githubs_steps_put_back_what_citizens_would_see_fail_on_a_runner_that_ne
     fault = json.loads(told.splitlines()[-1])["error"]
     assert fault["code"] == "deployment-rolled-back", fault
     assert "answered 500" in fault["why"]
-    assert fault["state"] == "release 8.0.1 serves again, and answers as it did"
-    assert (site.image, site.release) == before == (f"dcshift.local/portal@{GOOD}", "8.0.1")
+    # Known to nothing on this runner: to the history of the state, or to the contract where nobody deployed before.
+    assert fault["state"] == f"release {before[1]} serves again, and answers as it did"
+    assert (site.image, site.release) == before
     assert site.suspended() == {False}
     assert not (clone.folder / "build" / "pulumi" / "config").exists()
     for secret in (PHRASE, PASSWORD):

@@ -44,5 +44,5 @@ def github(inputs: Mapping[str, str], secrets: Mapping[str, str], folder: Path) 
 
 def run(clone: Clone, line: str, environment: Mapping[str, str], cwd: Path) -> tuple[int, str, str]:
     """Run one line as both servers do; return its status, its answer, and what it said meanwhile."""
-    done = clone.run(["bash", "-eo", "pipefail", "-c", line], environment, cwd=cwd, seconds_max=300)
+    done = clone.run(["bash", "-eo", "pipefail", "-c", line], environment, cwd=cwd, seconds_max=600)
     return done.returncode, done.stdout, done.stderr
