@@ -13,8 +13,7 @@ from typing import Any, Final
 from infra.render.building import built
 from infra.render.declared import Built
 from infra.render.judging import refuse_breaches
-from infra.safety import claims, definitions, dependants, replacing, secrecy
-from infra.up import asking
+from infra.safety import asking, claims, definitions, dependants, replacing, secrecy
 from infra.up.engine import Engine
 
 _LAYERS: Final = ("platform", "data")

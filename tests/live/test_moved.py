@@ -27,6 +27,7 @@ from lab.errors import LabError
 from lab.records import JOURNAL_FOLDER, PULUMI
 from lab.target.api import Api
 from tests.support.play import Play, bucket, dcshift, say
+from tests.support.unwell_image import unwell_portal
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500), pytest.mark.usefixtures("act")]
 
@@ -115,7 +116,12 @@ def in_drills(group: str, kind: str) -> list[dict[str, Any]]:
 
 
 def test_the_newer_releases_follow_as_ordinary_deployments(play: Play) -> None:
+    """Each by the identity of its system's pipeline: who brought the stacks up at first has no part in it."""
     upgrade(play.cloud, say)
+    for system in SYSTEMS:
+        lent = json.loads(Path(play.cloud.as_pipeline(system.name)["KUBECONFIG"]).read_text())
+        assert lent["current-context"] == f"deploy-{system.name}"
+        assert set(lent["users"][0]["user"]) == {"token"}
 
 
 def test_a_deployment_that_is_killed_is_named_by_no_setting_and_hinders_nobody(play: Play) -> None:
@@ -129,7 +135,7 @@ def test_a_deployment_that_is_killed_is_named_by_no_setting_and_hinders_nobody(p
         "deploy-killed",
         *("deploy", "portal", "--release", "0.0.0", "--image", missing),
         kill_when=applied,
-        env=play.cloud.environment,
+        env=play.cloud.as_pipeline("portal"),
     )
     assert killed.killed
     play.cloud.deploy("portal", "8.0.1", say)
@@ -146,7 +152,14 @@ def deployment(namespace: str, name: str) -> dict[str, Any]:
         api.close()
 
 
-def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Play) -> None:
+@pytest.mark.parametrize(
+    "image",
+    [lambda: f"sha256:{'0' * 64}", unwell_portal],
+    ids=["an image that is nowhere", "one that fails its health"],
+)
+def test_a_bad_release_is_put_back_and_no_reader_notices(play: Play, image: Callable[[], str]) -> None:
+    """One never starts; the other starts, answers its health with 500, and gives up again and again."""
+    digest = image()
     (portal,) = (system for system in SYSTEMS if system.name == "portal")
     before, seen, ended = read_pages(portal), list[str](), threading.Event()
 
@@ -160,14 +173,15 @@ def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Pla
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        missing = ("--release", "0.0.0", "--image", f"sha256:{'0' * 64}")
-        refused = dcshift("deploy-bad", "deploy", "portal", *missing, allowed=(1,), env=play.cloud.environment)
+        bad = ("--release", "0.0.0", "--image", digest)
+        pipeline = play.cloud.as_pipeline("portal")
+        refused = dcshift("deploy-bad", "deploy", "portal", *bad, allowed=(1,), env=pipeline)
     finally:
         ended.set()
         reader.join()
     said = json.loads(refused.log.read_text().splitlines()[-1])["error"]
     assert said["code"] == "deployment-rolled-back"
-    assert f"portal@sha256:{'0' * 64}" in said["why"]
+    assert f"portal@{digest}" in said["why"]
     assert len(seen) > 5 and set(seen) == {"same"}
     play.cloud.up("portal", say, empty=True)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from infra import cluster_api
-from infra.live import Live
+from infra.live import Live, NotAllowed
 from infra.render.declared import Built
 from infra.safety import kept_volumes, lacking
 from infra.safety.lacking import Cluster, Node
@@ -18,18 +18,41 @@ _PASSING: Final = "node.kubernetes.io/"
 """Taints by which Kubernetes itself says how a node is now: not ready, drained, short of memory."""
 
 
-def refuse_lacking(wanted: Sequence[Built], live: Live | None = None) -> None:
-    """Raise `InfraError`: `cluster-lacks` with everything that is missing, `cluster-unread` when it cannot be known."""
+_Found = TypeVar("_Found")
+
+
+def refuse_lacking(
+    wanted: Sequence[Built], live: Live | None = None, unasked: Callable[[str], None] | None = None
+) -> None:
+    """Raise `InfraError`: `cluster-lacks` with everything that is missing, `cluster-unread` when it cannot be known.
+
+    `unasked` hears what whoever asks may not read, and is not judged then; without it that is a fault, too.
+    """
     live = live or Live(cluster_api.connected())
     documents = [declared.inputs for each in wanted for declared in each.objects]
+
+    def known(what: str, ask: Callable[[], _Found]) -> _Found | None:
+        try:
+            return ask()
+        except NotAllowed as refused:
+            if unasked is None:
+                raise
+            unasked(f"{what} not known: {refused.what}, since this identity may not")
+            return None
+
     lacking.refuse(
         documents,
         Cluster(
             serves=live.serves,
-            storage_classes=_names(live, _CLASSES["storage"]),
-            gateway_classes=_names(live, _CLASSES["gateway"]),
-            issuer=lambda named: _issuer(live.read(named)),
-            nodes=[_node(each) for each in live.items("/api/v1/nodes") if _takes_pods(each)],
+            # What no object names is not asked: a pipeline may not read it, and would be told so for nothing.
+            storage_classes=known("storage classes are", lambda: _names(live, "storage"))
+            if lacking.storage(documents)
+            else frozenset(),
+            gateway_classes=known("gateway classes are", lambda: _names(live, "gateway"))
+            if lacking.gateways(documents)
+            else frozenset(),
+            issuer=lambda named: known("an issuer is", lambda: _issuer(live.read(named))) or lacking.READY,
+            nodes=known("nodes, their zones and their room are", lambda: _nodes(live)),
         ),
     )
 
@@ -48,8 +71,12 @@ def refuse_emptied(wanted: Sequence[Built], live: Live | None = None) -> None:
         kept_volumes.refuse(kept_volumes.holding(absent, live.items("/api/v1/persistentvolumes")))
 
 
-def _names(live: Live, path: str) -> frozenset[str]:
-    return frozenset(each["metadata"]["name"] for each in live.items(path))
+def _names(live: Live, kind: str) -> frozenset[str]:
+    return frozenset(each["metadata"]["name"] for each in live.items(_CLASSES[kind]))
+
+
+def _nodes(live: Live) -> list[Node]:
+    return [_node(each) for each in live.items("/api/v1/nodes") if _takes_pods(each)]
 
 
 def _issuer(found: Mapping[str, Any] | None) -> str:
