@@ -19,7 +19,7 @@ from migration.adapters.database_sessions import Sessions
 from migration.errors import BlockedError, MigrationError
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
-from migration.movers import claim, identity, link, stream, throttle
+from migration.movers import claim, identity, limits, link, stream, throttle
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
@@ -150,6 +150,7 @@ class PostgresMove:
             owner=self._owner,
             name=self._name,
             limit_file=self._context.state_folder / throttle.FILE,
+            source_limits_file=self._context.state_folder / limits.FILE,
             lag_bytes_max=_LAG_BYTES_MAX,
             catch_up_seconds_max=_CATCH_UP_SECONDS_MAX,
         )

@@ -43,6 +43,10 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "throttle": {
         "SYSTEMS": NAMES,
         "--to": [*NUMBERS[:-1], "0", "-1", "5m", "5 MB/h", "1e9", "١٢", LONG],
+        "--source-load": [*NUMBERS[:-2], "0", "-1", "4M", "inf", "1e3", "٤", LONG],
+        "--replica-lag": [*NUMBERS[:-1], "0", "-1", "1k", "5 MB/s", LONG],
+        "--stop-at-load": ["", "0", "inf", LONG],
+        "--stop-at-log": ["", "0", "1k", "9999999G", LONG],
         "--plan": NAMES,
     },
     "status": {"--plan": NAMES},
