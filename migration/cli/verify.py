@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
         found: dict[str, list[Proof]] = {}
         with Leasing(journal, this_process()) as leasing:
             for name in chosen:
-                _hold(leasing, name)
+                hold(leasing, name)
                 moves = workspace.moves(pinned)(name, leasing.token)
                 released = past_point_of_no_return(state, pinned.plan, name)
                 OUT.note(f"… comparing {name}: {'the target serves' if released else 'the source serves'}")
@@ -79,17 +79,18 @@ def _compare(moves: Moves, *, released: bool, rows: bool) -> list[Proof]:
     from migration.model.words import Side
 
     serving = Side.TARGET if released else Side.SOURCE
-    asked: list[tuple[str, Callable[[], Sequence[Proof]]]] = [
+    kinds: list[tuple[str, Callable[[], Sequence[Proof]]]] = [
         ("files", lambda: moves.files.prove(frozen=released, full=True)),
         ("jobs", lambda: moves.jobs.prove(serving=serving)),
         ("traffic", lambda: moves.traffic.prove(serving=serving)),
     ]
     if rows:
-        asked.insert(0, ("rows", lambda: moves.database.prove(frozen=False)))
-    return [proof for name, ask in asked for proof in _asked(name, ask)]
+        kinds.insert(0, ("rows", lambda: moves.database.prove(frozen=False)))
+    return [proof for name, ask in kinds for proof in asked(name, ask)]
 
 
-def _asked(name: str, ask: Callable[[], Sequence[Proof]]) -> Sequence[Proof]:
+def asked(name: str, ask: Callable[[], Sequence[Proof]]) -> Sequence[Proof]:
+    """Return the proofs; one that could not be made has failed."""
     from migration.errors import MigrationError
     from migration.model.words import Proof
 
@@ -101,7 +102,8 @@ def _asked(name: str, ask: Callable[[], Sequence[Proof]]) -> Sequence[Proof]:
         return [Proof(name, False, "this comparison could not run", {}, (why,))]
 
 
-def _hold(leasing: object, name: str) -> None:
+def hold(leasing: object, name: str) -> None:
+    """Hold the system, or raise `UsageError` (system-busy)."""
     from migration.errors import UsageError
     from migration.leasing import Leasing
     from migration.model.lease import Busy

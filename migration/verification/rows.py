@@ -111,7 +111,7 @@ def _prove(moment: Moment, found: list[Table], name: str, noun: str) -> Proof:
     narrower = [t for t in compared if {c.name for c in t.columns} - {c.name for c in there[t.name].columns}]
     differences += [f"table {t.name}: columns are missing on the target" for t in narrower]
     compared = [t for t in compared if t not in narrower and there[t.name].populated]
-    source, target = _totals(moment, compared, digest=digest)
+    source, target = totals(moment, compared, digest=digest)
     for table in compared:
         if source[table.name] != target[table.name]:
             differences += _narrow(moment, table, source[table.name], target[table.name], digest=digest)
@@ -126,7 +126,9 @@ def _prove(moment: Moment, found: list[Table], name: str, noun: str) -> Proof:
 Totals = dict[str, tuple[int, int]]
 
 
-def _totals(moment: Moment, compared: list[Table], *, digest: bool) -> tuple[Totals, Totals]:
+def totals(moment: Moment, compared: list[Table], *, digest: bool) -> tuple[Totals, Totals]:
+    """Return (rows, sum of hashes) of each table, at the source and on the target."""
+
     def of(side: Side, word: str) -> Totals:
         answers = side.many([table.total(word, digest=digest) for table in compared])
         return {t.name: (int(a[0][0]), int(a[0][1])) for t, a in zip(compared, answers, strict=True)}

@@ -43,7 +43,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "throttle": {
         "SYSTEMS": NAMES,
         "--to": [*NUMBERS[:-1], "0", "-1", "5m", "5 MB/h", "1e9", "١٢", LONG],
-        "--source-load": [*NUMBERS[:-2], "0", "-1", "4M", "inf", "1e3", "٤", LONG],
+        "--source-load": ["", "x", "nan", "0", "-1", "4M", "inf", "1e3", "9" * 7, "٤", LONG],
         "--replica-lag": [*NUMBERS[:-1], "0", "-1", "1k", "5 MB/s", LONG],
         "--stop-at-load": ["", "0", "inf", LONG],
         "--stop-at-log": ["", "0", "1k", "9999999G", LONG],
@@ -51,6 +51,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
     },
     "status": {"--plan": NAMES},
     "verify": {"SYSTEMS": NAMES, "--plan": NAMES},
+    "repair": {"SYSTEM": NAMES, "--plan": NAMES},
     "report": {
         "--out": ["FILE", "FILE/below", "/proc/nope", "/dev/full", LONG],
         "--traffic": ["NOTHING", "FOLDER", "EMPTY", "BINARY", "/proc/self/mem", "/dev/zero", LONG, "\udcff"],
@@ -93,8 +94,10 @@ IN_PROCESS = (
     "run",
     "rollback",
     "pause",
+    "throttle",
     "status",
     "verify",
+    "repair",
     "report",
     "catalogue norms-diff",
     "lab open",
