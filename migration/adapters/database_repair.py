@@ -66,7 +66,8 @@ class Repair:
         written = deleted = left = 0
         with ExitStack() as stack:
             here, there = postgres.pinned(source.endpoint, stack), postgres.pinned(target.endpoint, stack)
-            binary = {table.quoted: table.binary for table in copy.tables(here)}
+            link.run(here, "SET extra_float_digits = 3")  # what has to go as text before 12 would lose digits
+            binary = _binary(here)
             tables = [
                 _Work(each, Target.of(there, each.table), binary.get(each.table.name, False))
                 for each in _children_first(there, found)
@@ -131,6 +132,16 @@ def _parts(rows: list[_Of]) -> list[list[_Of]]:
 
 def _only(found: OddTable, keys: frozenset[int]) -> OddTable:
     return OddTable(found.table, tuple(odd for odd in found.rows if odd.key in keys))
+
+
+def _binary(source: Connection) -> dict[str, bool]:
+    """Say of each table, as its server writes its name, whether its rows mean the same on both sides in binary form."""
+    found = copy.tables(source)
+    query = (
+        "SELECT format('%%I.%%I', s, n) FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS t (s, n, i) ORDER BY i"
+    )
+    names = link.rows(source, query, ([table.schema for table in found], [table.name for table in found]))
+    return {str(name): table.binary for (name,), table in zip(names, found, strict=True)}
 
 
 _REFERS = """

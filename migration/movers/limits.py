@@ -68,8 +68,8 @@ def read(file: Path | None) -> Limits:
         value = within(name, BYTES_MIN, BYTES_MAX)
         return None if value is None else int(value)
 
-    loads = {name: within(name, LOAD_MIN, LOAD_MAX) for name in ("wait_load", "stop_load")}
-    return Limits(**loads, wait_lag_bytes=size("wait_lag_bytes"), stop_log_bytes=size("stop_log_bytes"))
+    wait, stop = (within(name, LOAD_MIN, LOAD_MAX) for name in ("wait_load", "stop_load"))
+    return Limits(wait, size("wait_lag_bytes"), stop, size("stop_log_bytes"))
 
 
 @dataclass(frozen=True, slots=True)
