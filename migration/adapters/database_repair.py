@@ -136,12 +136,9 @@ def _only(found: OddTable, keys: frozenset[int]) -> OddTable:
 
 def _binary(source: Connection) -> dict[str, bool]:
     """Say of each table, as its server writes its name, whether its rows mean the same on both sides in binary form."""
-    found = copy.tables(source)
-    query = (
-        "SELECT format('%%I.%%I', s, n) FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS t (s, n, i) ORDER BY i"
-    )
-    names = link.rows(source, query, ([table.schema for table in found], [table.name for table in found]))
-    return {str(name): table.binary for (name,), table in zip(names, found, strict=True)}
+    found = [(table.schema, table.name, table.binary) for table in copy.tables(source)]
+    query = "SELECT format('%%I.%%I', s, n), b FROM unnest(%s::text[], %s::text[], %s::boolean[]) AS t (s, n, b)"
+    return dict(link.rows(source, query, tuple(map(list, zip(*found, strict=True))))) if found else {}
 
 
 _REFERS = """
