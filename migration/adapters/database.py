@@ -290,8 +290,8 @@ class PostgresMove:
 
     # Proofs
 
-    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
-        return database_proof.prove(self._at, self._clock, frozen=frozen, seconds_max=seconds_max)
+    def prove(self, *, frozen: bool, seconds_max: float | None = None, values: bool = False) -> Sequence[Proof]:
+        return database_proof.prove(self._at, self._clock, frozen=frozen, seconds_max=seconds_max, values=values)
 
     def odd_rows(self) -> Sequence[OddRows]:
         return Repair(self._at, self._clock, self._system, self._owner).look()

@@ -159,11 +159,12 @@ def _children_first(target: Connection, found: Sequence[OddTable]) -> list[OddTa
     ordered: list[str] = []  # parents first
 
     def place(name: str, above: frozenset[str]) -> None:
+        if name in ordered:
+            return
         for parent in parents[name]:
             if parent not in above:
-                place(parent, above | {name})
-        if name not in ordered:
-            ordered.append(name)
+                place(parent, above | {parent})
+        ordered.append(name)
 
     for name in by_name:
         place(name, frozenset({name}))

@@ -24,6 +24,9 @@ def register(app: typer.Typer) -> None:
         rows: Annotated[
             bool, typer.Option(help="After release too, compare rows: writes made since show as differences.")
         ] = False,
+        values: Annotated[
+            bool, typer.Option(help="Show keys and values of rows that differ: personal data, not for a log.")
+        ] = False,
         plan: PlanOption = None,
     ) -> int:
         """Compare source and target now: rows, files, jobs, traffic."""
@@ -41,7 +44,7 @@ def register(app: typer.Typer) -> None:
                 moves = workspace.moves(pinned)(name, leasing.token)
                 released = past_point_of_no_return(state, pinned.plan, name)
                 OUT.note(f"… comparing {name}: {'the target serves' if released else 'the source serves'}")
-                found[name] = _compare(moves, released=released, rows=rows or not released)
+                found[name] = _compare(moves, released=released, rows=rows or not released, values=values)
         failed = sum(not proof.passed for proofs in found.values() for proof in proofs)
         document = {
             "plan": pinned.plan.id,
@@ -75,7 +78,7 @@ def register(app: typer.Typer) -> None:
         return 1 if failed else 0
 
 
-def _compare(moves: Moves, *, released: bool, rows: bool) -> list[Proof]:
+def _compare(moves: Moves, *, released: bool, rows: bool, values: bool) -> list[Proof]:
     from migration.model.words import Side
 
     serving = Side.TARGET if released else Side.SOURCE
@@ -85,7 +88,7 @@ def _compare(moves: Moves, *, released: bool, rows: bool) -> list[Proof]:
         ("traffic", lambda: moves.traffic.prove(serving=serving)),
     ]
     if rows:
-        kinds.insert(0, ("rows", lambda: moves.database.prove(frozen=False)))
+        kinds.insert(0, ("rows", lambda: moves.database.prove(frozen=False, values=values)))
     return [proof for name, ask in kinds for proof in asked(name, ask)]
 
 

@@ -66,11 +66,12 @@ class DatabaseMove(Protocol):
 
     def stream_retired(self) -> Probe: ...
 
-    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
+    def prove(self, *, frozen: bool, seconds_max: float | None = None, values: bool = False) -> Sequence[Proof]:
         """Compare both sides at one moment: rows, sequences, large objects, schema, grants.
 
         What takes longer than `seconds_max` is given up, and no proof passes then.
         `frozen`: the source is fenced and the target has no writer. Otherwise a moment is made by a short lock.
+        `values`: differences say keys and values of rows, which are personal data, for a person who asked for them.
         """
 
     def odd_rows(self) -> Sequence[OddRows]:

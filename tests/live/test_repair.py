@@ -148,6 +148,19 @@ def test_what_heals_by_itself_and_what_comes_between_the_looks_is_left_alone(pai
     assert odd(move.odd_rows()) == {"public.dossier": (1, 0, 0)}
 
 
+def test_values_are_said_to_who_asks_for_them_and_to_nobody_else(pair: Pair, move: PostgresMove) -> None:
+    spoil(
+        pair, "UPDATE dossier SET fee = 77.70, phone = NULL WHERE id = 35", "DELETE FROM unique_only WHERE code = 'x'"
+    )
+    silent = "\n".join(failed(move.prove(frozen=False)))
+    assert "differs in phone, fee" in silent
+    assert "77.70" not in silent
+    said = [line.strip() for line in failed(move.prove(frozen=False, values=True))]
+    assert "source: id = '35', phone = '0000000035', fee = '52.50'" in said
+    assert "target: id = '35', phone = NULL, fee = '77.70'" in said
+    assert "source: code = 'x', v = '1'" in said
+
+
 def after_the_second_look(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
     look, looks = Repair._look, list[int]()
 

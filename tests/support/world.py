@@ -312,7 +312,7 @@ class _Database(_Part):
 
     @verb
     @at_target
-    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
+    def prove(self, *, frozen: bool, seconds_max: float | None = None, values: bool = False) -> Sequence[Proof]:
         if frozen:
             limit = float("inf") if seconds_max is None else seconds_max
             self.world.clock.sleep(min(self.world.compare_seconds, limit))
