@@ -42,7 +42,7 @@ class HostLoad:
         return Reading(float(found[1])) if found else Unread(f"{_COMMAND[1]} said {said[:60]!r}")
 
     def let_go(self) -> str:
-        return "nothing of ours is left there; what was carried stays and is not carried again"
+        return "nothing of ours is left there"
 
     def close(self) -> None:
         """Nothing is open."""

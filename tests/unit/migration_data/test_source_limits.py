@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections.abc import Iterable
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from migration.adapters import units
+from migration.cli import progress
 from migration.errors import StepFailed
-from migration.movers import limits
+from migration.movers import limits, lines
 from migration.movers.limits import (
     CALM_SECONDS,
     STOP_SECONDS,
@@ -130,6 +133,18 @@ def test_limits_are_written_and_read_back_and_what_could_not_be_meant_is_none(tm
     for text in ("", "[]", "{", '{"wait_load": "2"}', '{"wait_load": true}', '{"wait_load": -1}', '{"wait_load": NaN}'):
         file.write_text(text)
         assert limits.read(file) == Limits()
+
+
+def test_work_that_waits_says_why_and_promises_no_end(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    lines.progress("rows", 45, 100, "bytes", 10.0)
+    lines.progress("rows", 45, 100, "bytes", 10.0, waits="source load 3.2 above 2.0 since 40 s")
+    goes, waits = (json.loads(line)["progress"] for line in (told := capsys.readouterr().out).splitlines())
+    assert goes["seconds_left"] == 5.5
+    assert (waits["rate_per_second"], "seconds_left" in waits) == (None, False)
+    (tmp_path / "log").write_text(told)
+    said = units._words(tmp_path / "log")[0]
+    assert said is not None
+    assert progress._sentence(said) == "rows 45 %  waits: source load 3.2 above 2.0 since 40 s"
 
 
 class Told:
