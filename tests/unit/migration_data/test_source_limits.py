@@ -138,7 +138,8 @@ def test_limits_are_written_and_read_back_and_what_could_not_be_meant_is_none(tm
 def test_work_that_waits_says_why_and_promises_no_end(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     lines.progress("rows", 45, 100, "bytes", 10.0)
     lines.progress("rows", 45, 100, "bytes", 10.0, waits="source load 3.2 above 2.0 since 40 s")
-    goes, waits = (json.loads(line)["progress"] for line in (told := capsys.readouterr().out).splitlines())
+    told = capsys.readouterr().out
+    goes, waits = (json.loads(line)["progress"] for line in told.splitlines())
     assert goes["seconds_left"] == 5.5
     assert (waits["rate_per_second"], "seconds_left" in waits) == (None, False)
     (tmp_path / "log").write_text(told)
