@@ -26,12 +26,20 @@ _COLUMNS = """
 SELECT quote_ident(attname), attgenerated <> '', attidentity = 'a' FROM pg_attribute
 WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """
-# What would act on our own writes, and the word that wakes it again.
+# What would act on our own writes or forbid them: how it is put to sleep, how it is woken. A constraint that was never
+# validated forbids what the source has: it is taken away and made again as it was, unless other tables share it.
 _ACTING = """
-SELECT 'TRIGGER ' || quote_ident(tgname), CASE tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END
+SELECT 'DISABLE TRIGGER ' || quote_ident(tgname),
+    CASE tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END || ' TRIGGER ' || quote_ident(tgname)
 FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal AND tgenabled IN ('O', 'A')
-UNION ALL SELECT 'RULE ' || quote_ident(rulename), CASE ev_enabled WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END
-FROM pg_rewrite WHERE ev_class = %s::regclass AND ev_enabled IN ('O', 'A') ORDER BY 1
+UNION ALL SELECT 'DISABLE RULE ' || quote_ident(rulename),
+    CASE ev_enabled WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE' END || ' RULE ' || quote_ident(rulename)
+FROM pg_rewrite WHERE ev_class = %s::regclass AND ev_enabled IN ('O', 'A')
+UNION ALL SELECT 'DROP CONSTRAINT ' || quote_ident(k.conname),
+    'ADD CONSTRAINT ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid)
+FROM pg_constraint k WHERE k.conrelid = %s::regclass AND NOT k.convalidated AND k.contype IN ('c', 'f')
+    AND k.conislocal AND k.coninhcount = 0 AND obj_description(k.oid, 'pg_constraint') IS NULL
+    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = k.conrelid) ORDER BY 1
 """
 
 
@@ -64,8 +72,8 @@ class Target:
         columns = [name for name, generated, _ in found if not generated]
         keys, always = {column.name for column in table.key}, {name for name, _, always in found if always}
         changeable = [name for name in columns if name not in keys | always] or columns
-        acting = link.rows(target, _ACTING, (table.name, table.name))
-        return cls(table.name, tuple(columns), tuple(changeable), tuple((what, wake) for what, wake in acting))
+        acting = link.rows(target, _ACTING, (table.name, table.name, table.name))
+        return cls(table.name, tuple(columns), tuple(changeable), tuple((sleep, wake) for sleep, wake in acting))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +109,13 @@ class Batch:
     @contextmanager
     def _asleep(self) -> Iterator[None]:
         alter = f"ALTER TABLE ONLY {self.table.name}"
-        for what, _ in self.table.acting:
-            link.run(self.target, f"{alter} DISABLE {what}")
+        for sleep, _ in self.table.acting:
+            link.run(self.target, f"{alter} {sleep}")
         yield
         # What waits for the end of the transaction would forbid to wake them before it.
         link.run(self.target, "SET CONSTRAINTS ALL IMMEDIATE")
-        for what, wake in self.table.acting:
-            link.run(self.target, f"{alter} {wake} {what}")
+        for _, wake in self.table.acting:
+            link.run(self.target, f"{alter} {wake}")
 
     def _fetch(self, versions: set[str]) -> None:
         """Bring those versions of the source's that are still there into a table of this transaction."""

@@ -57,7 +57,7 @@ def register(app: typer.Typer) -> None:
 
             def record(phase: str, sentence: str) -> None:
                 content = {"system": system, "by": getpass.getuser(), "phase": phase, "sentence": sentence}
-                journal.append(run, Kind.REPAIR, content=content, lease=leasing.lease)  # type: ignore[arg-type]
+                journal.append(run, Kind.REPAIR, content=content, lease=leasing.lease)
 
             record("begun", "; ".join(map(_sentence, odd)))
             try:

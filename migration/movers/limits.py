@@ -61,8 +61,9 @@ def read(file: Path | None) -> Limits:
 
     def within(name: str, least: float, most: float) -> float | None:
         value = found.get(name)
-        known = isinstance(value, int | float) and not isinstance(value, bool)
-        return value if known and least <= value <= most else None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return value if least <= value <= most else None
 
     def size(name: str) -> int | None:
         value = within(name, BYTES_MIN, BYTES_MAX)

@@ -144,7 +144,7 @@ class Sparing:
         except BaseException as fault:
             # Nobody may wait for ever for a thread that is not there any more.
             self._failure = _stopped(self._source.name, f"looking after the source failed: {fault!r}", "")
-            raise
+            self._failure.__cause__ = fault
         finally:
             self._free.set()
 
