@@ -66,8 +66,7 @@ def find(moment: Moment) -> list[OddTable]:
     source, target = totals(moment, compared, digest=digest)
     found, count = [], 0
     for table in compared:
-        if source[table.name] != target[table.name]:
-            rows = _rows(moment, table, digest=digest)
+        if source[table.name] != target[table.name] and (rows := _rows(moment, table, digest=digest)):
             count += sum(max(len(odd.source), len(odd.target)) for odd in rows)
             if count > ROWS_MAX:
                 raise _too_much(f"more than {ROWS_MAX:,} rows differ, in {table.name} and before it")
