@@ -21,8 +21,16 @@ def say(line: Mapping[str, Json]) -> None:
         sys.stdout.flush()
 
 
-def progress(what: str, done: int, total: int | None, unit: str, rate_per_second: float | None = None) -> None:
-    """Say where the work stands."""
+def progress(
+    what: str,
+    done: int,
+    total: int | None,
+    unit: str,
+    rate_per_second: float | None = None,
+    *,
+    seconds_left: float | None = None,
+) -> None:
+    """Say where the work stands; `seconds_left` where more is left to do than what is counted here."""
     line: dict[str, Json] = {
         "what": what,
         "done": done,
@@ -30,7 +38,9 @@ def progress(what: str, done: int, total: int | None, unit: str, rate_per_second
         "unit": unit,
         "rate_per_second": rate_per_second,
     }
-    if total is not None and rate_per_second:
+    if seconds_left is not None:
+        line["seconds_left"] = round(seconds_left, 1)
+    elif total is not None and rate_per_second:
         line["seconds_left"] = round(max(total - done, 0) / rate_per_second, 1)
     say({"progress": line})
 

@@ -82,11 +82,17 @@ def read(file: Path | None) -> int | None:
     return found if BYTES_PER_SECOND_MIN <= found <= BYTES_PER_SECOND_MAX else None
 
 
-def relay(reading: IO[bytes], writing: IO[bytes], throttle: Throttle, stop: Callable[[], object]) -> None:
+def relay(
+    reading: IO[bytes],
+    writing: IO[bytes],
+    throttle: Throttle,
+    stop: Callable[[], object],
+    whole: Callable[[], bool] = lambda: True,
+) -> None:
     """Pass on everything from one pipe to another within the kernel, then close both; no byte is copied to us.
 
-    When that fails, `stop` is called before the pipe is closed: who reads it must not take its end for the end of the
-    data.
+    When that fails, or `whole` says at the end that it was not everything, `stop` is called before the pipe is closed:
+    who reads it must not take its end for the end of the data.
     """
     with reading, writing:
         for pipe in (reading, writing):
@@ -95,6 +101,8 @@ def relay(reading: IO[bytes], writing: IO[bytes], throttle: Throttle, stop: Call
         try:
             while moved := os.splice(reading.fileno(), writing.fileno(), _CHUNK_BYTES):
                 throttle.take(moved)
+            if not whole():
+                stop()
         except BrokenPipeError:
             pass  # who reads has ended, and says why itself
         except BaseException:
