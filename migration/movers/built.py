@@ -30,13 +30,10 @@ def prove(job: PostgresJob, wanted: Lines) -> int:
         there = definitions(target)
     # What the source itself holds for invalid is not in its archive; the proof of the schema names it.
     broken = {_name(line) for line in wanted["index"] if line.endswith((" (invalid)", " (not ready)"))}
-    differences = [
-        difference
-        for what in _ASKED
-        for difference in differences_between(
-            *([line for line in lines[what] if _name(line) not in broken] for lines in (wanted, there)), what
-        )
-    ]
+    differences: list[str] = []
+    for what in _ASKED:
+        here, found = ([line for line in side[what] if _name(line) not in broken] for side in (wanted, there))
+        differences += differences_between(here, found, what)
     if differences:
         more = f"; and {len(differences) - _SHOWN_MAX} more" if len(differences) > _SHOWN_MAX else ""
         raise StepFailed(

@@ -87,7 +87,7 @@ def split(table: Table, count: int) -> list[Part]:
 def tables(source: Connection) -> list[Table]:
     """Return the tables of the source, largest first."""
     found = link.rows(source, BINARY_SAFE + TABLES)
-    return [Table(*sizes, tuple(columns), not odd) for *sizes, columns, odd in found]
+    return [Table(n, t, size, pages, u, tuple(columns), not odd) for n, t, size, pages, u, columns, odd in found]
 
 
 @dataclass(frozen=True, slots=True)
