@@ -59,8 +59,8 @@ ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_key;
 CREATE TABLE word (id integer PRIMARY KEY, word text NOT NULL);
 INSERT INTO word SELECT i, 'w' || i FROM generate_series(1, 200) i;
 CREATE FUNCTION word_of(integer) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT word FROM public.word WHERE id = $1';
-CREATE TABLE worded (id integer PRIMARY KEY);
-INSERT INTO worded SELECT i FROM generate_series(1, 200) i;
+CREATE TABLE worded (id integer PRIMARY KEY, filler text NOT NULL);
+INSERT INTO worded SELECT i, repeat(md5(i::text), 16) FROM generate_series(1, 200) i;
 CREATE INDEX worded_word ON worded (word_of(id));
 CREATE TABLE loose (id integer PRIMARY KEY, word integer);
 INSERT INTO loose VALUES (1, 7777);
@@ -86,16 +86,17 @@ CREATE INDEX many_a ON many (md5(a));
 CREATE INDEX many_b ON many USING gin (b gin_trgm_ops);
 RESET ROLE;
 """
-# The same on both sides, until it is asked on the target.
-FAILS_THERE = """
+# An index that is built on the source at once, and on the target does something for each of its rows.
+ON_TARGET = """
 SET ROLE portal;
-CREATE TABLE bad (id integer PRIMARY KEY);
-INSERT INTO bad SELECT i FROM generate_series(1, 10) i;
-CREATE FUNCTION not_there(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
-    $$ BEGIN IF inet_server_port() = {port} THEN RAISE EXCEPTION 'not here'; END IF; RETURN $1; END $$;
-CREATE INDEX bad_index ON bad (not_there(id));
+CREATE TABLE odd (id integer PRIMARY KEY);
+CREATE FUNCTION oddly(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
+    $$ BEGIN IF inet_server_port() = {port} THEN {does}; END IF; RETURN $1; END $$;
+CREATE INDEX odd_index ON odd (oddly(id));
+INSERT INTO odd SELECT i FROM generate_series(1, 900) i;
 RESET ROLE;
 """
+FAILS, SLOWLY = "RAISE EXCEPTION 'not here'", "PERFORM pg_sleep(0.1)"
 AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dcshift-mover-portal'"
 # Asked of the target: what must be at work when the mover is killed.
 MOMENTS = {
@@ -187,8 +188,6 @@ def test_a_mover_killed_at_work_leaves_nobody_behind_and_the_next_one_ends_exact
             until(pair[1], moment, seconds=40, process=process)
             process.send_signal(signal.SIGKILL)
             process.wait()
-            # Nobody tells a server that builds an index: it has to ask.
-            until(pair[1], AT_WORK.replace("count(*)", "count(*) = 0"), seconds=15)
         assert move.replicated().state is ProbeState.NOT_DONE
     facts = postgres.move(apart(move))
     assert facts["tables_in_parts"] == ["public.many"]
@@ -196,11 +195,11 @@ def test_a_mover_killed_at_work_leaves_nobody_behind_and_the_next_one_ends_exact
 
 
 def test_an_index_that_cannot_be_built_is_named_and_ends_the_copy(pair: Pair, move: PostgresMove) -> None:
-    fill(pair, FAILS_THERE.format(port=pair[1].port))
+    fill(pair, ON_TARGET.format(port=pair[1].port, does=FAILS))
     for job in (apart(move), move._job()):
         with pytest.raises(StepFailed) as told:
             postgres.move(job)
-        assert "bad_index" in told.value.why
+        assert "odd_index" in told.value.why
         assert "not here" in told.value.why
         assert move.replicated().state is ProbeState.NOT_DONE
     with pair[1].admin("portal") as there:
@@ -208,16 +207,24 @@ def test_an_index_that_cannot_be_built_is_named_and_ends_the_copy(pair: Pair, mo
         until(pair[1], AT_WORK.replace("count(*)", "count(*) = 0"), seconds=15)
 
 
-def test_a_mover_whose_turn_is_over_ends_what_it_builds(pair: Pair, move: PostgresMove) -> None:
-    fill(pair, MANY)
+def test_an_index_of_a_minute_and_a_half_ends_with_its_mover_and_with_its_turn(pair: Pair, move: PostgresMove) -> None:
+    fill(pair, ON_TARGET.format(port=pair[1].port, does=SLOWLY))
+    building = "SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE relid = to_regclass('odd'))"
+    nobody = AT_WORK.replace("count(*)", "count(*) = 0")
     with mover(apart(move)) as process:
-        until(pair[1], "SELECT EXISTS (SELECT FROM pg_stat_progress_create_index)", seconds=40, process=process)
+        until(pair[1], building, seconds=40, process=process)
+        process.kill()
+        process.wait()
+        # Nobody tells a server that builds an index: it has to ask.
+        until(pair[1], nobody, seconds=20)
+    with mover(move._job()) as process:
+        until(pair[1], building, seconds=40, process=process)
         with pair[0].admin("portal") as source:
             source.execute("SELECT dcshift.take_turn(5)")
-        said = process.communicate(timeout=30)[0].splitlines()[-1]
+        said = process.communicate(timeout=20)[0].splitlines()[-1]
         assert process.returncode == 1
     assert "mover-turn-over" in said
-    until(pair[1], AT_WORK.replace("count(*)", "count(*) = 0"), seconds=15)
+    until(pair[1], nobody, seconds=20)
     assert move.replicated().state is ProbeState.NOT_DONE
 
 
