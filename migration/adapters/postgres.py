@@ -16,7 +16,7 @@ from migration.errors import StepFailed
 from migration.movers import link, stream
 from migration.movers.link import Connection, Endpoint
 from migration.ports import Clock
-from migration.verification.session import PINNED, Moment, Row, Side
+from migration.verification.session import Moment, Row, Side
 
 PROGRAM: Final = "dcshift-watch"
 # A lock stops writers, so all that happens under it has this limit together; citizens may notice a second, not this.
@@ -56,8 +56,7 @@ def pinned(
         endpoint, program=program, statement_seconds=_QUERY_SECONDS_MAX, silence_seconds_max=silence_seconds_max
     )
     stack.callback(connection.close)
-    settings = ", ".join(f"set_config({link.literal(k)}, {link.literal(v)}, false)" for k, v in PINNED.items())
-    link.rows(connection, f"SELECT {settings}")
+    link.pin(connection)
     return connection
 
 

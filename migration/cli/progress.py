@@ -164,4 +164,6 @@ def _sentence(progress: Progress) -> str:
         rate = f"  {progress.rate_per_second:,.0f} {progress.unit}/s"
         if progress.total:
             left = f"  {seconds(max(0, progress.total - progress.done) / progress.rate_per_second)} left"
+    if progress.seconds_left is not None:
+        left = f"  {seconds(progress.seconds_left)} left"
     return f"{progress.what} {share}{rate}{left}"

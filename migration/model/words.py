@@ -93,5 +93,7 @@ class Progress:
     total: int | None
     unit: str
     rate_per_second: float | None = None
+    seconds_left: float | None = None
+    """How long all that is left will take, where that is more than what is counted here."""
     waits: str | None = None
     """Why it waits and since when; None while it goes on."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from migration.movers import link, programs
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, quoted
+from migration.movers.programs import Brake
 from migration.movers.throttle import Throttle, relay
 
 # Ordinary tables and leaves of partitioned ones, without those of extensions and our own.
 TABLES = """
-SELECT n.nspname, c.relname, pg_table_size(c.oid), c.relpersistence = 'u',
+SELECT n.nspname, c.relname, pg_table_size(c.oid), pg_relation_size(c.oid) / current_setting('block_size')::integer,
+    c.relpersistence = 'u',
     coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''), '{}'),
     EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -49,6 +50,9 @@ class Table:
     schema: str
     name: str
     size_bytes: int
+    """With its big values, which lie beside it; without indexes."""
+    pages: int
+    """Pages of the table itself."""
     unlogged: bool
     columns: tuple[str, ...]
     binary: bool
@@ -58,10 +62,32 @@ class Table:
         return quoted(self.schema, self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of a table that lie in some of its pages."""
+
+    table: Table
+    first_page: int
+    end_page: int | None
+    """The first page that is not in it; None: to the end, wherever that is by then."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Return its share of the table's bytes."""
+        pages = max(self.table.pages, 1)
+        return self.table.size_bytes * ((self.end_page or pages) - self.first_page) // pages
+
+
+def split(table: Table, count: int) -> list[Part]:
+    """Return as many parts of about one size, which together are the table: no row is in two of them, or in none."""
+    bounds = sorted({table.pages * number // count for number in range(count)})
+    return [Part(table, first, end) for first, end in zip(bounds, [*bounds[1:], None], strict=True)]
+
+
 def tables(source: Connection) -> list[Table]:
     """Return the tables of the source, largest first."""
     found = link.rows(source, BINARY_SAFE + TABLES)
-    return [Table(n, t, size, unlogged, tuple(columns), not odd) for n, t, size, unlogged, columns, odd in found]
+    return [Table(n, t, size, pages, u, tuple(columns), not odd) for n, t, size, pages, u, columns, odd in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +98,7 @@ class Pipe:
     pass_file: Path
     snapshot: str | None
     throttle: Throttle = field(default_factory=lambda: Throttle(None))
+    brake: Brake = field(default_factory=Brake)
 
     def carry(self, table: Table) -> int:
         """Carry one table and return its rows; the table is emptied first, in the same transaction."""
@@ -90,6 +117,20 @@ class Pipe:
         ]
         return self.move(read, write, doing=f"copy of {table.schema}.{table.name}")
 
+    def carry_part(self, part: Part) -> int:
+        """Carry the rows of one part into a table that was made for this copy and is still empty but for other parts.
+
+        No part may be frozen: only who made or emptied the table in the same transaction may do that.
+        """
+        table, format = part.table, "binary" if part.table.binary else "text"
+        columns = ", ".join(quoted(column) for column in table.columns)
+        where = f"ctid >= '({part.first_page},0)'"
+        if part.end_page is not None:
+            where += f" AND ctid < '({part.end_page},0)'"
+        read = [f"COPY (SELECT {columns} FROM ONLY {table.quoted} WHERE {where}) TO STDOUT (FORMAT {format})"]
+        write = [self.job.as_owner, f"COPY {table.quoted} ({columns}) FROM STDIN (FORMAT {format})"]
+        return self.move(read, write, doing=f"copy of {table.schema}.{table.name} from page {part.first_page} on")
+
     def move(self, read: list[str], write: list[str], *, doing: str) -> int:
         """Run the reading statements at the source into the writing ones at the target; return rows written."""
         begin = ["BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"]
@@ -98,15 +139,24 @@ class Pipe:
         reader = programs.begin(_psql([*begin, *read], quiet=True), self._environment(self.job.source))
         writer = programs.begin(_psql(write, quiet=False), self._environment(self.job.target), stdin=subprocess.PIPE)
         assert reader.stdout is not None and writer.stdin is not None
-        with ThreadPoolExecutor(1) as pool:
-            between = pool.submit(relay, reader.stdout, writer.stdin, self.throttle, writer.kill)
+
+        def end() -> None:
+            writer.kill()  # first: it would take the end of a stopped reader for the end of the rows
+            reader.kill()
+
+        def whole() -> bool:
+            return reader.wait() == 0
+
+        with self.brake.hold(end), ThreadPoolExecutor(1) as pool:
+            between = pool.submit(relay, reader.stdout, writer.stdin, self.throttle, writer.kill, whole)
             # The relay closes both, or neither program would notice the other's end.
             reader.stdout = writer.stdin = None
             out, write_error = self._written(writer)
             _, read_error = reader.communicate()
         if (broken := between.exception()) is not None:
             raise programs.failed("the pipe between both psql", 1, str(broken), doing=doing) from broken
-        # A reader that failed ends its output early, and a text COPY would look complete: both must have succeeded.
+        # A reader that failed ends its output early, and a text COPY would look complete: the relay has then ended the
+        # writer, and both must have succeeded.
         for program, process, said in (("psql (source)", reader, read_error), ("psql (target)", writer, write_error)):
             if process.returncode != 0:
                 other = write_error if process is reader else read_error
@@ -142,16 +192,3 @@ def _psql(statements: list[str], *, quiet: bool) -> list[str]:
     for statement in statements:
         argv += ["-c", statement]
     return argv
-
-
-def carry_all(pipe: Pipe, all_tables: list[Table], on_table: Callable[[Table, int], None]) -> None:
-    """Carry every table with the job's workers; the first failure ends it all."""
-    with ThreadPoolExecutor(pipe.job.workers) as pool:
-        tasks = {pool.submit(pipe.carry, table): table for table in all_tables}
-        waiting = set(tasks)
-        while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_EXCEPTION, timeout=0.2)
-            for task in done:
-                if task.exception() is not None:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                on_table(tasks[task], task.result())

@@ -1,44 +1,129 @@
-"""Says every second how many bytes the copy has carried, and why it waits; it only asks the target's server."""
+"""Says every second how far a copy is, how long it will take and why it waits, by what the target's server counts."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 
-from migration.movers import copy, lines, link
+from migration.movers import lines, link
 from migration.movers.job import PostgresJob
-from migration.movers.sparing import Sparing
+from migration.movers.link import Connection, quoted
+from migration.movers.slots import Kind, Piece, Slots, Standing
+from migration.movers.throttle import Throttle
+
+Shares = Mapping[tuple[Kind, str], float]
+"""Of the pieces at work on one table together: bytes for rows, and for indexes which part of each is done."""
+
+_COPIES = """
+SELECT n.nspname, c.relname, sum(p.bytes_processed)::float8 FROM pg_stat_progress_copy p
+JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.datname = current_database() GROUP BY 1, 2
+"""
+# Half of the time is reading the table; the other half is seen where the method tells it.
+_INDEXES = """
+SELECT n.nspname, c.relname, avg(CASE
+    WHEN phase LIKE '%loading%' THEN 0.5 + 0.5 * tuples_done / greatest(tuples_total, 1)
+    WHEN phase LIKE '%sorting%' THEN 0.5
+    ELSE 0.5 * blocks_done / greatest(blocks_total, 1) END)::float8
+FROM pg_stat_progress_create_index p JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.datname = current_database() GROUP BY 1, 2
+"""
 
 
 class CopyWatch:
     """Runs beside the workers; progress is what the server counts, so it is true for every program that writes."""
 
-    _QUERY = "SELECT coalesce(sum(bytes_processed), 0)::bigint FROM pg_stat_progress_copy"
-
-    def __init__(self, job: PostgresJob, tables: list[copy.Table], sparing: Sparing) -> None:
-        self._job, self._sparing = job, sparing
-        self._total = sum(table.size_bytes for table in tables)
-        self._done = 0
+    def __init__(self, job: PostgresJob, slots: Slots, throttle: Throttle) -> None:
+        self._job, self._slots, self._throttle = job, slots, throttle
         self._rate = lines.Rate()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> CopyWatch:
+        self._say({})
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(5)
-        lines.progress("rows", self._total, self._total, "bytes", self._rate.of(self._total))
-
-    def finished(self, table: copy.Table) -> None:
-        self._done += table.size_bytes
+        self._say({})
 
     def _run(self) -> None:
         with link.session(self._job.target, program=self._job.program) as target:
-            counts = target.info.server_version >= 140000
             while not self._stop.wait(1.0):
-                under_way = int(link.rows(target, self._QUERY)[0][0]) if counts else 0
-                done = min(self._done + under_way, self._total)
-                waits = self._sparing.waits()
-                lines.progress("rows", done, self._total, "bytes", self._rate.of(done), waits=waits)
+                self._say(_shares(target))
+
+    def _say(self, shares: Shares) -> None:
+        standing = self._slots.standing()
+        left = seconds_left(standing, shares, self._job.workers, limited=self._throttle.is_slowed())
+        waits, open_pieces = self._throttle.waits(), (*standing.at_work, *standing.waiting)
+        if any(piece.kind is Kind.CARRY for piece in open_pieces):
+            rows = [[piece for piece in pieces if _is_rows(piece)] for pieces in (standing.ended, open_pieces)]
+            done = _weight(rows[0]) + _credit(rows[1], shares)
+            rate = self._rate.of(round(done))
+            lines.progress(
+                "rows", round(done), _weight([*rows[0], *rows[1]]), "bytes", rate, seconds_left=left, waits=waits
+            )
+        else:
+            # All of them but indexes are short; each has its part in the time that is left.
+            steps = [sum(piece.kind is Kind.BUILD for piece in pieces) for pieces in (standing.ended, open_pieces)]
+            lines.progress("indexes and constraints", steps[0], sum(steps), "steps", seconds_left=left)
+
+
+def seconds_left(standing: Standing, shares: Shares, slots: int, *, limited: bool) -> float | None:
+    """Return how long all that is left will take at the pace so far; None while there is nothing to tell it by.
+
+    Rows and what is built on them have a pace each. Until something was built, it is taken to go like the rows, unless
+    these are `limited` by people: their pace says nothing then.
+    """
+    paces: dict[Kind, float] = {}
+    for kind in Kind:
+        ended, at_work = ([p for p in pieces if p.kind is kind] for pieces in (standing.ended, standing.at_work))
+        done, seconds = _weight(ended) + _credit(at_work, shares), standing.slot_seconds[kind]
+        if done > 0 and seconds > 0:
+            paces[kind] = done / seconds
+    if not limited and Kind.CARRY in paces:
+        paces.setdefault(Kind.BUILD, paces[Kind.CARRY])
+    together, longest = 0.0, 0.0
+    for kind in Kind:
+        at_work, waiting = ([p for p in pieces if p.kind is kind] for pieces in (standing.at_work, standing.waiting))
+        weight = _weight([*at_work, *waiting]) - _credit(at_work, shares)
+        if weight <= 0:
+            continue
+        if kind not in paces:
+            return None
+        together += weight / paces[kind]
+        longest = max(longest, *(piece.weight_bytes / paces[kind] for piece in waiting), 0.0)
+    return max(together / slots, longest)
+
+
+def _weight(pieces: Iterable[Piece]) -> int:
+    return sum(piece.weight_bytes for piece in pieces)
+
+
+def _is_rows(piece: Piece) -> bool:
+    return piece.kind is Kind.CARRY and piece.table != ""
+
+
+def _credit(at_work: Iterable[Piece], shares: Shares) -> float:
+    """Return how much of pieces that are at work is done, as their weight."""
+    together: dict[tuple[Kind, str], int] = {}
+    for piece in at_work:
+        together[piece.kind, piece.table] = together.get((piece.kind, piece.table), 0) + piece.weight_bytes
+    done = 0.0
+    for key, weight in together.items():
+        share = shares.get(key, 0.0)
+        done += min(weight, share) if key[0] is Kind.CARRY else weight * min(share, 1.0)
+    return done
+
+
+def _shares(target: Connection) -> Shares:
+    version = target.info.server_version
+    asked = ((Kind.CARRY, _COPIES, 140000), (Kind.BUILD, _INDEXES, 120000))
+    return {
+        (kind, quoted(schema, table)): share
+        for kind, query, since in asked
+        if version >= since
+        for schema, table, share in link.rows(target, query)
+    }

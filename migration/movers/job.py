@@ -52,6 +52,9 @@ class PostgresJob(BaseModel):
     source_limits_file: Path | None = None
     """File with the limits within which the source is spared: `movers/limits.py`."""
     workers: int = Field(default=2, ge=1, le=16)
+    """How many pieces are at work at once, copies and indexes together: no more than the target has cores."""
+    big_table_bytes: int = Field(default=64 * 2**20, ge=0)
+    """From this size on a table's indexes are built apart, and it may be read in parts: below it that does not pay."""
     lag_bytes_max: int = Field(default=1_048_576, ge=0)
     catch_up_seconds_max: float = 3600.0
     copy_seconds_max: float = 12 * 3600.0

@@ -28,10 +28,14 @@ def progress(
     unit: str,
     rate_per_second: float | None = None,
     *,
+    seconds_left: float | None = None,
     waits: str | None = None,
 ) -> None:
-    """Say where the work stands; work that waits has no rate, and nobody knows how long it takes yet."""
-    rate_per_second = None if waits else rate_per_second
+    """Say where the work stands; `seconds_left` where more is left to do than what is counted here.
+
+    Work that waits has no rate, and nobody knows how long it takes yet.
+    """
+    rate_per_second, seconds_left = (None, None) if waits else (rate_per_second, seconds_left)
     line: dict[str, Json] = {
         "what": what,
         "done": done,
@@ -39,7 +43,9 @@ def progress(
         "unit": unit,
         "rate_per_second": rate_per_second,
     }
-    if total is not None and rate_per_second:
+    if seconds_left is not None:
+        line["seconds_left"] = round(seconds_left, 1)
+    elif total is not None and rate_per_second:
         line["seconds_left"] = round(max(total - done, 0) / rate_per_second, 1)
     if waits:
         line["waits"] = waits

@@ -13,6 +13,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from migration.verification.session import PINNED
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -121,6 +123,12 @@ def session(
         yield connection
     finally:
         connection.close()
+
+
+def pin(connection: Connection) -> None:
+    """Give every value and definition that a session reads one text form, whatever its server is set to."""
+    settings = ", ".join(f"set_config({literal(name)}, {literal(value)}, false)" for name, value in PINNED.items())
+    rows(connection, f"SELECT {settings}")
 
 
 def rows(connection: Connection, query: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:

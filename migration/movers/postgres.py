@@ -17,12 +17,12 @@ from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import claim, copy, identity, large_objects, lines, link, memory, room, schema, settings, stream
+from migration.movers import built, claim, copy, filling, identity, lines, link, memory, room, schema, settings, stream
 from migration.movers import job as jobs
-from migration.movers.copy_watch import CopyWatch
 from migration.movers.database_load import DatabaseLoad
 from migration.movers.job import PostgresJob, Words
 from migration.movers.link import Connection
+from migration.movers.programs import Brake
 from migration.movers.sparing import Sparing
 from migration.movers.throttle import Throttle
 
@@ -85,9 +85,10 @@ def move(job: PostgresJob) -> dict[str, Json]:
         claim.end_sessions(source, job.program)
         claim.end_sessions(target, job.program)
         link.rows(source, "SELECT dcshift.take_turn(%s)", (job.token,))
-        facts: dict[str, Json] = {}
         with Sparing(job.source_limits_file, DatabaseLoad(job)) as sparing:
-            if not _follows(job, source, target):
+            if _follows(job, source, target):
+                facts: dict[str, Json] = {"rebuilt_indexes": list(built.rebuild(job, source, target))}
+            else:
                 facts = _copy(job, source, target, folder, file, sparing=sparing)
             facts |= {"settings": list(settings.carry(source, target, job.owner))}
             facts |= _catch_up(job, source, target, sparing)
@@ -137,84 +138,19 @@ def _copy(
         sparing.hold()  # as long as there is no slot, waiting costs the source nothing
     lines.progress("waiting for open transactions", 0, None, "steps")
     slot = stream.create_slot(job, seconds_max=_SLOT_SECONDS_MAX)
-    pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit_file, sparing=sparing))
     try:
-        facts = _copy_snapshot(job, source, target, slot=slot, pipe=pipe, folder=folder, sparing=sparing)
-        return facts | {"keyless_tables": list(keyless)}
+        pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit_file, sparing=sparing), Brake())
+        facts = filling.fill(source, target, slot=slot, pipe=pipe, folder=folder, sparing=sparing)
     finally:
         slot.close()
+    link.rows(source, "SELECT dcshift.take_turn(%s)", (job.token,))  # the copy took its time
+    stream.subscribe(job, source, target)
+    claim.set_phase(target, claim.FOLLOWING)
+    return {**facts, "keyless_tables": list(keyless)}
 
 
 def _waiting(what: str, unit: str) -> Callable[[str | None], None]:
     return lambda waits: lines.progress(what, 0, None, unit, waits=waits)
-
-
-def _copy_snapshot(
-    job: PostgresJob,
-    source: Connection,
-    target: Connection,
-    *,
-    slot: stream.Slot,
-    pipe: copy.Pipe,
-    folder: Path,
-    sparing: Sparing,
-) -> dict[str, Json]:
-    xmin = _remember_snapshot(job, target, slot)
-    archive = schema.Archive(job, folder, pipe.pass_file)
-    archive.dump(slot.snapshot)
-    archive.restore_before_rows()
-    found = copy.tables(source)
-    rows = 0
-    with sparing.reading(), CopyWatch(job, found, sparing) as watch:
-        finished = []
-
-        def on_table(table: copy.Table, carried: int) -> None:
-            finished.append(carried)
-            watch.finished(table)
-
-        copy.carry_all(pipe, found, on_table)
-        rows = sum(finished)
-    lines.progress("large objects", 0, None, "objects")
-    with sparing.reading(_waiting("large objects", "objects")):
-        objects = large_objects.carry_all(pipe, source, target)
-    lines.progress("indexes and constraints", 0, None, "steps")
-    archive.restore_after_rows()
-    views = schema.refresh_materialised_views(source, target, job.owner)
-    sequences = schema.carry_sequences(source, target, job.owner)
-    lines.progress("statistics", 0, None, "steps")
-    # Before the stream is enabled: otherwise its first updates of a big table would be planned without statistics.
-    link.run(target, "SET statement_timeout = 0", job.as_owner, "ANALYZE", "RESET ROLE")
-    link.run(target, "INSERT INTO dcshift.marker VALUES (1, 0, now()) ON CONFLICT DO NOTHING")
-    _copy_marker(pipe)
-    stream.subscribe(job, source, target)
-    claim.set_phase(target, claim.FOLLOWING)
-    return {
-        "tables": len(found),
-        "rows": rows,
-        "bytes": sum(table.size_bytes for table in found),
-        "large_objects": objects,
-        "materialised_views": views,
-        "sequences": sequences,
-        "snapshot_xmin": xmin,
-        "left_out": list(archive.left_out),
-    }
-
-
-def _remember_snapshot(job: PostgresJob, target: Connection, slot: stream.Slot) -> int:
-    """Record the oldest transaction that the snapshot does not see: large objects newer than it changed since."""
-    with link.connect(job.source, program=job.program, autocommit=False) as reader:
-        link.run(reader, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        link.run(reader, f"SET TRANSACTION SNAPSHOT {link.literal(slot.snapshot)}")
-        xmin = int(link.rows(reader, "SELECT txid_snapshot_xmin(txid_current_snapshot())")[0][0])
-        reader.rollback()
-    link.rows(target, "UPDATE dcshift.claim SET snapshot_xmin = %s", (xmin,))
-    return xmin
-
-
-def _copy_marker(pipe: copy.Pipe) -> None:
-    read = ["COPY dcshift.marker (id, value, at) TO STDOUT (FORMAT binary)"]
-    write = ["BEGIN", "DELETE FROM dcshift.marker", "COPY dcshift.marker FROM STDIN (FORMAT binary)", "COMMIT"]
-    pipe.move(read, write, doing="copy of the marker")
 
 
 def _catch_up(job: PostgresJob, source: Connection, target: Connection, sparing: Sparing) -> dict[str, Json]:

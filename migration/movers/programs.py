@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
 from migration.errors import StepFailed
@@ -52,20 +54,85 @@ def begin(
     )
 
 
-def run(argv: Sequence[str], environment: Mapping[str, str], *, doing: str, timeout_seconds: float) -> str:
+class Stopped(Exception):  # noqa: N818 (no error of its own: the brake knows why)
+    """Something was not begun because the brake had been pulled."""
+
+
+class Brake:
+    """Ends at once whatever is at work for one mover: its programs, and the statements of its sessions."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stops: dict[object, Callable[[], object]] = {}
+        self._why: BaseException | None = None
+
+    @property
+    def why(self) -> BaseException | None:
+        """What it was pulled for first, or None."""
+        return self._why
+
+    @contextlib.contextmanager
+    def hold(self, stop: Callable[[], object]) -> Iterator[None]:
+        """Have `stop` called when the brake is pulled; raises `Stopped`, after calling it, if it was already."""
+        key = object()
+        with self._lock:
+            pulled = self._why is not None
+            if not pulled:
+                self._stops[key] = stop
+        if pulled:
+            stop()
+            raise Stopped
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stops.pop(key, None)
+
+    def pull(self, why: BaseException) -> None:
+        """Stop everything; only the first reason counts, because what follows fails for having been stopped."""
+        with self._lock:
+            if self._why is not None:
+                return
+            self._why = why
+            stops = list(self._stops.values())
+        for stop in stops:
+            with contextlib.suppress(Exception):  # what has just ended needs no stopping
+                stop()
+
+
+def run(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    doing: str,
+    timeout_seconds: float,
+    brake: Brake | None = None,
+) -> str:
     """Run a program to its end and return its stdout as text; raises `StepFailed` with its stderr."""
-    return run_raw(argv, environment, doing=doing, timeout_seconds=timeout_seconds).decode(errors="replace")
+    out = run_raw(argv, environment, doing=doing, timeout_seconds=timeout_seconds, brake=brake)
+    return out.decode(errors="replace")
 
 
-def run_raw(argv: Sequence[str], environment: Mapping[str, str], *, doing: str, timeout_seconds: float) -> bytes:
+def run_raw(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    doing: str,
+    timeout_seconds: float,
+    brake: Brake | None = None,
+) -> bytes:
     """Run a program to its end and return its stdout byte for byte; raises `StepFailed` with its stderr."""
     process = begin(argv, environment)
     try:
-        out, err = process.communicate(timeout=timeout_seconds)
+        with (brake or Brake()).hold(process.kill):
+            out, err = process.communicate(timeout=timeout_seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
         raise failed(argv[0], -9, f"it did not finish in {timeout_seconds:.0f} s", doing=doing) from None
+    except Stopped:
+        process.communicate()
+        raise
     if process.returncode != 0:
         raise failed(argv[0], process.returncode, err.decode(errors="replace"), doing=doing)
     return out

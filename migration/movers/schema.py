@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -10,8 +12,10 @@ import psycopg
 from migration.movers import link, programs
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, literal, quoted
+from migration.movers.programs import Brake
 
 _SECONDS_MAX = 4 * 3600.0
+_SETTINGS = {"statement_timeout": "0", "lock_timeout": "60000"}
 
 EXTENSIONS = """
 SELECT e.extname, n.nspname, e.extversion FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
@@ -26,11 +30,26 @@ _LEFT_OUT = re.compile(
 )
 
 
+_ENTRY = re.compile(r"^(\d+); (\d+) (\d+) (COMMENT )?")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an archive's table of contents, known by its numbers: a name may hold anything."""
+
+    number: int
+    catalogue: int
+    """Number of the catalogue that the object comes from, such as 1259 for pg_class; 0 for what is in none."""
+    oid: int
+    """Number of the object in that catalogue of the source."""
+    comment: bool
+
+
 class Archive:
     """The schema of the source as it was in one snapshot, in pg_dump's custom format."""
 
-    def __init__(self, job: PostgresJob, folder: Path, pass_file: Path) -> None:
-        self._job, self._folder, self._pass_file = job, folder, pass_file
+    def __init__(self, job: PostgresJob, folder: Path, pass_file: Path, brake: Brake) -> None:
+        self._job, self._folder, self._pass_file, self._brake = job, folder, pass_file, brake
         self._file = folder / "schema.dump"
         self._contents = folder / "schema.list"
         self.left_out: list[str] = []
@@ -40,37 +59,48 @@ class Archive:
         argv = ["pg_dump", "--format=custom", "--schema-only", "--no-blobs", "--no-publications", "--no-subscriptions"]
         argv += ["--no-tablespaces", "--no-security-labels", "--exclude-schema=dcshift", f"--snapshot={snapshot}"]
         argv += ["--lock-wait-timeout=60000", f"--file={self._file}"]
-        self._run(argv, self._job.source, "reading the schema")
-        listed = self._run(["pg_restore", "--list", str(self._file)], self._job.target, "listing the schema")
+        self._run(argv, self._job.source, {}, "reading the schema")
         kept = []
-        for line in listed.splitlines():
+        for line in self._list():
             if _LEFT_OUT.match(line):
                 self.left_out.append(line.split(" ", 3)[3])
             else:
                 kept.append(line)
         self._contents.write_text("\n".join(kept) + "\n")
 
+    def after_rows(self) -> list[Entry]:
+        """Return indexes, constraints, triggers and what else comes after the rows, in an order that works."""
+        kept = [line for line in self._list("--section=post-data") if not _LEFT_OUT.match(line)]
+        found = filter(None, map(_ENTRY.match, kept))
+        return [Entry(int(each[1]), int(each[2]), int(each[3]), each[4] is not None) for each in found]
+
     def restore_before_rows(self) -> None:
         """Create types, functions, tables, views and sequences."""
-        self._restore("pre-data", jobs=1)
+        doing = "restoring the schema (pre-data)"
+        self._restore(["--section=pre-data"], self._contents, {}, doing)
 
-    def restore_after_rows(self) -> None:
-        """Create indexes, constraints and triggers."""
-        self._restore("post-data", jobs=self._job.workers)
+    def restore(self, entries: Sequence[Entry], settings: Mapping[str, str], *, doing: str) -> None:
+        """Create these objects one after another, in a session with these settings."""
+        contents = self._folder / f"after-rows-{entries[0].number}.list"
+        contents.write_text("".join(f"{entry.number};\n" for entry in entries))
+        self._restore([], contents, settings, doing)
 
-    def _restore(self, section: str, *, jobs: int) -> None:
-        argv = ["pg_restore", f"--section={section}", "--no-owner", f"--role={self._job.owner}", "--exit-on-error"]
-        argv += ["--no-tablespaces", f"--use-list={self._contents}", f"--jobs={jobs}"]
-        argv += [f"--dbname={self._job.target.database}", str(self._file)]
-        self._run(argv, self._job.target, f"restoring the schema ({section})")
+    def _list(self, *words: str) -> list[str]:
+        argv = ["pg_restore", "--list", *words, str(self._file)]
+        return self._run(argv, self._job.target, {}, "listing the schema").splitlines()
 
-    def _run(self, argv: list[str], endpoint: link.Endpoint, doing: str) -> str:
+    def _restore(self, words: list[str], contents: Path, settings: Mapping[str, str], doing: str) -> None:
+        argv = ["pg_restore", *words, "--no-owner", f"--role={self._job.owner}", "--exit-on-error", "--no-tablespaces"]
+        argv += [f"--use-list={contents}", f"--dbname={self._job.target.database}", str(self._file)]
+        self._run(argv, self._job.target, settings, doing)
+
+    def _run(self, argv: list[str], endpoint: link.Endpoint, settings: Mapping[str, str], doing: str) -> str:
         environment = {
             **endpoint.environment(self._pass_file),
             "PGAPPNAME": self._job.program,
-            "PGOPTIONS": "-c statement_timeout=0 -c lock_timeout=60000 -c maintenance_work_mem=256MB",
+            "PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items()),
         }
-        return programs.run(argv, environment, doing=doing, timeout_seconds=_SECONDS_MAX)
+        return programs.run(argv, environment, doing=doing, timeout_seconds=_SECONDS_MAX, brake=self._brake)
 
 
 def create_extensions(source: Connection, target: Connection, owner: str) -> list[str]:

@@ -106,6 +106,10 @@ class Sparing:
         finally:
             self._reads, self._on_wait = False, None
 
+    def read_all(self) -> None:
+        """Say inside of `reading` that nothing more is read: as if it had ended, also where something else goes on."""
+        self._reads, self._on_wait = False, None
+
     def look(self) -> None:
         """Read the limits and the source, and decide."""
         with self._lock:

@@ -51,7 +51,9 @@ def create_slot(job: PostgresJob, *, seconds_max: float) -> Slot:
 
     It waits for transactions that are open now to end, `seconds_max` at most.
     """
-    conninfo = job.source.conninfo(replication="database", application_name=job.program)
+    # It is idle inside its transaction for as long as rows are copied: a limit of the source's would take the snapshot.
+    options = "-c idle_in_transaction_session_timeout=0"
+    conninfo = job.source.conninfo(replication="database", application_name=job.program, options=options)
     connection = psycopg.connect(conninfo, autocommit=True)
     command = f'CREATE_REPLICATION_SLOT "{job.name}" LOGICAL pgoutput EXPORT_SNAPSHOT'
     try:

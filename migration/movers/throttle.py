@@ -50,6 +50,10 @@ class Throttle:
         with self._lock:
             return self._current(self._now())
 
+    def waits(self) -> str | None:
+        """Return why and since when what it paces waits, or None."""
+        return self._sparing.waits() if self._sparing is not None else None
+
     def is_slowed(self) -> bool:
         """Say whether people want it slower than it could be."""
         return self.rate() is not None or (self._sparing is not None and self._sparing.is_set)
@@ -95,11 +99,17 @@ def read(file: Path | None) -> int | None:
     return found if BYTES_PER_SECOND_MIN <= found <= BYTES_PER_SECOND_MAX else None
 
 
-def relay(reading: IO[bytes], writing: IO[bytes], throttle: Throttle, stop: Callable[[], object]) -> None:
+def relay(
+    reading: IO[bytes],
+    writing: IO[bytes],
+    throttle: Throttle,
+    stop: Callable[[], object],
+    whole: Callable[[], bool] = lambda: True,
+) -> None:
     """Pass on everything from one pipe to another within the kernel, then close both; no byte is copied to us.
 
-    When that fails, `stop` is called before the pipe is closed: who reads it must not take its end for the end of the
-    data.
+    When that fails, or `whole` says at the end that it was not everything, `stop` is called before the pipe is closed:
+    who reads it must not take its end for the end of the data.
     """
     with reading, writing:
         for pipe in (reading, writing):
@@ -108,6 +118,8 @@ def relay(reading: IO[bytes], writing: IO[bytes], throttle: Throttle, stop: Call
         try:
             while moved := os.splice(reading.fileno(), writing.fileno(), _CHUNK_BYTES):
                 throttle.take(moved)
+            if not whole():
+                stop()
         except BrokenPipeError:
             pass  # who reads has ended, and says why itself
         except BaseException:

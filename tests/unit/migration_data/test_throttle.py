@@ -147,3 +147,13 @@ def test_data_that_were_broken_off_do_not_look_whole_to_who_reads_them() -> None
     assert (writer.wait(10), writer.stdout.read()) == (-9, b"")
     assert reader.wait(10) in (0, -13)
     writer.stdout.close()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_who_reads_less_than_everything_never_sees_an_end(whole: bool) -> None:
+    reader = subprocess.Popen(["printf", "half of it"], stdout=subprocess.PIPE)
+    writer = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert reader.stdout is not None and writer.stdin is not None
+    relay(reader.stdout, writer.stdin, Throttle(None), writer.kill, lambda: whole)
+    reader.stdout = writer.stdin = None
+    assert writer.wait(10) == (0 if whole else -9)
