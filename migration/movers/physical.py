@@ -29,6 +29,7 @@ from migration.movers import (
     upgrade,
 )
 from migration.movers.cluster import Cluster
+from migration.movers.link import Connection
 from migration.movers.physical_job import PhysicalJob
 from migration.movers.place import COPYING, FOLLOWING, Marker
 
@@ -69,8 +70,14 @@ def _take_turn(job: PhysicalJob) -> None:
     """Take the turn in every database; what a killed mover left at work there is ended."""
     for moved in job.databases:
         with link.session(job.source_of(moved.database), program=job.program) as source:
-            link.rows(source, "SELECT dcshift.take_turn(%s)", (job.token,))
+            _turn(job, source)
             claim.end_sessions(source, job.program)
+
+
+def _turn(job: PhysicalJob, source: Connection) -> None:
+    """Take the turn in one database; one that was never prepared is for the findings to name."""
+    if link.rows(source, "SELECT to_regprocedure('dcshift.take_turn(bigint)')")[0][0] is not None:
+        link.rows(source, "SELECT dcshift.take_turn(%s)", (job.token,))
 
 
 def _copy(job: PhysicalJob) -> tuple[dict[str, Json], str]:
@@ -128,6 +135,7 @@ def _publish(job: PhysicalJob) -> list[Json]:
     keyless: list[Json] = []
     for moved in job.databases:
         with link.session(job.source_of(moved.database), program=job.program) as source:
+            _turn(job, source)
             identity.give(source)
             # An earlier run that was killed may have given some already.
             remembered = link.rows(source, identity.BEFORE)
@@ -141,7 +149,7 @@ def _follow(job: PhysicalJob, server: Cluster, superuser: str) -> dict[str, Json
     for moved in job.databases:
         order = job.of(moved, superuser)
         with link.session(order.source, program=job.program) as source, server.session(moved.database) as target:
-            link.rows(source, "SELECT dcshift.take_turn(%s)", (job.token,))
+            _turn(job, source)
             behind[moved.database] = postgres.catch_up(order, source, target)["lag_bytes"]
     return {"lag_bytes": behind}
 
@@ -155,6 +163,8 @@ def _drop(job: PhysicalJob, slot: str) -> None:
     """Drop a slot; a logical one only from within its own database."""
     owner = next((moved.database for moved in job.databases if moved.name == slot), job.databases[0].database)
     with link.session(job.source_of(owner), program=job.program) as source:
+        # A mover that fails late must not take away the slots of the one that came after it.
+        _turn(job, source)
         stream.drop_slot(source, slot)
 
 

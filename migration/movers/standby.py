@@ -64,7 +64,18 @@ def copy_files(job: PhysicalJob, secret: Path) -> int:
     program = physical_findings.basebackup(job)
     assert program is not None  # the findings saw it
     rate = throttle.read(job.limit_file)
-    argv = [*cluster.as_user(job.user), str(program), "-D", str(job.base), "-X", "stream", "-c", "fast", "--progress", "-N"]
+    argv = [
+        *cluster.as_user(job.user),
+        str(program),
+        "-D",
+        str(job.base),
+        "-X",
+        "stream",
+        "-c",
+        "fast",
+        "--progress",
+        "-N",
+    ]
     argv += ["-C", "-S", job.physical_slot, "--no-password", "-d", _conninfo(job)]
     if rate is not None:
         argv += [f"--max-rate={min(max(rate // 1024, _KILOBYTES_MIN), _KILOBYTES_MAX)}"]

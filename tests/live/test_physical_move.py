@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from lab.loopback import free_ports
@@ -122,6 +123,8 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
         assert run(stale, tmp_path).last["error"]["code"] == "turn-over"
         elsewhere = run(stale.model_copy(update={"folder": place / "pg2"}), tmp_path)
         assert f"turn {stale.token} is over" in elsewhere.last["error"]["why"]
+        with pytest.raises(psycopg.errors.ObjectInUse, match="is over"):
+            physical._release(stale)
         proofs = list(prove(job, frozen=False))
         assert [(d, p.name, p.differences, p.sentence) for d, p in proofs if not p.passed] == []
         assert len(proofs) == 14
@@ -172,6 +175,20 @@ def test_a_mover_that_is_told_to_end_takes_its_slots_away(
     with source.admin() as admin:
         assert admin.execute("SELECT count(*) FROM pg_replication_slots").fetchone() == (0,)
     assert processes_in(place / "pg") == []
+
+
+def test_a_database_that_was_not_prepared_is_named(source: Source, place: Path, cleared: None) -> None:
+    with source.admin() as admin:
+        admin.execute("CREATE DATABASE bare")
+    job = source.job(place / "pg")
+    bare = job.databases[0].model_copy(update={"database": "bare", "name": "dcshift_bare"})
+    try:
+        with pytest.raises(BlockedError) as told:
+            physical.move(job.model_copy(update={"databases": (*job.databases, bare)}))
+        assert "physical-not-prepared (bare)" in told.value.why
+    finally:
+        with source.admin() as admin:
+            admin.execute("DROP DATABASE bare")
 
 
 def test_a_folder_of_others_is_refused_and_the_source_not_even_asked(source: Source, place: Path) -> None:
