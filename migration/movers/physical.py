@@ -14,6 +14,7 @@ import psycopg
 from migration.errors import MigrationError
 from migration.model.words import Json
 from migration.movers import (
+    base_backup,
     claim,
     identity,
     lines,
@@ -109,8 +110,8 @@ def _copy_anew(job: PhysicalJob) -> tuple[dict[str, Json], str]:
     keyless = _publish(job)
     old = Cluster(job.base, job.source_binaries, job.run, job.port, job.user, source.superuser)
     log = job.folder / "standby.log"
-    with standby.pass_file(job) as secret:
-        copied = standby.copy_files(job, secret)
+    with base_backup.pass_file(job) as secret:
+        copied = base_backup.copy_files(job, secret)
         standby.catch_up(job, source, old, secret, log)
         cut = standby.cut(job)
         standby.recover(job, source, old, cut, log)

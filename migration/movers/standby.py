@@ -1,4 +1,4 @@
-"""Copies the source's files while it serves, and rolls the copy forward to exactly one place of the source's log.
+"""Lets a copy of the source follow it, and rolls it forward to exactly one place of the source's log.
 
 Soundness: the copy is stopped before any slot begins, so every slot begins behind all that the copy has replayed. Let L
 be the place of the last slot. Recovery applies exactly the records that begin before L; the slots give exactly the
@@ -7,29 +7,22 @@ transactions whose commit begins at L or later. None is in both, none in neither
 
 from __future__ import annotations
 
-import contextlib
 import re
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from migration.errors import StepFailed
-from migration.movers import cluster, lines, link, memory, physical_findings, programs, stream, throttle
+from migration.movers import base_backup, cluster, lines, link, stream
 from migration.movers.cluster import Cluster
 from migration.movers.link import Connection
 from migration.movers.physical_facts import SourceFacts
 from migration.movers.physical_job import PhysicalJob
 
-_KILOBYTES_MIN, _KILOBYTES_MAX = 32, 1024 * 1024
-"""What pg_basebackup takes as --max-rate."""
-_PROGRESS: Final = re.compile(rb"(\d+)/(\d+) kB")
 _NEVER: Final = {
     "archive_mode": "off",
     "max_logical_replication_workers": "0",
@@ -49,84 +42,12 @@ class Cut:
     """No transaction older than this one is missing from the copy: large objects are carried later by it."""
 
 
-@contextlib.contextmanager
-def pass_file(job: PhysicalJob) -> Iterator[Path]:
-    """Give the servers' user the source's password as a file in memory, removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="dcshift-", dir=memory.folder()) as name:
-        file = Path(name) / "pass"
-        cluster.write(file, job.source.pass_line(), job.user)
-        cluster.own(Path(name), job.user, 0o700)
-        yield file
-
-
-def copy_files(job: PhysicalJob, secret: Path) -> int:
-    """Copy the source's files; return their bytes. The speed is set once, at the beginning: it cannot be changed."""
-    program = physical_findings.basebackup(job)
-    assert program is not None  # the findings saw it
-    rate = throttle.read(job.limit_file)
-    argv = [
-        *cluster.as_user(job.user),
-        str(program),
-        "-D",
-        str(job.base),
-        "-X",
-        "stream",
-        "-c",
-        "fast",
-        "--progress",
-        "-N",
-    ]
-    argv += ["-C", "-S", job.physical_slot, "--no-password", "-d", _conninfo(job)]
-    if rate is not None:
-        argv += [f"--max-rate={min(max(rate // 1024, _KILOBYTES_MIN), _KILOBYTES_MAX)}"]
-    process = programs.begin(argv, {**cluster.environment(), "PGPASSFILE": str(secret)})
-    limit = threading.Timer(job.copy_seconds_max, process.kill)
-    limit.start()
-    try:
-        assert process.stderr is not None
-        said, done = _follow(process.stderr)
-        returncode = process.wait()
-    finally:
-        limit.cancel()
-        process.kill()
-        process.wait()
-    doing = "the copy of the source's files"
-    if returncode != 0:
-        raise programs.failed("pg_basebackup", returncode, said, doing=doing)
-    if not (job.base / "backup_label").is_file() or not (job.base / "global" / "pg_control").is_file():
-        raise programs.unbelieved("pg_basebackup", f"{job.base} holds no backup of a server", doing=doing)
-    return done
-
-
-def _conninfo(job: PhysicalJob, **more: str) -> str:
-    # No password in it: a command line is read by everybody on this machine.
-    words = {**job.source.parameters(), "application_name": job.publishing, **more}
-    silence = str(link.SILENCE_SECONDS_MAX // 4)
-    words |= {"keepalives_idle": silence, "keepalives_interval": silence}
-    words |= {"tcp_user_timeout": str(1000 * link.SILENCE_SECONDS_MAX)}
-    return make_conninfo(**{name: value for name, value in words.items() if name != "dbname"})
-
-
-def _follow(stderr: IO[bytes]) -> tuple[str, int]:
-    """Pass the program's own progress on; return what else it said, and the bytes that it copied."""
-    rate, said, done = lines.Rate(), b"", 0
-    lines.progress("base backup", 0, None, "bytes")
-    for line in stderr:
-        if found := _PROGRESS.search(line):
-            done, total = int(found[1]) * 1024, int(found[2]) * 1024
-            # While it runs its total is an estimate, and grows with what it finds.
-            lines.progress("base backup", done, max(done, total), "bytes", rate.of(done))
-        else:
-            said = (said + line)[-4_000:]
-    return said.decode(errors="replace"), done
-
-
 def catch_up(job: PhysicalJob, source: SourceFacts, server: Cluster, secret: Path, log: Path) -> None:
     """Let the copy follow as a standby until it is close, then stop it."""
     settings = {
         **_settings(job, source),
         # libpq of the source's version reads this: what a newer pg_basebackup would write, it refuses.
-        "primary_conninfo": _conninfo(job, passfile=str(secret)),
+        "primary_conninfo": base_backup.conninfo(job, passfile=str(secret)),
         "primary_slot_name": job.physical_slot,
     }
     server.configure(settings, foreign=True)

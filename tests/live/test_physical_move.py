@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,7 @@ import pytest
 
 from lab.loopback import free_ports
 from lab.postgres_server import binaries
+from migration.adapters import physical_proof
 from migration.adapters.physical_proof import prove
 from migration.errors import BlockedError, StepFailed
 from migration.movers import claim, physical, stream
@@ -107,7 +110,6 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
         ended = run(job, tmp_path)
         assert ended.status == 0, ended.text
         facts = ended.last["result"]
-        print(facts, "\n", [line for line in ended.text.splitlines() if '"base backup"' in line][-1])
         # amcheck cannot judge the GIN index; in the database whose B-trees are whole it stays as it came.
         assert facts["indexes_rebuilt"] == ["feedback: public.note_ruled"]
         assert facts["keyless_tables"] == [
@@ -116,13 +118,13 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
         ]  # fmt: skip
         assert any("collation-c-utf8 (portal)" in warning for warning in facts["warnings"])
         # A rerun of a copy that follows only follows; one whose turn is over is refused, here and at the source.
-        again = run(job, tmp_path)
-        assert again.status == 0, again.text
-        assert again.last["result"].keys() == {"lag_bytes", "data_directory", "port", "seconds"}
+        assert physical.move(job).keys() == {"lag_bytes", "data_directory", "port", "seconds"}
         stale = job.model_copy(update={"token": job.token - 1})
-        assert run(stale, tmp_path).last["error"]["code"] == "turn-over"
-        elsewhere = run(stale.model_copy(update={"folder": place / "pg2"}), tmp_path)
-        assert f"turn {stale.token} is over" in elsewhere.last["error"]["why"]
+        with pytest.raises(StepFailed) as over:
+            physical.move(stale)
+        assert over.value.code == "turn-over"
+        with pytest.raises(psycopg.errors.ObjectInUse, match=f"turn {stale.token} is over"):
+            physical.move(stale.model_copy(update={"folder": place / "pg2"}))
         with pytest.raises(psycopg.errors.ObjectInUse, match="is over"):
             physical._release(stale)
         proofs = list(prove(job, frozen=False))
@@ -140,8 +142,8 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
         assert len(there) == len(set(there))
         assert set(writer.acknowledged) <= set(there)
         assert there == ours
-    _a_planted_difference_is_found(job)
-    _what_was_handed_over_stays(source.job(folder), tmp_path)
+    _a_planted_difference_is_found(job, tmp_path)
+    _what_was_handed_over_stays(source.job(folder))
     assert run(source.job(folder), tmp_path, "--undo").last["result"] == {"undone": True}
     shutil.rmtree(place / "pg2")
     assert not folder.exists()
@@ -151,17 +153,28 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
         admin.execute("DROP INDEX note_ruled")
 
 
-def _a_planted_difference_is_found(job: PhysicalJob) -> None:
+def _a_planted_difference_is_found(job: PhysicalJob, tmp_path: Path) -> None:
     with support.connect(job, "feedback") as target:
         target.execute("UPDATE note SET word = 'khác' WHERE id = 7")
-    assert [(d, p.name) for d, p in prove(job, frozen=False) if not p.passed] == [("feedback", "rows")]
+    file = tmp_path / "prove.json"
+    file.touch(mode=0o600)
+    file.write_text(job.as_json())
+    said = io.StringIO()
+    with redirect_stdout(said):
+        assert physical_proof.main(["--job", str(file)]) == 1
+    *proofs, last = map(json.loads, said.getvalue().splitlines())
+    assert last["error"]["code"] == "copy-differs"
+    found = [each["proof"] for each in proofs if not each["proof"]["passed"]]
+    assert [(one["database"], one["name"]) for one in found] == [("feedback", "rows")]
 
 
-def _what_was_handed_over_stays(job: PhysicalJob, tmp_path: Path) -> None:
+def _what_was_handed_over_stays(job: PhysicalJob) -> None:
     with support.connect(job, "portal") as target:
         claim.set_phase(target, claim.HANDED_OVER)
-    for words in ((), ("--undo",)):
-        assert run(job, tmp_path, *words).last["error"]["code"] == "target-handed-over"
+    for verb in (physical.move, physical.undo):
+        with pytest.raises(StepFailed) as told:
+            verb(job)
+        assert told.value.code == "target-handed-over"
     assert numbers(job, "portal")
     with support.connect(job, "portal") as target:
         claim.set_phase(target, claim.FOLLOWING)
