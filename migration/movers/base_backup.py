@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
+from psycopg.conninfo import make_conninfo
+
 from migration.movers import cluster, lines, link, memory, physical_findings, programs, throttle
 from migration.movers.physical_job import PhysicalJob
 
