@@ -130,17 +130,6 @@ SELECT DISTINCT pg_get_userbyid(a.grantee) FROM pg_class c JOIN pg_namespace n O
     aclexplode(c.relacl) a
 WHERE a.grantee <> 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
 """
-_UNCOMPARABLE = """
-SELECT DISTINCT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-JOIN pg_type d ON d.oid = a.atttypid
--- A domain stands for its base, an array for its elements.
-JOIN pg_type b ON b.oid = CASE WHEN d.typtype = 'd' THEN d.typbasetype ELSE d.oid END
-JOIN pg_type t ON t.oid = CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END
-WHERE n.nspname = %s AND c.relname = %s
-    AND t.typname IN ('json', 'xml', 'jsonpath', 'point', 'polygon', 'line', 'lseg', 'box', 'circle', 'path',
-        'txid_snapshot', 'pg_snapshot')
-"""
 
 
 def from_source(source: Connection, target: Connection, facts: DatabaseFacts) -> Iterator[Finding]:
@@ -162,10 +151,9 @@ def from_source(source: Connection, target: Connection, facts: DatabaseFacts) ->
     if link.rows(source, "SELECT 1 FROM pg_foreign_table LIMIT 1"):
         what = "foreign tables are carried as definitions; their servers are not reached from the target"
         yield Finding(Severity.WARNING, "foreign-tables", where, what, "see docs/limits.md")
-    for schema, name, _identity, index in link.rows(source, identity.KEYLESS):
-        if index is None and link.rows(source, _UNCOMPARABLE, (schema, name)):
-            what = f"{schema}.{name} has no key and a column that cannot be compared; updates could not be followed"
-            yield Finding(Severity.BLOCKER, "table-cannot-follow", where, what, "give it a primary key")
+    for table in identity.cannot_follow(source):
+        what = f"{table} has no key and a column that cannot be compared; updates could not be followed"
+        yield Finding(Severity.BLOCKER, "table-cannot-follow", where, what, "give it a primary key")
     query = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
     if count := link.rows(source, query)[0][0]:
         what = f"{count} prepared transactions are open"

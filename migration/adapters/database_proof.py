@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
 import psycopg
 
 from migration.adapters import postgres
 from migration.adapters.database_sessions import Sessions
+from migration.adapters.postgres import Place
 from migration.errors import StepFailed
 from migration.model.words import Proof
 from migration.movers import large_objects, link
+from migration.movers.link import Connection
 from migration.ports import Clock
 from migration.verification.grants import prove_grants
 from migration.verification.large_objects import prove_large_objects
@@ -28,9 +31,22 @@ def prove(
 ) -> Sequence[Proof]:
     """Return one proof for each kind of content; large objects that writers changed meanwhile are set aside."""
     source, target = sessions.access.places()
+    return of_places(source, target, clock, frozen=frozen, seconds_max=seconds_max, values=values)
+
+
+def of_places(
+    source: Place,
+    target: Place,
+    clock: Clock,
+    *,
+    frozen: bool,
+    seconds_max: float | None = None,
+    values: bool = False,
+) -> Sequence[Proof]:
+    """Return the same for two databases of which the target's claim is ours."""
     try:
         with postgres.moment(source, target, clock, frozen=frozen, seconds_max=seconds_max) as moment:
-            changed = () if frozen else _changed_objects(sessions)
+            changed = () if frozen else _changed_objects(source, target)
             return [
                 prove_rows(moment, values=values),
                 prove_sequences(moment),
@@ -46,8 +62,12 @@ def prove(
         return [Proof(name, False, "the comparison could not be made", {}, (why,)) for name in _NAMES]
 
 
-def _changed_objects(sessions: Sessions) -> set[int]:
-    with sessions.source() as source, sessions.target() as target:
+def _changed_objects(here: Place, there: Place) -> set[int]:
+    with _session(here) as source, _session(there) as target:
         xmin = link.rows(target, "SELECT snapshot_xmin FROM dcshift.claim")[0][0]
         changed, deleted = large_objects.changed_since(source, target, int(xmin))
     return {*changed, *deleted}
+
+
+def _session(place: Place) -> AbstractContextManager[Connection]:
+    return link.session(place.endpoint, program=postgres.PROGRAM, silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX)

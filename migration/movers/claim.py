@@ -64,14 +64,29 @@ def take(target: Connection, system: str) -> None:
             state="nothing was touched",
             next="empty the database by hand if they are not needed, then dcshift run",
         )
-    for statement in _MAKE.strip().rstrip(";").split(";\n"):
-        link.run(target, statement)
+    _make(target)
     link.rows(
         target,
         "INSERT INTO dcshift.claim (system, phase) VALUES (%s, %s) ON CONFLICT (only_one) DO UPDATE"
         " SET phase = excluded.phase, snapshot_xmin = NULL WHERE claim.phase IN ('copying', 'following')",
         (system, COPYING),
     )
+
+
+def adopt(target: Connection, system: str, *, snapshot_xmin: int) -> None:
+    """Claim a copy of the whole source, which holds what we keep there: of that only the marker stays."""
+    with target.transaction():
+        if link.rows(target, "SELECT to_regclass('dcshift.settings')")[0][0] is not None:
+            link.run(target, "CREATE SCHEMA dcshift_kept", "ALTER TABLE dcshift.marker SET SCHEMA dcshift_kept")
+            link.run(target, "DROP SCHEMA dcshift CASCADE", "ALTER SCHEMA dcshift_kept RENAME TO dcshift")
+        _make(target)
+        claim = "INSERT INTO dcshift.claim (system, phase, snapshot_xmin) VALUES (%s, %s, %s)"
+        link.rows(target, claim, (system, COPYING, snapshot_xmin))
+
+
+def _make(target: Connection) -> None:
+    for statement in _MAKE.strip().rstrip(";").split(";\n"):
+        link.run(target, statement)
 
 
 def set_phase(target: Connection, value: str) -> None:

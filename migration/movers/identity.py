@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import psycopg
 
@@ -31,6 +32,18 @@ WHERE c.relkind = 'r' AND c.relpersistence = 'p'
 ORDER BY 1, 2
 """
 
+_UNCOMPARABLE = """
+SELECT DISTINCT format('%%I.%%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+JOIN pg_type d ON d.oid = a.atttypid
+-- A domain stands for its base, an array for its elements.
+JOIN pg_type b ON b.oid = CASE WHEN d.typtype = 'd' THEN d.typbasetype ELSE d.oid END
+JOIN pg_type t ON t.oid = CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END
+WHERE n.nspname = %s AND c.relname = %s
+    AND t.typname IN ('json', 'xml', 'jsonpath', 'point', 'polygon', 'line', 'lseg', 'box', 'circle', 'path',
+        'txid_snapshot', 'pg_snapshot')
+"""
+
 _REMEMBER = """
 INSERT INTO dcshift.identity_before VALUES (%s, %s, %s, %s) ON CONFLICT (schema_name, table_name) DO NOTHING
 """
@@ -39,6 +52,13 @@ BEFORE = "SELECT schema_name, table_name, identity, index_name FROM dcshift.iden
 # `i` without its index, which somebody dropped, is as good as nothing; it cannot be written again.
 _WORDS = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL", "i": "NOTHING"}
 _ATTEMPTS = 50
+
+
+def cannot_follow(source: Connection) -> Iterator[str]:
+    """Yield tables without any key whose rows cannot be compared either: no change of theirs could be followed."""
+    for schema, name, _identity, index in link.rows(source, KEYLESS):
+        if index is None and link.rows(source, _UNCOMPARABLE, (schema, name)):
+            yield f"{schema}.{name}"
 
 
 def give(source: Connection) -> list[str]:

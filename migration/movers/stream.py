@@ -75,13 +75,7 @@ def _simple_query(connection: Connection, command: str, seconds_max: float) -> p
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raw.get_cancel().cancel()
-            raise StepFailed(
-                "slot-not-created",
-                what=f"the replication slot was not ready within {seconds_max:.0f} s",
-                why="it waits until every transaction that was open at its beginning has ended",
-                state="the slot was given up; nothing was copied",
-                next="dcshift check names the long transaction; let it end, then dcshift run",
-            )
+            raise not_ready(seconds_max)
         select.select([raw.socket], [], [], min(remaining, 1.0))
         raw.consume_input()
     result = raw.get_result()
@@ -95,6 +89,17 @@ def _simple_query(connection: Connection, command: str, seconds_max: float) -> p
             next="dcshift check names what the source lacks",
         )
     return result
+
+
+def not_ready(seconds_max: float) -> StepFailed:
+    """Return the error of a slot that did not begin in time."""
+    return StepFailed(
+        "slot-not-created",
+        what=f"the replication slot was not ready within {seconds_max:.0f} s",
+        why="it waits until every transaction that was open at its beginning has ended",
+        state="the slot was given up; nothing was copied",
+        next="dcshift check names the long transaction; let it end, then dcshift run",
+    )
 
 
 def drop_slot(source: Connection, name: str, *, seconds_max: float = 30.0) -> bool:
@@ -119,6 +124,12 @@ def subscribe(job: PostgresJob, source: Connection, target: Connection) -> None:
 
     A table that the subscription does not know would lose its changes without any error (movers.md §4, the trap).
     """
+    create_subscription(job, target)
+    enable(job.name, job.publication, source, target)
+
+
+def create_subscription(job: PostgresJob, target: Connection) -> None:
+    """Create the subscription by the slot that is there, disabled."""
     options = "connect = true, enabled = false, create_slot = false, copy_data = false"
     options += f", slot_name = {literal(job.name)}"
     if target.info.server_version >= 160000 and not _is_superuser(target):
@@ -139,7 +150,6 @@ def subscribe(job: PostgresJob, source: Connection, target: Connection) -> None:
             state="rows are copied; changes are kept by the slot and not yet followed",
             next="mend the cause (can the target's server reach the source?), then dcshift run",
         ) from None
-    enable(job.name, job.publication, source, target)
 
 
 def enable(name: str, publication: str, source: Connection, target: Connection) -> None:
