@@ -56,7 +56,7 @@ class PostgresMove:
 
     def check(self) -> Sequence[Finding]:
         facts, contract = self._context.facts.database, self._context.contract.database
-        found = list(findings.from_inventory(facts))
+        found = [*findings.from_inventory(facts), *findings.from_programs(facts)]
         try:
             with self._at.target() as target:
                 found += findings.from_target(target, facts, contract)
