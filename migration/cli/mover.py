@@ -10,10 +10,18 @@ _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_opti
 
 @app.command(context_settings=_PASS_ON)
 def postgres(context: typer.Context) -> int:
-    """Copy a PostgreSQL database and follow its changes; `--help` shows its own options."""
+    """Copy a PostgreSQL database, or a whole server, and follow its changes; `--help` shows its own options."""
     from migration.movers import postgres as mover
 
     return int(mover.main(context.args))
+
+
+@app.command(context_settings=_PASS_ON)
+def prove(context: typer.Context) -> int:
+    """Prove both sides of a physical move equal while the copy follows; `--help` shows its own options."""
+    from migration.adapters import physical_proof
+
+    return int(physical_proof.main(context.args))
 
 
 @app.command(context_settings=_PASS_ON)

@@ -1,5 +1,7 @@
 """Copies one PostgreSQL database to a newer one and follows its changes: `python -m migration.movers.postgres`.
 
+With `--engine physical` it moves a whole server by its files instead: `movers/physical.py`.
+
 It begins again from nothing after being killed at any moment, it only reads the source's rows, and it never touches a
 target that it did not fill.
 """
@@ -7,10 +9,13 @@ target that it did not fill.
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 from pydantic import ValidationError
@@ -25,14 +30,23 @@ from migration.movers.link import Connection
 from migration.movers.throttle import Throttle
 
 _SLOT_SECONDS_MAX = 300.0
+_Job = TypeVar("_Job")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one job; returns the exit status."""
     words = Words(prog="python -m migration.movers.postgres", description=__doc__)
     words.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
+    engines = "logical (default): one database, row by row; physical: a whole server by its files, run on the target"
+    words.add_argument("--engine", choices=("logical", "physical"), default="logical", help=engines)
+    words.add_argument("--undo", action="store_true", help="physical: remove the copy and its slots at the source")
     try:
-        lines.result(move(_read(words.parse_args(argv).job)))
+        said = words.parse_args(argv)
+        if said.undo and said.engine != "physical":
+            words.error("--undo is known to --engine physical alone: dcshift rollback takes back a logical copy")
+        lines.result(
+            _physical(said.job, undo=said.undo) if said.engine == "physical" else move(read_job(said.job, jobs.read))
+        )
     except MigrationError as failure:
         lines.error(failure)
         return failure.exit_code
@@ -55,13 +69,25 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _read(where: str) -> PostgresJob:
+def _physical(where: str, *, undo: bool) -> dict[str, Json]:
+    from migration.movers import physical, physical_job
+
+    job = read_job(where, physical_job.read)
+    # Told to end, it still takes its slots away from the source: its copy is worthless without it anyway.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    return physical.undo(job) if undo else physical.move(job)
+
+
+def read_job(where: str, read: Callable[[str], _Job]) -> _Job:
+    """Read a job; raises `UsageError` that names what is wrong with it and repeats no value."""
     try:
-        return jobs.read(where)
+        return read(where)
     except (OSError, ValueError) as bad:
-        # pydantic's message could repeat a password: name the fields only.
+        # pydantic's message could repeat a password: name the fields only, and what our own models say of the whole.
         fields = (
-            [".".join(map(str, e["loc"])) for e in bad.errors()] if isinstance(bad, ValidationError) else [str(bad)]
+            [".".join(map(str, e["loc"])) or e["msg"] for e in bad.errors()]
+            if isinstance(bad, ValidationError)
+            else [str(bad)]
         )
         raise UsageError(
             "bad-job",
@@ -87,7 +113,7 @@ def move(job: PostgresJob) -> dict[str, Json]:
         if not _follows(job, source, target):
             facts = _copy(job, source, target, folder, file)
         facts |= {"settings": list(settings.carry(source, target, job.owner))}
-        facts |= _catch_up(job, source, target)
+        facts |= catch_up(job, source, target)
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 
 
@@ -199,7 +225,8 @@ def _copy_marker(pipe: copy.Pipe) -> None:
     pipe.move(read, write, doing="copy of the marker")
 
 
-def _catch_up(job: PostgresJob, source: Connection, target: Connection) -> dict[str, Json]:
+def catch_up(job: PostgresJob, source: Connection, target: Connection) -> dict[str, Json]:
+    """Enable the stream and wait until the target is close; raises `StepFailed` when it does not come close."""
     stream.enable(job.name, job.publication, source, target)
     deadline = time.monotonic() + job.catch_up_seconds_max
     rate = lines.Rate()
