@@ -15,6 +15,7 @@ _REGISTRY: Final = "registry.khanhhoa.example/dcshift"
 _API_SERVER: Final = "192.0.2.10:6443"
 # Each system may reserve what one of its level does; the sum of many is the centre's, and no figure of this bench.
 _CAPACITY: Final = {"cpu": 4000, "memory": "16Ti", "storage": "64Ti"}
+_WORKER: Final = "messages"
 
 Document = dict[str, Any]
 
@@ -60,13 +61,23 @@ _REPLICAS_OF_LEVELS_MAX: Final = 3
 
 
 def _named(example: Document, name: str) -> Document:
-    """Return a system of this name that shares nothing with the example's but its shape."""
+    """Return a system of this name that shares nothing with the example's but its shape.
+
+    Each has all that a system may have, a pool and a worker too, whichever example it was: so that one system costs
+    what any other does, and the figures of three sizes say what one more costs.
+    """
     source = example["source"]
     return {
         **example,
         "id": name,
         "web": {**example["web"], "host": name},
-        "source": {**source, "database": {**source["database"], "name": name}},
+        "database": {**example["database"], "pooler": "session"},
+        "workers": [{"name": _WORKER, "command": ["manage", "send_messages"], "alive": ["messages-alive"]}],
+        "source": {
+            **source,
+            "database": {**source["database"], "name": name},
+            "workers": {_WORKER: {"host": source["web"]["host"], "service": f"{name}-{_WORKER}.service"}},
+        },
     }
 
 

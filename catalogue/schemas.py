@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from catalogue import norms_page
 from catalogue.norms import NormSet
 from catalogue.province import Province
 from catalogue.system import Strict, System
@@ -39,5 +38,4 @@ def write_all() -> None:
 
 if __name__ == "__main__":
     write_all()
-    norms_page.write()
-    sys.stdout.write(f"{len(MODELS)} schemas and docs/norms.md written\n")
+    sys.stdout.write(f"{len(MODELS)} schemas written\n")

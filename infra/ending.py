@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO
 
 from catalogue.load import CatalogueError
 from infra.errors import ConfigError, InfraError
+from infra.hiding import hidden
 
 YES: Final = 0
 FAILED: Final = 1
@@ -75,13 +76,14 @@ def thoughts(fault: Exception) -> InfraError:
 def say(document: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Say a result once: as one JSON document, or as people read it."""
     with _whoever_listens(sys.stdout):
-        sys.stdout.write(f"{json.dumps(document, ensure_ascii=False, indent=1) if as_json else text.rstrip()}\n")
+        said = json.dumps(document, ensure_ascii=False, indent=1) if as_json else text.rstrip()
+        sys.stdout.write(f"{hidden(said)}\n")
 
 
 def note(text: str) -> None:
     """Say what happens now, on stderr."""
     with _whoever_listens(sys.stderr):
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{hidden(text)}\n")
 
 
 @contextlib.contextmanager

@@ -13,6 +13,11 @@ from infra.errors import InfraError
 
 _SECONDS_MAX: Final = 20
 _NOT_FOUND: Final = 404
+_FORBIDDEN: Final = 403
+
+
+class NotAllowed(InfraError):  # noqa: N818  a fact about who asks, and for some no fault
+    """Whoever asks may not read that."""
 
 
 class Live:
@@ -61,7 +66,7 @@ class Live:
         if status == _NOT_FOUND:
             return None
         if status >= 400 or status == 0:
-            raise _unread(path, data.decode(errors="replace")[:400])
+            raise _unread(path, data.decode(errors="replace")[:400], NotAllowed if status == _FORBIDDEN else InfraError)
         found: dict[str, Any] = json.loads(data)
         return found
 
@@ -70,8 +75,8 @@ def _root(version: str) -> str:
     return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
 
-def _unread(path: str, why: str) -> InfraError:
-    return InfraError(
+def _unread(path: str, why: str, kind: type[InfraError] = InfraError) -> InfraError:
+    return kind(
         "cluster-unread",
         what=f"{path} could not be read",
         why=why,

@@ -132,7 +132,11 @@ class PostgresServer:
         with self.admin() as admin:
             if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
                 self.let_go(name)
-                admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+                by_force = admin.info.server_version >= 130000
+                if not by_force:
+                    admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+                words = SQL("DROP DATABASE {} WITH (FORCE)" if by_force else "DROP DATABASE {}")
+                admin.execute(words.format(Identifier(name)))
             admin.execute(SQL("CREATE DATABASE {0} OWNER {0} TEMPLATE template0").format(Identifier(name)))
 
     def let_go(self, name: str) -> None:

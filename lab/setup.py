@@ -13,6 +13,7 @@ from lab.errors import LabError
 from lab.images import WITHOUT_TOOLS, build_images
 from lab.source import centre as source
 from lab.source.filled import SCALES
+from lab.toolchain import postgres_servers
 from lab.toolchain.tools import TOOLS
 from lab.toolchain.work import make_tools
 
@@ -40,6 +41,16 @@ def _data_and_applications(lines: _Lines, scale: str) -> None:
     build_images(WITHOUT_TOOLS, lambda text: lines.say("target", text))
 
 
+def _servers_of_the_tests(lines: _Lines) -> str:
+    """Fetch them and say how it went: only tests need them, so a machine that cannot have them gets all the rest."""
+    what = f"PostgreSQL {', '.join(postgres_servers.versions().values())} for the mover's tests"
+    try:
+        postgres_servers.install(lambda text: lines.say("tests", text))
+    except LabError as error:
+        return f"{what}: not here, so those tests will fail: {error.what}: {error.why[-300:]}"
+    return f"{what}: ready"
+
+
 def main() -> int:
     """Build what is missing: Go tools beside the source's root file systems and data, then the target's images."""
     parser = argparse.ArgumentParser(prog="python -m lab.setup", description=__doc__)
@@ -48,15 +59,18 @@ def main() -> int:
     lines = _Lines()
     try:
         # Side by side: one waits for compilers, the other mostly for downloads and dpkg.
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(3) as pool:
             hosts = pool.submit(_data_and_applications, lines, scale)
+            servers = pool.submit(_servers_of_the_tests, lines)
             plugin = pool.submit(make_tools, lambda text: lines.say("tools", text)).result()
             hosts.result()
         target.prepare(lambda text: lines.say("target", text))
+        of_tests = servers.result()
     except LabError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"setup: {len(TOOLS)} tools, both root file systems, images and data ready; Kubernetes plugin: {plugin}")
+    print(f"setup: {of_tests}")
     return 0
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import yaml
+
 from migration.errors import UsageError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -49,7 +51,7 @@ class Places:
 
     def assert_records_of_this_centre(self, folder: Path) -> None:
         """Raise `UsageError` when a folder of records is the lab's, which removes it, and we mean another centre."""
-        if _is(self.inventory_file, _LAB / "inventory.yml") and _is(self.kubeconfig, _LAB / "target" / "kubeconfig"):
+        if _is(self.inventory_file, _LAB / "inventory.yml") and _leads_to_the_lab(self.kubeconfig):
             return
         if (folder / _LAB_MARK).exists():
             raise UsageError(
@@ -82,3 +84,19 @@ class Places:
 
 def _is(path: Path, other: Path) -> bool:
     return path.resolve() == other.resolve()
+
+
+def _leads_to_the_lab(kubeconfig: Path) -> bool:
+    """Return whether a kubeconfig is the lab's, or one that `dcshift identity` wrote from it for somebody else."""
+    theirs = _LAB / "target" / "kubeconfig"
+    known = _clusters(theirs)
+    return _is(kubeconfig, theirs) or (known != [] and _clusters(kubeconfig) == known)
+
+
+def _clusters(kubeconfig: Path) -> list[tuple[object, object]]:
+    """Return address and authority of every cluster that a file names; none where it cannot be read."""
+    try:
+        named = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))["clusters"]
+        return [(each["cluster"]["server"], each["cluster"]["certificate-authority-data"]) for each in named]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        return []

@@ -53,13 +53,13 @@ class Workspace(Places):
     """The places of one move, and whatever works on them."""
 
     def pulumi_variables(self) -> dict[str, str]:
-        """Return what pulumi needs in its environment. Raises `UsageError` as `from_environment` does."""
+        """Return what pulumi lacks in our environment. Raises `UsageError` as `from_environment` does."""
         from migration.adapters.pulumi import environment
 
         folder = CHECKOUT / "build" / "pulumi"
         self.assert_records_of_this_centre(folder)
-        variables = environment(folder, self.kubeconfig, Path(sys.prefix), os.environ.get("PATH", ""))
-        return {**variables, "DCSHIFT_CATALOGUE": str(self.catalogue_folder)}
+        variables = environment(os.environ, folder, self.kubeconfig, Path(sys.prefix))
+        return {**variables, "DCSHIFT_CATALOGUE": str(self.catalogue_folder.absolute())}
 
     @cached_property
     def clock(self) -> Clock:

@@ -132,6 +132,7 @@ class PostgresCluster(pulumi.ComponentResource):
         self.register_outputs({"name": self.name})
 
 
+_ENCRYPTED_ONLY: Final = "hostnossl all all all reject"
 _WAIT: Final = {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/timeoutSeconds": "600"}
 
 
@@ -175,6 +176,9 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
         },
         "postgresql": {
             **_following(args),
+            # The operator's own lines come first and let in its sockets and its certificates; its last one would let in
+            # whoever has a password, unencrypted too. The first line that fits decides, and this one stands between.
+            "pg_hba": [_ENCRYPTED_ONLY],
             "parameters": {
                 "max_connections": str(CONNECTIONS_MAX),
                 "shared_buffers": "256MB",

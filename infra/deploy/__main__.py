@@ -9,16 +9,20 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from catalogue.load import Catalogue, load
+from catalogue.load import Catalogue, CatalogueError, examine
 from catalogue.system import System
 from infra import ending, naming
 from infra.config import catalogue_folder
 from infra.deploy import cluster, release, smoke
 from infra.deploy.engine import Stack
+from infra.deploy.expectations import Change, rows, told
+from infra.deploy.history import is_shared
 from infra.ending import UsageError, end, say
+from infra.render.stack_files import FOLDER, file_of
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -41,19 +45,24 @@ def main() -> int:
 def _run(words: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a pipeline that is cancelled is put back like Ctrl-C
     began, started = time.monotonic(), datetime.datetime.now(datetime.UTC)
-    catalogue = load(catalogue_folder())
-    system, wanted = _system(catalogue, words.system), _wanted(words, catalogue)
-    trusted = smoke.trust(words.ca or (Path(given) if (given := os.environ.get("DCSHIFT_CA")) else None))
-    stack, namespace = Stack(system.id, _policy_pack(words.policy_pack)), naming.app_namespace(system.id)
 
     def note(text: str) -> None:
         ending.note(f"{time.monotonic() - began:6.1f} s  {text}")
 
+    catalogue = _linted(catalogue_folder(), note)
+    system, wanted = _system(catalogue, words.system), _wanted(words, catalogue)
+    trusted = smoke.trust(words.ca or (Path(given) if (given := os.environ.get("DCSHIFT_CA")) else None))
+    stack, namespace = _stack(system.id, _policy_pack(words.policy_pack), note), naming.app_namespace(system.id)
+
+    def refuse(settings: Mapping[str, str]) -> None:
+        from infra.deploy import judging  # late: it brings the whole program along, and wrong words need none of it
+
+        judging.refuse(system.id, settings, note)
+
     if words.preview:
-        found = release.judge(stack, namespace, wanted)
-        told = [str(each) for each in found]
-        judged = {"system": system.id, "release": wanted.release, "changes": told}
-        say(judged, "\n".join(told) or "nothing would change", as_json=words.json)
+        found = release.judge(stack, namespace, wanted, refuse, lambda text: None)
+        judged = {"system": system.id, "release": wanted.release, **_told(found)}
+        say(judged, "\n".join(told(found)), as_json=words.json)
         return 0
     web = system.web
     door = smoke.Door(
@@ -67,6 +76,7 @@ def _run(words: argparse.Namespace) -> int:
         namespace,
         wanted,
         smoke=lambda: smoke.faults(door),
+        refuse=refuse,
         live_release=lambda: cluster.live_release(namespace),
         hopeless=lambda: cluster.pods_that_cannot_start(namespace, started),
         say=note,
@@ -75,13 +85,36 @@ def _run(words: argparse.Namespace) -> int:
     document: dict[str, Any] = {
         "system": system.id,
         "release": wanted.release,
-        "changes": [str(each) for each in done.changes],
+        **_told(done.changes),
         "contract": done.contract.get("hash"),
         "seconds": round(seconds, 1),
     }
     counts = f"{len(door.paths)} paths answer, {len(done.changes)} objects changed, {seconds:.0f} s"
     say(document, f"{system.id} {wanted.release} serves: {counts}", as_json=words.json)
     return 0
+
+
+def _linted(folder: Path, note: release.Say) -> Catalogue:
+    """Return the catalogue; warnings are said. Raises `CatalogueError` with every fault of every file, of today too."""
+    examined = examine(folder, datetime.datetime.now(datetime.UTC))
+    if examined.faults or examined.catalogue is None:
+        raise CatalogueError(examined.faults)
+    for warning in examined.warnings:
+        note(f"catalogue: {warning}")
+    note(f"catalogue: no fault, {len(examined.warnings)} warnings")
+    return examined.catalogue
+
+
+def _told(found: Sequence[Change]) -> dict[str, Any]:
+    return {"changes": [str(each) for each in found], "preview": rows(found)}
+
+
+def _stack(name: str, policy_pack: str | None, note: release.Say) -> Stack:
+    shared, own = is_shared(os.environ.get("PULUMI_BACKEND_URL", ""), FOLDER.parent), file_of(name)
+    if shared:
+        aside = f"; {own} is not looked at" if own.exists() else ""
+        note(f"settings: those of the last update of {name} that came up, from the history of its state{aside}")
+    return Stack(name, policy_pack, shared=shared)
 
 
 def _system(catalogue: Catalogue, given: str) -> System:

@@ -17,11 +17,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
+from infra.deploy.history import Applied, last_applied
 from infra.errors import InfraError
 from infra.locks import past_a_left_lock
 from infra.render.stack_files import FOLDER, file_of
 
 Say = Callable[[str], None]
+_UPDATES: Final = 20
+"""How many updates are looked through: one that failed is followed by the one that put it back."""
 _PAUSE_SECONDS: Final = 2.0
 _HOPELESS_SECONDS: Final = 15.0
 _STOP_SECONDS_MAX: Final = 30.0
@@ -40,9 +45,13 @@ class Stack:
     """Where Pulumi keeps the stacks' settings."""
     tried_file: Path | None = None
     """Settings to work with in place of the stack's own."""
+    shared: bool = False
+    """Whether other machines work on its state: then its own settings are those of its last success, and no file."""
 
     def settings(self) -> dict[str, str]:
-        """Return the configuration by key."""
+        """Return the configuration by key. Raises `InfraError`, `ConfigError`."""
+        if self.shared and self.tried_file is None:
+            return self.last_applied().settings
         found = self._json(["config", "--json"]).items()
         return {
             name.partition(":")[2]: str(entry.get("value", "")) for name, entry in found if name.startswith("dcshift:")
@@ -57,9 +66,11 @@ class Stack:
         own = file_of(self.name, self.folder)
         with tempfile.TemporaryDirectory(prefix="dcshift-deploy-") as place:
             file = Path(place) / own.name
-            if own.exists():
-                shutil.copyfile(own, file)
             tried = replace(self, tried_file=file)
+            if self.shared:
+                tried._restore(self.last_applied())
+            elif own.exists():
+                shutil.copyfile(own, file)
             found = tried.settings() if file.exists() else {}
             for key, value in values.items():
                 if found.get(key) != value:
@@ -67,11 +78,25 @@ class Stack:
                     tried._run(["config", "rm", name] if value is None else ["config", "set", name, value])
             yield tried
 
+    def last_applied(self) -> Applied:
+        """Return what the stack was last applied with and came up. Raises `InfraError`, `ConfigError`."""
+        updates = self._parsed(["stack", "history", "--json", "--page-size", str(_UPDATES)])
+        return last_applied(self.name, updates)
+
+    def _restore(self, applied: Applied) -> None:
+        """Write the file of settings that nobody has here."""
+        assert self.tried_file is not None
+        # It brings along how secrets of this state are encrypted; its settings are of the last try, come up or not.
+        self._run(["config", "refresh", "--force"])
+        document = yaml.safe_load(self.tried_file.read_text(encoding="utf-8"))
+        text = yaml.safe_dump({**document, "config": dict(applied.config)})
+        self.tried_file.write_text(text, encoding="utf-8")
+
     def keep(self, tried: Stack) -> None:
         """Make the settings that were tried the stack's own, all at once. Raises `OSError`."""
         own = file_of(self.name, self.folder)
-        if tried.tried_file is None or not tried.tried_file.exists():
-            return
+        if self.shared or tried.tried_file is None or not tried.tried_file.exists():
+            return  # a shared state has them since the update succeeded
         own.parent.mkdir(parents=True, exist_ok=True)
         fresh = own.with_suffix(".new")
         with fresh.open("wb") as file:
@@ -102,12 +127,14 @@ class Stack:
         return ["--policy-pack", self.policy_pack] if self.policy_pack else []
 
     def _json(self, words: Sequence[str]) -> dict[str, Any]:
+        return dict(self._parsed(words))
+
+    def _parsed(self, words: Sequence[str]) -> Any:
         text = self._run(words)
         try:
-            parsed = json.loads(text)
+            return json.loads(text)
         except json.JSONDecodeError as bad:
             raise self._failed(words, f"its answer is no JSON: {bad}") from bad
-        return dict(parsed)
 
     def _run(
         self, words: Sequence[str], say: Say | None = None, hopeless: Callable[[], str | None] = lambda: None

@@ -7,11 +7,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from infra.deploy.expectations import Change, changes, unexpected
+from infra.deploy.expectations import Change, changes, told, unexpected
 from infra.errors import InfraError
 
 Say = Callable[[str], None]
 Hopeless = Callable[[], str | None]
+Settings = Mapping[str, str | None]
+Refuse = Callable[[Mapping[str, str]], None]
 _KEYS = ("release", "image", "migrate")
 
 
@@ -50,17 +52,20 @@ class Deployed:
     contract: dict[str, Any]
 
 
-def judge(stack: Stack, namespace: str, wanted: Wanted) -> list[Change]:
-    """Return what the deployment would change; the stack's settings stay what they are.
+def judge(stack: Stack, namespace: str, wanted: Wanted, refuse: Refuse, say: Say) -> list[Change]:
+    """Return what the deployment would change, and say it field by field; the stack's settings stay what they are.
 
-    Raises `InfraError` (`deployment-unexpected`) when it would change more than a deployment may.
+    Raises `InfraError`: what `refuse` raises, `deployment-unexpected` when it would change more than a deployment may.
     """
     with stack.trying(wanted.settings()) as tried:
-        return _judged(tried, namespace)
+        return _judged(tried, namespace, refuse, say)
 
 
-def _judged(tried: Stack, namespace: str) -> list[Change]:
+def _judged(tried: Stack, namespace: str, refuse: Refuse, say: Say) -> list[Change]:
+    refuse(tried.settings())
     found = changes(tried.preview())
+    for line in told(found):
+        say(f"preview: {line}")
     if wrong := unexpected(found, namespace):
         raise InfraError(
             "deployment-unexpected",
@@ -78,13 +83,15 @@ def deploy(
     wanted: Wanted,
     *,
     smoke: Callable[[], list[str]],
+    refuse: Refuse,
     live_release: Callable[[], str],
     hopeless: Hopeless,
     say: Say,
 ) -> Deployed:
     """Deploy what is wanted; if it does not come up, or citizens would see it, the release before is put back.
 
-    `smoke` returns what is wrong for those who use the system; `live_release` reads the published contract back from
+    `smoke` returns what is wrong for those who use the system; `refuse` judges the settings that are to be tried, by
+    rules and by what the cluster lacks; `live_release` reads the published contract back from
     the cluster; `hopeless` says why its pods will never come up, or None. Raises `InfraError`:
     `deployment-rolled-back` when the release before serves again, `deployment-stuck` when that could not be shown.
     """
@@ -96,18 +103,19 @@ def deploy(
             state="nothing was changed",
             next="mend the system first: a deployment could not be judged",
         )
+    # Asked before anything is tried: a shared state takes what came up for its settings, whether it serves or not.
+    before = _before(stack, live_release)
     with stack.trying(wanted.settings()) as tried:
-        found = _judged(tried, namespace)
-        say(f"preview: {', '.join(map(str, found)) or 'nothing changes'}")
+        found = _judged(tried, namespace, refuse, say)
         try:
             tried.up(say, hopeless)
             _assert_serves(stack.name, wanted, smoke, live_release)
             # Last of all: whoever is killed before leaves settings that name what served.
             stack.keep(tried)
         except KeyboardInterrupt:
-            _put_back(stack, _interrupted(stack.name, wanted), smoke, say)
+            _put_back(stack, before, _interrupted(stack.name, wanted), smoke, say)
         except InfraError as reason:
-            _put_back(stack, reason, smoke, say)
+            _put_back(stack, before, reason, smoke, say)
     return Deployed(tuple(found), stack.outputs().get("contract", {}))
 
 
@@ -130,11 +138,12 @@ def _assert_serves(name: str, wanted: Wanted, smoke: Callable[[], list[str]], li
         )
 
 
-def _put_back(stack: Stack, reason: InfraError, smoke: Callable[[], list[str]], say: Say) -> None:
-    say(f"{reason.what}; putting the release before back")
+def _put_back(stack: Stack, before: Settings, reason: InfraError, smoke: Callable[[], list[str]], say: Say) -> None:
+    named = before["release"]
+    say(f"{reason.what}; putting release {named} back")
     why = f"{reason.what}: {reason.why}"
     try:
-        with stack.trying(_before(stack)) as old:
+        with stack.trying(before) as old:
             old.up(say)
             stack.keep(old)
         wrong = smoke()
@@ -147,14 +156,15 @@ def _put_back(stack: Stack, reason: InfraError, smoke: Callable[[], list[str]], 
             "deployment-stuck",
             what=f"the deployment of {stack.name} failed, and the release before does not answer as it should",
             why=f"{why}; then {'; '.join(wrong)}",
-            state="the stack's settings name the release before; the pods that answered before were not stopped first",
-            next=f"pulumi up --stack {stack.name}, and look at the pods of its namespace now",
+            state=f"the release before is {named}; the pods that answered before were not stopped first",
+            next=f"pulumi config set dcshift:release {named} --stack {stack.name}, pulumi up --stack {stack.name}, and "
+            "look at the pods of its namespace now",
         ) from reason
     raise InfraError(
         "deployment-rolled-back",
         what=f"the deployment of {stack.name} was put back",
         why=why,
-        state="the release before serves again, and answers as it did",
+        state=f"release {named} serves again, and answers as it did",
         next="mend the image, then deploy again",
     ) from reason
 
@@ -169,10 +179,17 @@ def _interrupted(name: str, wanted: Wanted) -> InfraError:
     )
 
 
-def _before(stack: Stack) -> dict[str, str | None]:
+def _before(stack: Stack, live_release: Callable[[], str]) -> Settings:
+    """Return the settings to go back to, with the release in them; raises `InfraError` when it cannot be known.
+
+    A stack that names none serves the catalogue's, which may say another one by now: the digest knows its own, and the
+    contract in the cluster knows what was published.
+    """
     found = stack.settings()
     kept = {key: found.get(key) for key in _KEYS}
-    if (image := kept["image"]) and "@" not in image and kept["release"]:
+    of_image, _, digest = (kept["image"] or "").rpartition("@")
+    kept["release"] = kept["release"] or of_image or live_release()
+    if digest and not of_image:
         # Written before digests named their release; the way back must not be refused for it.
-        kept["image"] = f"{kept['release']}@{image}"
+        kept["image"] = f"{kept['release']}@{digest}"
     return kept

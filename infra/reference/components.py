@@ -1,4 +1,7 @@
-"""The page of components: what each is told, what it declares, in which stack; read off the code and a built centre."""
+"""A page for each component and one that lists them: what each is told, what it declares, in which stack.
+
+All of it is read off the code and a built centre.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,15 @@ _HEAD: Final = """# Components
 Each is one `ComponentResource` of `infra/components/`, told what it needs by its `Args` and nothing else: it reads no
 configuration, asks nothing, and declares its parts as its children. A stack of `infra/stacks/` composes them. What each
 declares is counted in the example province; *locked* means protected and kept when its declaration goes.
-Written by `make docs`; do not edit.
+Written by `make docs`, as are their pages; do not edit.
+
+| component | in | what it is |
+|---|---|---|
 """
+
+
+INDEX: Final = "components.md"
+FOLDER: Final = "components"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +48,21 @@ class Argument:
     meaning: str
 
 
-def page() -> str:
-    """Return docs/components.md."""
+def pages() -> dict[str, str]:
+    """Return docs/components.md and the page of each component, by their paths below docs/."""
     stacks = [
         build("platform", catalogue=EXAMPLE),
         build("data", catalogue=EXAMPLE),
         build("security", catalogue=EXAMPLE),
         build(SYSTEM, {"migrate": "true"}, catalogue=EXAMPLE),
     ]
-    sections = [section for built in stacks for kind in found() if (section := _section(kind, built))]
-    return "\n".join([_HEAD, *sections])
+    there = [(kind, built, one) for built in stacks for kind in found() if (one := _first(kind, built))]
+    rows = [
+        f"| [{kind.__name__}]({FOLDER}/{kind.__name__}.md) | {_stack(built)} | {_sentence(kind)} |\n"
+        for kind, built, _ in there
+    ]
+    own = {f"{FOLDER}/{kind.__name__}.md": _page(kind, built, one) for kind, built, one in there}
+    return {INDEX: "".join([_HEAD, *rows]), **own}
 
 
 def found() -> list[type[pulumi.ComponentResource]]:
@@ -73,33 +88,51 @@ def arguments(kind: type) -> list[Argument]:
     ]
 
 
-def _section(kind: type, built: Built) -> str | None:
-    """Return what the page says of a component in one stack; none if the stack has no such component."""
+def _first(kind: type, built: Built) -> Declared | None:
+    """Return the first such component of a stack, none if it has none."""
     here = [each for each in built.resources if each.type.startswith("dcshift:") and each.kind == kind.__name__]
-    if not here:
-        return None
+    return here[0] if here else None
+
+
+def _sentence(kind: type) -> str:
+    """Return the first paragraph of what the code says of a component."""
+    return " ".join(str(inspect.getdoc(kind)).partition("\n\n")[0].split())
+
+
+def _page(kind: type, built: Built, one: Declared) -> str:
     told = inspect.getdoc(getattr(inspect.getmodule(kind), f"{kind.__name__}Args"))
     outputs = ", ".join(f"`{name}`" for name in inspect.get_annotations(kind) if not name.startswith("_"))
-    rows = [f"| `{a.name}` | `{a.type}` | {a.default} | {a.meaning} |" for a in arguments(kind)]
+    # A stroke ends a cell, between backticks too.
+    rows = [" | ".join(_cell(part) for part in _row(each)) for each in arguments(kind)]
     lines = [
-        f"## {kind.__name__}",
+        f"# {kind.__name__}",
+        "",
+        "Written by `make docs`; do not edit. [All components](../components.md).",
         "",
         str(inspect.getdoc(kind)),
         "",
-        f"`{here[0].type}`, in {_stack(built)}; [{_file(kind)}](../{_file(kind)})",
+        f"`{one.type}`, in {_stack(built)}; [{_file(kind)}](../../{_file(kind)})",
         "",
         f"`{kind.__name__}Args`: {told}",
         "",
         "| argument | type | default | meaning |",
         "|---|---|---|---|",
-        *rows,
+        *(f"| {row} |" for row in rows),
         "",
         f"Gives: {outputs or 'nothing'}.",
         "",
-        f"Declares: {_declares(built, here[0])}.",
+        f"Declares: {_declares(built, one)}.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _row(argument: Argument) -> tuple[str, ...]:
+    return f"`{argument.name}`", f"`{argument.type}`", argument.default, argument.meaning
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _stack(built: Built) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 from catalogue import norms
 from infra import sizes
+from infra.components.log_relay import volume_gibibytes
 from infra.render import footprint, representative
 from infra.render.footprint import Amount, Footprint
 from infra.render.representative import Place
@@ -65,12 +66,17 @@ connections wait.
 ## What is not counted
 - Monitoring, once for a centre: Prometheus requests {prometheus_cpu} CPU and {prometheus_memory} and has a volume of {prometheus_volume}; Alertmanager {alertmanager_cpu} CPU
   and {alertmanager_memory}.
+- The security log, where the province declares one: on each node an agent that requests {agent_cpu} CPU and {agent_memory}; once for a centre the relay,
+  {relay_cpu} CPU and {relay_memory}, with a volume for {buffer_hours} hours of {events} lines a second: {relay_volume} in the example.
 - The cluster's own: API server, etcd, operator, gateway, DNS, and what nodes keep for themselves. No stack of ours declares it.
 - Buckets: they have no size in the catalogue, and no quota in the store.
-- Copies for the case of loss: backups and the archive of the log have no place yet ([limits](limits.md)).
+- Copies for the case of loss: each database has a bucket with a base backup a night and the log between, compressed. They are kept
+  {backup_days} days, and what was deleted then stays in the bucket as many days again: room for twice {backup_days} of them. From level {lock_level} on
+  nobody can free it before.
 - Disks of nodes: images, container logs, and up to 512 MiB of `/tmp` a pod.
-- Where things fit: `capacity` is a sum. Whether the largest pod fits on a node, and whether everything still runs when a node or a
-  zone is lost, is computed by nobody; copies prefer different nodes and are not forced onto them.
+- Where things fit: `capacity` is a sum. Whether the largest pod fits on a node, and whether there are as many hosts and zones as copies
+  must have, `python -m infra.up` asks the cluster, as if it were empty. Whether everything still runs when a node or a zone is lost is
+  computed by nobody. Copies prefer different nodes; from level {apart_level} on instances of a database are forced onto hosts of their own.
 - The move: what the job host and the source need while data flows.
 - Load: no figure of a pod was measured under a real province's citizens. They carry the two example systems under the lab's
   traffic. Web pods are added by memory alone (three times what they request), and only where the cluster has a metrics server.
@@ -83,6 +89,8 @@ def page() -> str:
     one = taken[norms.LEVELS[0]]
     settings = representative.stacks(Place(1, "internal"))[0].settings
     assert settings is not None
+    log = settings.catalogue.province.security_log
+    assert log is not None, "the example declares one"
     law = norms.named(settings.catalogue.province.norms)
     return _PAGE.format(
         system=representative.SYSTEM,
@@ -97,8 +105,16 @@ def page() -> str:
         cpu_times=_times_of([size.cpu_limit / size.cpu_request for size in _PARTS.values()]),
         many_levels=_rows([str(level), *_times(each, _MANY)] for level, each in taken.items()),
         prometheus_volume=_gibibytes(sizes.PROMETHEUS_VOLUME),
-        **_of_monitoring("prometheus", sizes.PROMETHEUS),
-        **_of_monitoring("alertmanager", sizes.ALERTMANAGER),
+        **_once("prometheus", sizes.PROMETHEUS),
+        **_once("alertmanager", sizes.ALERTMANAGER),
+        **_once("agent", sizes.LOG_AGENT),
+        **_once("relay", sizes.LOG_RELAY),
+        relay_volume=f"{volume_gibibytes(log)} GiB",
+        buffer_hours=log.buffer_hours,
+        events=log.events_per_second,
+        backup_days=sizes.BACKUP_DAYS,
+        lock_level=next(level for level in norms.LEVELS if norms.controls(law, level).backup_object_lock),
+        apart_level=next(level for level in norms.LEVELS if norms.controls(law, level).spread != "none"),
         connections=sizes.CONNECTIONS_MAX,
         past_pool=sizes.CONNECTIONS_PAST_POOL,
         clients=sizes.pool(1)[1],
@@ -109,6 +125,7 @@ def page() -> str:
 
 _PARTS: Final = {
     "web": sizes.WEB,
+    "worker": sizes.WORKER,
     "job": sizes.JOB,
     "schema migration": sizes.SCHEMA,
     "database instance": sizes.DATABASE,
@@ -149,7 +166,7 @@ def _part(name: str, size: sizes.Size) -> list[str]:
     return [name, requested[0], limit[0], requested[1], limit[1]]
 
 
-def _of_monitoring(name: str, size: sizes.Size) -> dict[str, str]:
+def _once(name: str, size: sizes.Size) -> dict[str, str]:
     cpu, memory = _amount(Amount(size.cpu_request, size.memory_request))
     return {f"{name}_cpu": cpu, f"{name}_memory": memory}
 

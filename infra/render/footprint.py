@@ -35,7 +35,7 @@ class Footprint:
     instances: int
     jobs: int
     reserved: Amount
-    """What the pods that always run request: web at its least, every database instance, the pool of connections."""
+    """What the pods that always run request: web at its least, every worker, database instance and pooler."""
     reserved_max: Amount
     """What quotas let its pods request together: scaled out, in a roll-out, jobs twice, an instance that joins."""
     used_max: Amount
@@ -62,7 +62,8 @@ def of(documents: Iterable[Document]) -> Footprint:
         web_pods_max=scaler["maxReplicas"],
         instances=instances,
         jobs=len(_of(found, "CronJob")),
-        reserved=sum(map(_of_pool, pools), web * scaler["minReplicas"] + _requests(cluster) * instances),
+        reserved=sum(map(_of_pool, pools), web * scaler["minReplicas"] + _requests(cluster) * instances)
+        + sum((_of_worker(each["spec"]) for each in _of(found, "StatefulSet")), Amount()),
         reserved_max=sum((_amount(hard, "requests.") for hard in quotas), Amount()),
         used_max=sum((_amount(hard, "limits.") for hard in quotas), Amount()),
         pods_max=sum(int(hard["pods"]) for hard in quotas),
@@ -84,6 +85,11 @@ def _requests(container: Document) -> Amount:
 def _of_pool(pooler: Document) -> Amount:
     one = sum(map(_requests, pooler["template"]["spec"]["containers"]), Amount())
     return one * int(pooler["instances"])
+
+
+def _of_worker(workers: Document) -> Amount:
+    one = sum(map(_requests, workers["template"]["spec"]["containers"]), Amount())
+    return one * int(workers["replicas"])
 
 
 def _amount(words: Document, prefix: str) -> Amount:

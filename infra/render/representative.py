@@ -33,7 +33,7 @@ _DATA: Final = {"classes": ["public"]}
 _SETTINGS: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
 _PLATFORM: Final = {"prometheusImage": f"sha256:{'b' * 64}", "alertmanagerImage": f"sha256:{'c' * 64}"}
 _SECURITY: Final = {"rsyslogImage": f"sha256:{'d' * 64}"}
-_DEPLOYED: Final = {"release": "9", "image": f"9@sha256:{'a' * 64}", "migrate": "true"}
+_DEPLOYED: Final = {"release": "9", "image": f"9@sha256:{'a' * 64}", "migrate": "true", "serves": "target"}
 
 
 @dataclass(frozen=True, slots=True)

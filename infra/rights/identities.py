@@ -109,7 +109,8 @@ def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
         replace(DRILL, rules=_drill(systems)),
         _of_the_centre(naming.AUDITOR, "reads everything but secrets, changes nothing", _auditor()),
         # What these apply lies in namespaces; what they ask of the cluster first does not.
-        *(replace(each, rules=on(kinds.ASKED, ("get", "list"))) for each in (SECURITY, DATA)),
+        replace(SECURITY, rules=on(kinds.ASKED, ("get", "list"))),
+        replace(DATA, rules=on([*kinds.ASKED, kinds.VOLUMES], ("get", "list"))),
     ]
 
 

@@ -90,6 +90,16 @@ DATA: Final = (
         "&& object.spec.?managed.roles.orValue([]).all(r, !r.?superuser.orValue(false))",
     ),
     Rule(
+        "database-speaks-tls-only",
+        "A database takes no client that comes unencrypted.",
+        "encryption-in-transit",
+        DATABASES,
+        # First, before any line could let somebody in; and behind it lines for the encrypted alone, for `all` is every
+        # database but not the log's own. `.` is no end of a line: one text is one line of the file.
+        "variables.access.size() > 0 && variables.access[0] == 'hostnossl all all all reject' "
+        "&& variables.access.all(l, l == 'hostnossl all all all reject' || l.matches('^hostssl .*$'))",
+    ),
+    Rule(
         "database-requests-and-limits",
         "A database requests cpu and memory, and is limited in both.",
         "quotas",

@@ -146,7 +146,9 @@ LIMIT_RANGES: Final = Subject(
 )
 SCALERS: Final = Subject("scalers", (SCALER,), Area.APP)
 BUDGETS: Final = Subject("budgets", (BUDGET,), Area.APP)
-DATABASES: Final = Subject("databases", (CLUSTER,), Area.DATA)
+DATABASES: Final = Subject(
+    "databases", (CLUSTER,), Area.DATA, (("access", "object.spec.?postgresql.pg_hba.orValue([])"),)
+)
 POOLERS: Final = Subject(
     "poolers",
     (POOLER,),

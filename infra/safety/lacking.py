@@ -30,15 +30,15 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What is known of a cluster."""
+    """What is known of a cluster; None is what nobody could read, and is not judged."""
 
     serves: Callable[[Document], bool]
     """Whether it knows an object's kind."""
-    storage_classes: frozenset[str]
-    gateway_classes: frozenset[str]
+    storage_classes: frozenset[str] | None
+    gateway_classes: frozenset[str] | None
     issuer: Callable[[Document], str]
     """What an issuer of certificates does: `READY`, or a phrase that says what instead."""
-    nodes: Sequence[Node]
+    nodes: Sequence[Node] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +79,19 @@ def lacking(documents: Sequence[Document], cluster: Cluster) -> Iterator[str]:
         if (version.partition("/")[0], kind) not in defined and not cluster.serves(example):
             yield f"it does not know the kind {kind} of {version}"
     for what, named, known in (
-        ("storage class", _storage(documents), cluster.storage_classes),
-        ("gateway class", _gateways(documents), cluster.gateway_classes),
+        ("storage class", storage(documents), cluster.storage_classes),
+        ("gateway class", gateways(documents), cluster.gateway_classes),
     ):
         for name, users in sorted(named.items()):
-            if name not in known:
+            if known is not None and name not in known:
                 yield f"it has no {what} {name!r}, which {users[0]} names; it has {', '.join(sorted(known)) or 'none'}"
     yield from _issuers(documents, cluster)
-    yield from _room([asked for each in documents for asked in _asked(each, documents)], cluster.nodes)
+    if cluster.nodes is not None:
+        yield from _room([asked for each in documents for asked in _asked(each, documents)], cluster.nodes)
 
 
-def _storage(documents: Sequence[Document]) -> dict[str, list[str]]:
+def storage(documents: Sequence[Document]) -> dict[str, list[str]]:
+    """Return the storage classes that are named, each with who names it."""
     found: dict[str, list[str]] = {}
     for each in documents:
         spec = each.get("spec") or {}
@@ -101,7 +103,8 @@ def _storage(documents: Sequence[Document]) -> dict[str, list[str]]:
     return found
 
 
-def _gateways(documents: Sequence[Document]) -> dict[str, list[str]]:
+def gateways(documents: Sequence[Document]) -> dict[str, list[str]]:
+    """Return the gateway classes that are named, each with who names it."""
     found: dict[str, list[str]] = {}
     for each in documents:
         if each["kind"] == "Gateway":

@@ -14,17 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from infra.errors import InfraError
+from infra.hiding import CALLED, LOGIN
 
 Document = Mapping[str, Any]
-_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 """How the engine marks a value of its own kinds; a secret has `ciphertext` beside it, in clear `plaintext`."""
-_NAMED: Final = re.compile(
-    r"(?i)(^|[_.-]|(?<=[a-z]))(password|passwd|secret|secret_?key|access_?key|token|private_?key|api_?key|credentials?)$"
-)
 _LOOKS: Final = (
     ("a private key", re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     ("a signed token", re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}")),
-    ("a login in an address", re.compile(r"://[^\s/:@]+:[^\s/:@]+@")),
+    ("a login in an address", LOGIN),
 )
 _WORD: Final = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 _BITS_MIN: Final = 4.0
@@ -69,7 +67,7 @@ def _in_resource(values: Document) -> Iterator[tuple[tuple[str, ...], str]]:
     if values.get("kind") == "Secret":
         for field in ("data", "stringData"):
             given = values.get(field) or {}
-            if isinstance(given, Mapping) and _SIGNATURE not in given:
+            if isinstance(given, Mapping) and SIGNATURE not in given:
                 yield from (((field, key), "a value of a Secret") for key, each in given.items() if _clear(each))
         values = {key: value for key, value in values.items() if key not in ("data", "stringData")}
     yield from _in(values, ())
@@ -77,22 +75,22 @@ def _in_resource(values: Document) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def _in(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(value, Mapping):
-        if _SIGNATURE in value:
+        if SIGNATURE in value:
             if "plaintext" in value:
                 yield path, "a secret that the engine was told to show"
             return
         # One variable of a container: what it is stands in `name`, and the value beside it.
-        if isinstance(value.get("name"), str) and _NAMED.search(value["name"]) and _clear(value.get("value")):
+        if isinstance(value.get("name"), str) and CALLED.search(value["name"]) and _clear(value.get("value")):
             yield (*path, "value"), f"{value['name']} is called a secret"
         for key, each in value.items():
-            if _NAMED.search(str(key)) and _clear(each):
+            if CALLED.search(str(key)) and _clear(each):
                 yield (*path, str(key)), "it is called a secret"
             else:
                 yield from _in(each, (*path, str(key)))
     elif isinstance(value, list | tuple):
         for number, each in enumerate(value):
             yield from _in(each, (*path, str(number)))
-    elif isinstance(value, str) and (why := _looks_like(value)):
+    elif isinstance(value, str) and (why := looks_like(value)):
         yield path, why
 
 
@@ -100,7 +98,8 @@ def _clear(value: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _looks_like(text: str) -> str | None:
+def looks_like(text: str) -> str | None:
+    """Return what kind of secret a text looks like; None for what people write."""
     for why, pattern in _LOOKS:
         if pattern.search(text):
             return why

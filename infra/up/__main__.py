@@ -10,6 +10,7 @@ from pathlib import Path
 
 from infra import ending
 from infra.ending import UsageError
+from infra.hiding import hidden
 from infra.render import stack_files
 from infra.render.declared import stacks
 from infra.up import apart, judging, language, plugin
@@ -69,7 +70,7 @@ def main() -> int:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{hidden(text)}\n")
     sys.stdout.flush()
 
 

@@ -13,8 +13,7 @@ from typing import Any, Final
 from infra.render.building import built
 from infra.render.declared import Built
 from infra.render.judging import refuse_breaches
-from infra.safety import claims, definitions, dependants, replacing, secrecy
-from infra.up import asking
+from infra.safety import asking, claims, definitions, dependants, replacing, secrecy
 from infra.up.engine import Engine
 
 _LAYERS: Final = ("platform", "data")
@@ -27,7 +26,7 @@ def judge(
     """Raise `InfraError` for the first kind of fault that one of these stacks has, naming all of that kind.
 
     `every_state`: look for secrets in the states of systems too, which costs a call of the engine for each.
-    `cluster`: ask it what it lacks.
+    `cluster`: ask it what it lacks, and whether it keeps rows of a database that would be made anew.
     """
     wanted = [built(stack, settings) for stack in chosen]
     refuse_breaches(wanted)
@@ -39,6 +38,7 @@ def judge(
     refuse_harm(wanted, {stack: engine.export(stack) for stack in read})
     if cluster:
         asking.refuse_lacking(wanted)
+        asking.refuse_emptied(wanted)
 
 
 def refuse_harm(wanted: Sequence[Built], applied: dict[str, Any]) -> None:

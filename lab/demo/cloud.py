@@ -61,11 +61,21 @@ class Cloud:
         return len(resources)
 
     def deploy(self, system: str, release: str, say: Say) -> None:
-        """Deploy a release as the system's own pipeline would, by its digest; the target keeps the jobs from now on."""
+        """Deploy a release as the system's own pipeline does: by its digest, and with that pipeline's rights alone.
+
+        The target keeps the jobs from now on.
+        """
         self._pulumi(f"{system}-config", ["config", "set", "--stack", system, "dcshift:serves", "target"])
         image = build_images([f"{system}:{release}"], lambda text: None)[f"{system}:{release}"]
         argv = ["dcshift", "--json", "deploy", system, "--release", release, "--image", f"sha256:{image.digest}"]
-        shell.run(f"deploy-{system}", [*argv, "--migrate"], env=self.environment, say=say)
+        shell.run(f"deploy-{system}", [*argv, "--migrate"], env=self.as_pipeline(system), say=say)
+
+    def as_pipeline(self, system: str) -> dict[str, str]:
+        """Return the environment with a kubeconfig of the system's pipeline, good for an hour, in place of ours."""
+        kubeconfig, name = STATE / "identities" / f"deploy-{system}.kubeconfig", f"deploy-{system}"
+        lent = ["dcshift", "--json", "identity", name, "--output", str(kubeconfig)]
+        shell.run(f"identity-{name}", lent, env=self.environment)
+        return {**self.environment, "KUBECONFIG": str(kubeconfig)}
 
     def _pulumi(self, name: str, argv: list[str], say: Say | None = None) -> shell.Ended:
         def told(line: str) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from lab.command import run
 from lab.errors import LabError
 from lab.paths import CHECKOUT, cache
+from lab.toolchain import postgres_servers
 from lab.toolchain.build import missing
 from lab.toolchain.plugin import OFFICIAL, ask_again, plugin_in_use, refusal
 from lab.toolchain.tools import TOOLS
@@ -35,7 +36,7 @@ class Checked:
 
 def diagnose() -> list[Checked]:
     """Look at everything that set-up and the lab need; a thing that cannot be looked at is not right."""
-    return [_packages(), *_tools(), _plugin(), _root(), *_kernel(), _disk(), _memory()]
+    return [_packages(), *_tools(), _plugin(), _servers(), _root(), *_kernel(), _disk(), _memory()]
 
 
 def _packages() -> Checked:
@@ -78,6 +79,12 @@ def _plugin() -> Checked:
     why = f"the official one was not to be had: {known[0]}, kept in {known[1]}" if known else "nobody asked for another"
     said = f"{used} (our own, over server-side apply; docs/decisions/0002); {why}; to ask again: {ask_again()}"
     return Checked("Pulumi Kubernetes plugin", True, said)
+
+
+def _servers() -> Checked:
+    there, versions = postgres_servers.installed(), ", ".join(postgres_servers.versions().values())
+    said = f"{versions}, for the mover's tests: {'ready' if there else 'not fetched, about 20 s'}"
+    return Checked("PostgreSQL servers", there, said, "" if there else _SETUP)
 
 
 def _root() -> Checked:

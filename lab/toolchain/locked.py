@@ -17,9 +17,9 @@ def project(name: str) -> Path:
     return CHECKOUT / "tools" / name
 
 
-def place(name: str) -> Path:
+def place(name: str, lock: str = "uv.lock") -> Path:
     """Return where an environment is kept, whether it is there or not: another lock, another place."""
-    digest = hashlib.sha256((project(name) / "uv.lock").read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256((project(name) / lock).read_bytes()).hexdigest()[:12]
     return cache() / f"{name}-{digest}"
 
 

@@ -15,11 +15,13 @@ from migration.adapters import database_content, database_proof, database_settin
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
 from migration.adapters.database_access import PORT, Access
+from migration.adapters.database_repair import Repair
 from migration.adapters.database_sessions import Sessions
 from migration.errors import BlockedError, MigrationError
 from migration.model.context import SystemContext
+from migration.model.repair import OddRows, Repaired
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
-from migration.movers import claim, identity, link, stream, throttle
+from migration.movers import claim, identity, limits, link, stream, throttle
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
@@ -56,7 +58,7 @@ class PostgresMove:
 
     def check(self) -> Sequence[Finding]:
         facts, contract = self._context.facts.database, self._context.contract.database
-        found = list(findings.from_inventory(facts))
+        found = [*findings.from_inventory(facts), *findings.from_programs(facts)]
         try:
             with self._at.target() as target:
                 found += findings.from_target(target, facts, contract)
@@ -150,6 +152,7 @@ class PostgresMove:
             owner=self._owner,
             name=self._name,
             limit_file=self._context.state_folder / throttle.FILE,
+            source_limits_file=self._context.state_folder / limits.FILE,
             lag_bytes_max=_LAG_BYTES_MAX,
             catch_up_seconds_max=_CATCH_UP_SECONDS_MAX,
         )
@@ -287,5 +290,11 @@ class PostgresMove:
 
     # Proofs
 
-    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
-        return database_proof.prove(self._at, self._clock, frozen=frozen, seconds_max=seconds_max)
+    def prove(self, *, frozen: bool, seconds_max: float | None = None, values: bool = False) -> Sequence[Proof]:
+        return database_proof.prove(self._at, self._clock, frozen=frozen, seconds_max=seconds_max, values=values)
+
+    def odd_rows(self) -> Sequence[OddRows]:
+        return Repair(self._at, self._clock, self._system, self._owner).look()
+
+    def repair(self, agreed: Sequence[OddRows]) -> Repaired:
+        return Repair(self._at, self._clock, self._system, self._owner).repair(agreed)

@@ -37,7 +37,10 @@ _QUESTIONS: dict[str, tuple[Severity, str, str, str]] = {
         Severity.BLOCKER,
         f"""SELECT format('function %I.%I in %s', n.nspname, p.proname, l.lanname)
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
-        WHERE NOT l.lanpltrusted AND {_OURS} AND {_own("pg_proc", "p.oid")}
+        -- An aggregate, and the constructors that come with a range, are `internal` and any owner's to make.
+        WHERE NOT l.lanpltrusted AND p.prokind <> 'a' AND {_OURS} AND {_own("pg_proc", "p.oid")}
+            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+                AND d.deptype = 'i')
         UNION ALL SELECT format('type %I.%I', n.nspname, t.typname) FROM pg_type t
         JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE t.typtype = 'b' AND t.typelem = 0 AND {_OURS} AND {_own("pg_type", "t.oid")}
@@ -81,8 +84,6 @@ _QUESTIONS: dict[str, tuple[Severity, str, str, str]] = {
         "make sure that firing twice does no harm",
     ),
 }
-_OIDS = f"""SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relhasoids AND c.relkind IN ('r', 'p') AND {_OURS} ORDER BY 1"""
 
 
 def of_source(source: Connection) -> Iterator[Finding]:
@@ -91,9 +92,6 @@ def of_source(source: Connection) -> Iterator[Finding]:
     for code, (severity, query, what, next_step) in _QUESTIONS.items():
         if names := [str(name) for (name,) in link.rows(source, query)]:
             yield Finding(severity, code, where, f"{len(names)} {what}: {_named(names)}", next_step)
-    if source.info.server_version < 120000 and (names := [str(name) for (name,) in link.rows(source, _OIDS)]):
-        what = f"{len(names)} tables have hidden object ids, which no later version has: {_named(names)}"
-        yield Finding(Severity.BLOCKER, "tables-with-oids", where, what, "ALTER TABLE ... SET WITHOUT OIDS")
 
 
 _CONFIGURED = """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from catalogue.target import TargetDatabase
+from migration.adapters import command
+from migration.errors import StepFailed
 from migration.model.inventory import DatabaseFacts
 from migration.model.words import Finding, Severity
 from migration.movers import claim, identity, link, stream
@@ -31,8 +34,8 @@ def from_inventory(facts: DatabaseFacts) -> Iterator[Finding]:
     if facts.max_wal_senders < 2:
         what = f"max_wal_senders is {facts.max_wal_senders}; the move needs 2"
         yield Finding(Severity.BLOCKER, "source-senders", where, what, "raise max_wal_senders and restart")
-    if not 100000 <= facts.server_version_number < 180000:
-        what = f"PostgreSQL {facts.server_version} is outside of what was tried (10 to 17)"
+    if not 120000 <= facts.server_version_number < 180000:
+        what = f"PostgreSQL {facts.server_version} is outside of what was tried (12 to 17)"
         yield Finding(Severity.BLOCKER, "source-version", where, what, "move by dump, or extend the tested range first")
     if facts.encoding != "UTF8":
         what = f"the encoding is {facts.encoding}; only UTF8 is carried unchanged"
@@ -63,6 +66,20 @@ def from_inventory(facts: DatabaseFacts) -> Iterator[Finding]:
     if facts.large_objects:
         what = f"{facts.large_objects} large objects; those that change during the move are carried in the freeze"
         yield Finding(Severity.INFO, "large-objects", where, what, "nothing")
+
+
+def from_programs(facts: DatabaseFacts) -> Iterator[Finding]:
+    """Yield a finding if this machine's pg_dump is not there or too old: it refuses a server newer than itself."""
+    major = facts.server_version_number // 10000
+    try:
+        said = command.run(["pg_dump", "--version"], check=False).stdout.strip()
+    except StepFailed as missing:
+        said = missing.why
+    found = re.search(r"\(PostgreSQL\) (\d+)", said)
+    if found is None or int(found[1]) < major:
+        what = f"the source is PostgreSQL {facts.server_version}, which it does not read: {said or 'it says nothing'}"
+        next_step = f"install postgresql-client-{major} or newer on this machine"
+        yield Finding(Severity.BLOCKER, "pg-dump-older", "pg_dump of this machine", what, next_step)
 
 
 def from_target(target: Connection, facts: DatabaseFacts, contract: TargetDatabase) -> Iterator[Finding]:

@@ -23,14 +23,16 @@ from migration.verification.settings import prove_settings
 _NAMES: Final = ("rows", "sequences", "large-objects", "schema", "grants", "materialised-views", "settings")
 
 
-def prove(sessions: Sessions, clock: Clock, *, frozen: bool, seconds_max: float | None) -> Sequence[Proof]:
+def prove(
+    sessions: Sessions, clock: Clock, *, frozen: bool, seconds_max: float | None, values: bool = False
+) -> Sequence[Proof]:
     """Return one proof for each kind of content; large objects that writers changed meanwhile are set aside."""
     source, target = sessions.access.places()
     try:
         with postgres.moment(source, target, clock, frozen=frozen, seconds_max=seconds_max) as moment:
             changed = () if frozen else _changed_objects(sessions)
             return [
-                prove_rows(moment),
+                prove_rows(moment, values=values),
                 prove_sequences(moment),
                 prove_large_objects(moment, changed=changed),
                 prove_schema(moment),

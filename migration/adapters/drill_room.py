@@ -154,7 +154,7 @@ class DrillRoom:
 def scratch(
     system: str, backup: TargetBackup, living: Mapping[str, Any], base: Base, instant: Instant
 ) -> dict[str, Any]:
-    """Return the scratch cluster: the living one's image, size and parameters, one instance, no keys to write backups.
+    """Return the scratch cluster: the living one's image, size, parameters and doors, one instance, no keys to back up.
 
     The target is exclusive: what was written at or after the instant is not replayed.
     """
@@ -163,6 +163,7 @@ def scratch(
         field: {"name": backup.restore_secret.name, "key": key}
         for field, key in (("accessKeyId", "access_key"), ("secretAccessKey", "secret_key"))
     }
+    server = spec.get("postgresql", {})
     copied = {name: spec[name] for name in ("imageName", "imagePullPolicy", "storage", "resources") if name in spec}
     return {
         "metadata": {"name": scratch_name(system), "namespace": backup.drill_namespace, "labels": _LABELS},
@@ -171,7 +172,8 @@ def scratch(
             "instances": 1,
             "enableSuperuserAccess": False,
             "enablePDB": False,
-            "postgresql": {"parameters": dict(spec.get("postgresql", {}).get("parameters", {}))},
+            # Its doors too: the same rows lie here, and whoever comes unencrypted is to be refused as there.
+            "postgresql": {name: server[name] for name in ("parameters", "pg_hba") if name in server},
             "bootstrap": {
                 "recovery": {
                     "source": _ORIGIN,

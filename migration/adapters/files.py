@@ -18,7 +18,7 @@ from migration.adapters.database_freeze import wait_for_unit
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof
-from migration.movers import files, throttle
+from migration.movers import files, limits, throttle
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import HANDED_OVER, MANIFEST
@@ -70,6 +70,7 @@ class BucketMove:
             reach=self._remote.transport(facts.host),
             staging=self._staging(bucket.name),
             limit_file=self._context.state_folder / throttle.FILE,
+            source_limits_file=self._context.state_folder / limits.FILE,
             endpoint=bucket.endpoint,
             region=bucket.region,
             bucket=bucket.bucket,

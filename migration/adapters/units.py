@@ -218,7 +218,7 @@ def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, dict[str,
         if isinstance(said.get("progress"), dict):
             p = said["progress"]
             progress = Progress(
-                str(p["what"]), int(p["done"]), p.get("total"), str(p["unit"]), p.get("rate_per_second")
+                str(p["what"]), int(p["done"]), p.get("total"), str(p["unit"]), p.get("rate_per_second"), p.get("waits")
             )
         result = said["result"] if isinstance(said.get("result"), dict) else None
         if isinstance(said.get("error"), dict):

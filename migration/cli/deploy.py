@@ -38,15 +38,16 @@ def register(app: typer.Typer) -> None:
         given = {"--release": release, "--image": image, **paths}
         flags = {"--migrate": migrate, "--preview": preview}
         words = [f"{name}={value}" for name, value in given.items() if value is not None]
-        _stand_where_pulumi_works()
+        stand_where_pulumi_works()
         return instead("infra.deploy", [*words, *(name for name, wanted in flags.items() if wanted), "--", system])
 
 
-def _stand_where_pulumi_works() -> None:
+def stand_where_pulumi_works() -> None:
+    """Set what pulumi lacks in the environment, name every place absolutely, and go to the folder of its project."""
     from migration.places import CHECKOUT
 
     workspace = SESSION.workspace()
     os.environ |= workspace.pulumi_variables()
     if workspace.ca_file:
-        os.environ["DCSHIFT_CA"] = str(workspace.ca_file)
+        os.environ["DCSHIFT_CA"] = str(workspace.ca_file.absolute())
     os.chdir(CHECKOUT)  # Pulumi's project is there

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import typer
 
 from migration.cli.meant import PlanOption, meant
 from migration.cli.output import OUT, console, seconds, whoever_listens
-from migration.cli.throttle import said
+from migration.cli.throttle import held, said
 from migration.cli.watching import Ended, ended
 
 if TYPE_CHECKING:
@@ -104,7 +105,6 @@ def _until_nobody_is_there(
 
 def _document(workspace: Workspace, journal: Journal, plan: Plan) -> dict[str, Any]:
     from migration.account import accounts
-    from migration.movers import throttle as limits
 
     run = journal.open_run(plan.id)
     events = journal.events(run)
@@ -121,6 +121,7 @@ def _document(workspace: Workspace, journal: Journal, plan: Plan) -> dict[str, A
     systems = {}
     for each in accounts(plan, events):
         failure = state.system(each.system).failure
+        limits = held(workspace.state / "systems" / each.system)
         systems[each.system] = {
             "state": each.state,
             "want": state.system(each.system).want,
@@ -129,7 +130,9 @@ def _document(workspace: Workspace, journal: Journal, plan: Plan) -> dict[str, A
             "proofs_passed": each.proofs_passed,
             "proofs_failed": each.proofs_failed,
             "hold_seconds": each.hold_seconds,
-            "bytes_per_second_max": limits.read(workspace.state / "systems" / each.system / limits.FILE),
+            "bytes_per_second_max": limits.bytes_per_second,
+            "source_limits": dataclasses.asdict(limits.source),
+            "limits": said(limits),
             "error": dict(failure.error) if failure else None,
         }
     holders = {resource: str(holder) for resource, holder in journal.holders().items()}
@@ -173,8 +176,8 @@ def _picture(document: dict[str, Any]) -> Group:
             parts.append(Text(f"    {step['id']}  {step['status']}  {seconds(step['seconds'])}{doing}"))
         if system["hold_seconds"] is not None:
             parts.append(Text(f"    requests were held {system['hold_seconds']:.1f} s"))
-        if system["bytes_per_second_max"] is not None:
-            parts.append(Text(f"    copied {said(system['bytes_per_second_max'])} (dcshift throttle)"))
+        if system["limits"]:
+            parts.append(Text(f"    copied {system['limits']} (dcshift throttle)"))
         if system["error"]:
             parts.append(Text(f"    {system['error']['what']}: {system['error']['why']}"))
     owners = sorted(set(document["holders"].values()))

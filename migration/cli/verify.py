@@ -24,6 +24,9 @@ def register(app: typer.Typer) -> None:
         rows: Annotated[
             bool, typer.Option(help="After release too, compare rows: writes made since show as differences.")
         ] = False,
+        values: Annotated[
+            bool, typer.Option(help="Show keys and values of rows that differ: personal data, not for a log.")
+        ] = False,
         plan: PlanOption = None,
     ) -> int:
         """Compare source and target now: rows, files, jobs, traffic."""
@@ -37,11 +40,11 @@ def register(app: typer.Typer) -> None:
         found: dict[str, list[Proof]] = {}
         with Leasing(journal, this_process()) as leasing:
             for name in chosen:
-                _hold(leasing, name)
+                hold(leasing, name)
                 moves = workspace.moves(pinned)(name, leasing.token)
                 released = past_point_of_no_return(state, pinned.plan, name)
                 OUT.note(f"… comparing {name}: {'the target serves' if released else 'the source serves'}")
-                found[name] = _compare(moves, released=released, rows=rows or not released)
+                found[name] = _compare(moves, released=released, rows=rows or not released, values=values)
         failed = sum(not proof.passed for proofs in found.values() for proof in proofs)
         document = {
             "plan": pinned.plan.id,
@@ -75,21 +78,22 @@ def register(app: typer.Typer) -> None:
         return 1 if failed else 0
 
 
-def _compare(moves: Moves, *, released: bool, rows: bool) -> list[Proof]:
+def _compare(moves: Moves, *, released: bool, rows: bool, values: bool) -> list[Proof]:
     from migration.model.words import Side
 
     serving = Side.TARGET if released else Side.SOURCE
-    asked: list[tuple[str, Callable[[], Sequence[Proof]]]] = [
+    kinds: list[tuple[str, Callable[[], Sequence[Proof]]]] = [
         ("files", lambda: moves.files.prove(frozen=released, full=True)),
         ("jobs", lambda: moves.jobs.prove(serving=serving)),
         ("traffic", lambda: moves.traffic.prove(serving=serving)),
     ]
     if rows:
-        asked.insert(0, ("rows", lambda: moves.database.prove(frozen=False)))
-    return [proof for name, ask in asked for proof in _asked(name, ask)]
+        kinds.insert(0, ("rows", lambda: moves.database.prove(frozen=False, values=values)))
+    return [proof for name, ask in kinds for proof in asked(name, ask)]
 
 
-def _asked(name: str, ask: Callable[[], Sequence[Proof]]) -> Sequence[Proof]:
+def asked(name: str, ask: Callable[[], Sequence[Proof]]) -> Sequence[Proof]:
+    """Return the proofs; one that could not be made has failed."""
     from migration.errors import MigrationError
     from migration.model.words import Proof
 
@@ -101,7 +105,8 @@ def _asked(name: str, ask: Callable[[], Sequence[Proof]]) -> Sequence[Proof]:
         return [Proof(name, False, "this comparison could not run", {}, (why,))]
 
 
-def _hold(leasing: object, name: str) -> None:
+def hold(leasing: object, name: str) -> None:
+    """Hold the system, or raise `UsageError` (system-busy)."""
     from migration.errors import UsageError
     from migration.leasing import Leasing
     from migration.model.lease import Busy

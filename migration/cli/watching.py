@@ -43,7 +43,8 @@ def ended(plan: Plan, events: Sequence[Event], now: float) -> Ended:
     if open_now:
         where = f"{', '.join(open_now)} stands inside a freeze: citizens may be waiting, jobs may be at rest"
         return Ended(f"whoever moved it has died; {where}", f"{run}   ends the freeze", 4)
-    return _left_undone(events[-1], decision.step, run)
+    last = next(event for event in reversed(events) if event.kind is not Kind.REPAIR)
+    return _left_undone(last, decision.step, run)
 
 
 def _as_decided(plan: Plan, state: RunState, events: Sequence[Event], end: End, run: str) -> Ended:

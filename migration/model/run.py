@@ -35,6 +35,8 @@ class Kind(StrEnum):
     UNDONE = "undone"
     UNDO_FAILED = "undo-failed"
     INTERRUPTED = "interrupted"
+    REPAIR = "repair"
+    """Rows of a target were to be written anew because people asked for it; its phase says whether they were."""
 
 
 class Verb(StrEnum):
@@ -173,7 +175,7 @@ def replay(state: RunState, event: Event) -> RunState:
             return dataclasses.replace(state, id=event.run, plan=str(event.content["plan"]))
         case Kind.WANTED:
             return _wanted(state, event)
-        case Kind.FOUND:
+        case Kind.FOUND | Kind.REPAIR:
             return state
         case Kind.INTERRUPTED if event.step is None:
             return state

@@ -93,3 +93,5 @@ class Progress:
     total: int | None
     unit: str
     rate_per_second: float | None = None
+    waits: str | None = None
+    """Why it waits and since when; None while it goes on."""

@@ -122,7 +122,7 @@ class Pipe:
             try:
                 return writer.communicate(timeout=self.job.copy_seconds_max)
             except subprocess.TimeoutExpired:
-                if self.throttle.rate() is None:
+                if not self.throttle.is_slowed():
                     writer.kill()
 
     def _environment(self, endpoint: link.Endpoint) -> dict[str, str]:

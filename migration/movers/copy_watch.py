@@ -1,4 +1,4 @@
-"""Says every second how many bytes the copy has carried; it only asks the target's server."""
+"""Says every second how many bytes the copy has carried, and why it waits; it only asks the target's server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 
 from migration.movers import copy, lines, link
 from migration.movers.job import PostgresJob
+from migration.movers.sparing import Sparing
 
 
 class CopyWatch:
@@ -13,8 +14,8 @@ class CopyWatch:
 
     _QUERY = "SELECT coalesce(sum(bytes_processed), 0)::bigint FROM pg_stat_progress_copy"
 
-    def __init__(self, job: PostgresJob, tables: list[copy.Table]) -> None:
-        self._job = job
+    def __init__(self, job: PostgresJob, tables: list[copy.Table], sparing: Sparing) -> None:
+        self._job, self._sparing = job, sparing
         self._total = sum(table.size_bytes for table in tables)
         self._done = 0
         self._rate = lines.Rate()
@@ -39,4 +40,5 @@ class CopyWatch:
             while not self._stop.wait(1.0):
                 under_way = int(link.rows(target, self._QUERY)[0][0]) if counts else 0
                 done = min(self._done + under_way, self._total)
-                lines.progress("rows", done, self._total, "bytes", self._rate.of(done))
+                waits = self._sparing.waits()
+                lines.progress("rows", done, self._total, "bytes", self._rate.of(done), waits=waits)

@@ -25,7 +25,9 @@ from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import MANIFEST, key_of, path_of, shown
 from migration.movers.files_store import Listed, Store, digests, md5_of
+from migration.movers.host_load import HostLoad
 from migration.movers.job import Words
+from migration.movers.sparing import Sparing
 from migration.movers.throttle import Throttle
 
 _RECORD_EVERY = 500
@@ -89,12 +91,12 @@ def replicate(job: FilesJob) -> dict[str, Json]:
     def on_done(done: int, total: int, _: int) -> None:
         lines.progress("files", done, total, "bytes", rate.of(done))
 
-    with only_one(job):
+    with only_one(job), Sparing(job.source_limits_file, HostLoad(job)) as sparing:
         passes = []
         files_source.assert_room(job)
         for _ in range(job.passes_max):
-            lines.progress("reading the source", 0, None, "files")
-            passes.append(carry(job, frozen=False, on_done=on_done))
+            lines.progress(files_source.READING, 0, None, "files")
+            passes.append(carry(job, frozen=False, on_done=on_done, sparing=sparing))
             if passes[-1].carried + passes[-1].deleted <= job.small_pass_files:
                 break
         Index(job.staging).set_fact("phase", "following")
@@ -110,7 +112,7 @@ def replicate(job: FilesJob) -> dict[str, Json]:
     }
 
 
-def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass:
+def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None, sparing: Sparing | None = None) -> Pass:
     """Make one pass: the source's changes into the staging tree, from there into the bucket."""
     began = time.monotonic()
     throttle = Throttle(None if frozen else job.limit_file)
@@ -119,7 +121,7 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None) -> Pass
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
     # Asked before it is carried: a linked folder that nobody decided about must not be missed in silence.
     listed, others = files_source.listed(job, frozen=frozen)
-    files_source.pull(job, frozen=frozen, throttle=throttle)
+    files_source.pull(job, frozen=frozen, throttle=throttle, sparing=sparing)
     found = files_source.scan(job)
     if found and not listed and not files_source.listing(job, frozen=frozen):
         why = f"it lists no file where rsync brought {len(found)}"

@@ -34,6 +34,8 @@ class FilesJob(BaseModel):
     secret_key: SecretStr
     limit_file: Path | None = None
     """File with the bytes a second that may pass while the source serves: `movers/throttle.py`."""
+    source_limits_file: Path | None = None
+    """File with the limits within which the source is spared: `movers/limits.py`."""
     workers: int = Field(default=16, ge=1, le=64)
     part_bytes: int = Field(default=16 * 1024 * 1024, ge=5 * 1024 * 1024)
     passes_max: int = Field(default=6, ge=1)

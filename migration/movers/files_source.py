@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import re
@@ -14,11 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from migration.errors import StepFailed
-from migration.movers import programs, room
+from migration.movers import lines, programs, room
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import shown
+from migration.movers.sparing import Sparing
 from migration.movers.throttle import Throttle
 
+READING = "reading the source"
+"""What a mover is said to do meanwhile."""
 _VANISHED = 24
 _LOOK_SECONDS = 1.0
 _KEPT_FREE_BYTES = 16 * 1024 * 1024
@@ -28,20 +32,31 @@ _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 _COUNTED = re.compile(r"^Number of files: [0-9]", re.MULTILINE)
 
 
-def pull(job: FilesJob, *, frozen: bool, throttle: Throttle | None = None) -> None:
+def pull(job: FilesJob, *, frozen: bool, throttle: Throttle | None = None, sparing: Sparing | None = None) -> None:
     """Make the staging tree equal to the source; deletions too.
 
     While the source is in use files may vanish between listing and reading; under the freeze, in which nobody gives a
     throttle, that is an error. rsync keeps the speed that it began with, so at another one it begins again at the file
-    where it was. How long it may take is counted from there.
+    where it was, and so it does after it has rested. How long it may take is counted from there.
     """
     job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
     paced = throttle or Throttle(None)
-    while True:
-        rate = paced.rate()
-        argv = _rsync(job, ["--recursive", "--delete", *([f"--bwlimit={rate // 1024}"] if rate else [])])
-        if _run(job, argv, b"", frozen=frozen, until=lambda: paced.rate() != rate):  # noqa: B023  called before the next
-            return
+    with contextlib.nullcontext() if sparing is None else sparing.reading(_say_waiting):
+        while True:
+            if sparing is not None:
+                sparing.hold()
+            rate = paced.rate()
+            argv = _rsync(job, ["--recursive", "--delete", *([f"--bwlimit={rate // 1024}"] if rate else [])])
+
+            def is_to_end(began_with: int | None = rate) -> bool:
+                return paced.rate() != began_with or (sparing is not None and sparing.must_rest())
+
+            if _run(job, argv, b"", frozen=frozen, until=is_to_end):
+                return
+
+
+def _say_waiting(waits: str | None) -> None:
+    lines.progress(READING, 0, None, "files", waits=waits)
 
 
 def pull_some(job: FilesJob, paths: Iterable[bytes]) -> None:

@@ -49,6 +49,8 @@ class PostgresJob(BaseModel):
     publication: str = "dcshift"
     limit_file: Path | None = None
     """File with the bytes a second that may pass while the source serves: `movers/throttle.py`."""
+    source_limits_file: Path | None = None
+    """File with the limits within which the source is spared: `movers/limits.py`."""
     workers: int = Field(default=2, ge=1, le=16)
     lag_bytes_max: int = Field(default=1_048_576, ge=0)
     catch_up_seconds_max: float = 3600.0

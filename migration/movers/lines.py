@@ -21,8 +21,17 @@ def say(line: Mapping[str, Json]) -> None:
         sys.stdout.flush()
 
 
-def progress(what: str, done: int, total: int | None, unit: str, rate_per_second: float | None = None) -> None:
-    """Say where the work stands."""
+def progress(
+    what: str,
+    done: int,
+    total: int | None,
+    unit: str,
+    rate_per_second: float | None = None,
+    *,
+    waits: str | None = None,
+) -> None:
+    """Say where the work stands; work that waits has no rate, and nobody knows how long it takes yet."""
+    rate_per_second = None if waits else rate_per_second
     line: dict[str, Json] = {
         "what": what,
         "done": done,
@@ -32,6 +41,8 @@ def progress(what: str, done: int, total: int | None, unit: str, rate_per_second
     }
     if total is not None and rate_per_second:
         line["seconds_left"] = round(max(total - done, 0) / rate_per_second, 1)
+    if waits:
+        line["waits"] = waits
     say({"progress": line})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -20,8 +20,10 @@ from migration.model.words import Json
 from migration.movers import claim, copy, identity, large_objects, lines, link, memory, room, schema, settings, stream
 from migration.movers import job as jobs
 from migration.movers.copy_watch import CopyWatch
+from migration.movers.database_load import DatabaseLoad
 from migration.movers.job import PostgresJob, Words
 from migration.movers.link import Connection
+from migration.movers.sparing import Sparing
 from migration.movers.throttle import Throttle
 
 _SLOT_SECONDS_MAX = 300.0
@@ -84,10 +86,11 @@ def move(job: PostgresJob) -> dict[str, Json]:
         claim.end_sessions(target, job.program)
         link.rows(source, "SELECT dcshift.take_turn(%s)", (job.token,))
         facts: dict[str, Json] = {}
-        if not _follows(job, source, target):
-            facts = _copy(job, source, target, folder, file)
-        facts |= {"settings": list(settings.carry(source, target, job.owner))}
-        facts |= _catch_up(job, source, target)
+        with Sparing(job.source_limits_file, DatabaseLoad(job)) as sparing:
+            if not _follows(job, source, target):
+                facts = _copy(job, source, target, folder, file, sparing=sparing)
+            facts |= {"settings": list(settings.carry(source, target, job.owner))}
+            facts |= _catch_up(job, source, target, sparing)
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 
 
@@ -120,7 +123,9 @@ def _follows(job: PostgresJob, source: Connection, target: Connection) -> bool:
     return slot is not None and not slot.lost and bool(known) and published == known
 
 
-def _copy(job: PostgresJob, source: Connection, target: Connection, folder: Path, file: Path) -> dict[str, Json]:
+def _copy(
+    job: PostgresJob, source: Connection, target: Connection, folder: Path, file: Path, *, sparing: Sparing
+) -> dict[str, Json]:
     lines.progress("cleaning", 0, None, "steps")
     claim.clean(target, job.system, job.owner, job.name)
     claim.take(target, job.system)
@@ -128,19 +133,31 @@ def _copy(job: PostgresJob, source: Connection, target: Connection, folder: Path
     keyless = identity.give(source)
     stream.publish(source, job.publication)
     schema.create_extensions(source, target, job.owner)
+    with sparing.reading(_waiting("before the copy", "steps")):
+        sparing.hold()  # as long as there is no slot, waiting costs the source nothing
     lines.progress("waiting for open transactions", 0, None, "steps")
     slot = stream.create_slot(job, seconds_max=_SLOT_SECONDS_MAX)
-    pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit_file))
+    pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit_file, sparing=sparing))
     try:
-        return _copy_snapshot(job, source, target, slot=slot, pipe=pipe, folder=folder) | {
-            "keyless_tables": list(keyless)
-        }
+        facts = _copy_snapshot(job, source, target, slot=slot, pipe=pipe, folder=folder, sparing=sparing)
+        return facts | {"keyless_tables": list(keyless)}
     finally:
         slot.close()
 
 
+def _waiting(what: str, unit: str) -> Callable[[str | None], None]:
+    return lambda waits: lines.progress(what, 0, None, unit, waits=waits)
+
+
 def _copy_snapshot(
-    job: PostgresJob, source: Connection, target: Connection, *, slot: stream.Slot, pipe: copy.Pipe, folder: Path
+    job: PostgresJob,
+    source: Connection,
+    target: Connection,
+    *,
+    slot: stream.Slot,
+    pipe: copy.Pipe,
+    folder: Path,
+    sparing: Sparing,
 ) -> dict[str, Json]:
     xmin = _remember_snapshot(job, target, slot)
     archive = schema.Archive(job, folder, pipe.pass_file)
@@ -148,7 +165,7 @@ def _copy_snapshot(
     archive.restore_before_rows()
     found = copy.tables(source)
     rows = 0
-    with CopyWatch(job, found) as watch:
+    with sparing.reading(), CopyWatch(job, found, sparing) as watch:
         finished = []
 
         def on_table(table: copy.Table, carried: int) -> None:
@@ -158,7 +175,8 @@ def _copy_snapshot(
         copy.carry_all(pipe, found, on_table)
         rows = sum(finished)
     lines.progress("large objects", 0, None, "objects")
-    objects = large_objects.carry_all(pipe, source, target)
+    with sparing.reading(_waiting("large objects", "objects")):
+        objects = large_objects.carry_all(pipe, source, target)
     lines.progress("indexes and constraints", 0, None, "steps")
     archive.restore_after_rows()
     views = schema.refresh_materialised_views(source, target, job.owner)
@@ -199,13 +217,14 @@ def _copy_marker(pipe: copy.Pipe) -> None:
     pipe.move(read, write, doing="copy of the marker")
 
 
-def _catch_up(job: PostgresJob, source: Connection, target: Connection) -> dict[str, Json]:
+def _catch_up(job: PostgresJob, source: Connection, target: Connection, sparing: Sparing) -> dict[str, Json]:
     stream.enable(job.name, job.publication, source, target)
     deadline = time.monotonic() + job.catch_up_seconds_max
     rate = lines.Rate()
     first = None
     errors = stream.apply_errors(target, job.name)
     while True:
+        sparing.hold()
         lag = stream.lag(source, job.name)
         if lag is None or lag.lost:
             raise _stream_lost(job)

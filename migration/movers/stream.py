@@ -177,9 +177,10 @@ def drop_subscription(target: Connection, name: str) -> bool:
     return True
 
 
+# 12 has no `wal_status`: it never takes away log that a slot needs.
 _LAG = """
-SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, active, wal_status
-FROM pg_replication_slots WHERE slot_name = %s
+SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint, active, to_jsonb(s) ->> 'wal_status'
+FROM pg_replication_slots s WHERE slot_name = %s
 """
 
 

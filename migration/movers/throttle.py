@@ -1,6 +1,7 @@
 """Holds a mover to so many bytes a second, all its workers together; the number is read anew, so people change it live.
 
-It paces what replicates while the source serves. What citizens wait for, the passes of a freeze, asks nobody.
+It paces what replicates while the source serves, and lets it rest while the source is to be spared. What citizens wait
+for, the passes of a freeze, asks nobody.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
+
+from migration.movers.sparing import Sparing
 
 FILE: Final = "bytes-per-second"
 """Name of the file with the limit, in the folder of a system's records: a whole number, or nothing for no limit."""
@@ -33,10 +36,11 @@ class Throttle:
         self,
         file: Path | None,
         *,
+        sparing: Sparing | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._file, self._now, self._sleep = file, now, sleep
+        self._file, self._sparing, self._now, self._sleep = file, sparing, now, sleep
         self._lock = threading.Lock()
         self._rate: int | None = None
         self._read_at = self._free_at = float("-inf")
@@ -46,8 +50,17 @@ class Throttle:
         with self._lock:
             return self._current(self._now())
 
+    def is_slowed(self) -> bool:
+        """Say whether people want it slower than it could be."""
+        return self.rate() is not None or (self._sparing is not None and self._sparing.is_set)
+
     def take(self, count: int) -> None:
-        """Wait until `count` bytes more may pass; a limit that is changed or taken away meanwhile holds at once."""
+        """Wait until `count` bytes more may pass; a limit that is changed or taken away meanwhile holds at once.
+
+        Raises `StepFailed` (source-spared) when the work is to end.
+        """
+        if self._sparing is not None:
+            self._sparing.hold()
         left = float(count)
         while left > 0:
             with self._lock:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from migration.model.repair import OddRows, Repaired
 from migration.model.words import Facts, Finding, Probe, Progress, Proof, Side
 
 OnProgress = Callable[[Progress], None]
@@ -65,11 +66,21 @@ class DatabaseMove(Protocol):
 
     def stream_retired(self) -> Probe: ...
 
-    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
+    def prove(self, *, frozen: bool, seconds_max: float | None = None, values: bool = False) -> Sequence[Proof]:
         """Compare both sides at one moment: rows, sequences, large objects, schema, grants.
 
         What takes longer than `seconds_max` is given up, and no proof passes then.
         `frozen`: the source is fenced and the target has no writer. Otherwise a moment is made by a short lock.
+        `values`: differences say keys and values of rows, which are personal data, for a person who asked for them.
+        """
+
+    def odd_rows(self) -> Sequence[OddRows]:
+        """Return the rows that differ at one moment, of a target that follows; refuses any other."""
+
+    def repair(self, agreed: Sequence[OddRows]) -> Repaired:
+        """Look again, and make those of these rows that still differ on the target what they are at the source.
+
+        May be broken off and called again: each batch is done or not.
         """
 
 

@@ -13,7 +13,7 @@ from migration.model.run import Event, Kind, RunState, Status, Verb
 from migration.model.words import Component, Proof, RunId, Stage, StepId
 from migration.store import Pinned
 
-_INCIDENTS = (Kind.FAILED, Kind.UNDO_FAILED, Kind.PROBED, Kind.INTERRUPTED)
+_INCIDENTS = (Kind.FAILED, Kind.UNDO_FAILED, Kind.PROBED, Kind.INTERRUPTED, Kind.REPAIR)
 
 
 def collect(
@@ -193,6 +193,10 @@ def _incident(event: Event) -> dict[str, Any]:
     elif event.kind is Kind.PROBED:
         sentence = f"its process had ended without a result; the world said {event.content['state']}: " + str(
             event.content["sentence"]
+        )
+    elif event.kind is Kind.REPAIR:
+        sentence = (
+            f"repair of {event.content['system']}, asked for by {event.content['by']}: {event.content['sentence']}"
         )
     else:
         sentence = f"stopped safely by {event.content.get('signal', 'a signal')}"

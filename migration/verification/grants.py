@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migration.model.words import Proof
-from migration.verification.schema import OURS, not_of_extension
+from migration.verification.schema import FUNCTION, OUR_FUNCTIONS, OURS, not_of_extension
 from migration.verification.session import DIFFERENCES_MAX, Moment, Side, between
 
 
@@ -35,11 +35,11 @@ _QUESTIONS = {
     }) r""",
     "function": f"""SELECT r.* FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, LATERAL (SELECT {
         _rights(
-            "format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid))",
+            FUNCTION,
             "coalesce(p.proacl, acldefault('f', p.proowner))",
             "p.proowner",
         )
-    }) r WHERE {OURS} AND {not_of_extension("pg_proc", "p.oid")}""",
+    }) r WHERE {OUR_FUNCTIONS}""",
     "schema": f"""SELECT r.* FROM pg_namespace n, LATERAL (SELECT {
         _rights("quote_ident(n.nspname)", "coalesce(n.nspacl, acldefault('n', n.nspowner))", "n.nspowner")
     }) r WHERE {OURS} AND n.nspname <> 'public'""",
@@ -64,9 +64,8 @@ SELECT x.name || ' | ' || CASE WHEN x.owner = (SELECT datdba FROM pg_database WH
     THEN 'owned by the owner' ELSE 'owned by ' || pg_get_userbyid(x.owner) END
 FROM (
     SELECT format('%I.%I', c.nspname, c.relname) AS name, c.relowner AS owner FROM ({_CLASS}) c
-    UNION ALL SELECT format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), p.proowner
-        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-        WHERE {OURS} AND {not_of_extension("pg_proc", "p.oid")}
+    UNION ALL SELECT {FUNCTION}, p.proowner FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE {OUR_FUNCTIONS}
     UNION ALL SELECT format('type %I.%I', n.nspname, t.typname), t.typowner
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE {OURS} AND t.typtype IN ('e', 'd', 'r') AND {not_of_extension("pg_type", "t.oid")}

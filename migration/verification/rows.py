@@ -1,4 +1,7 @@
-"""Proves that every row of every table is the same on both sides; a difference is named by key hash, never by value."""
+"""Proves that every row of every table is the same on both sides; a difference is named by the hash of its key.
+
+Values are citizens' data: they are read and said only for a person who asks for them.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ ORDER BY 5 DESC, 1
 """
 _BUCKETS = 1024
 _ROWS_NAMED_MAX = 5
+_VALUE_CHARACTERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,10 @@ def tables(side: Side) -> list[Table]:
     return found
 
 
-def prove_rows(moment: Moment) -> Proof:
-    """Compare the rows of all tables."""
+def prove_rows(moment: Moment, *, values: bool = False) -> Proof:
+    """Compare the rows of all tables; `values` says keys and values of those that differ, too."""
     found = [table for table in tables(moment.source) if not table.view and (moment.frozen or not table.unlogged)]
-    return _prove(moment, found, "rows", "tables")
+    return _prove(moment, found, "rows", "tables", values=values)
 
 
 def prove_materialised_views(moment: Moment) -> Proof:
@@ -92,7 +96,7 @@ def prove_materialised_views(moment: Moment) -> Proof:
     return _prove(twice, kept, "materialised-views", "views")
 
 
-def _prove(moment: Moment, found: list[Table], name: str, noun: str) -> Proof:
+def _prove(moment: Moment, found: list[Table], name: str, noun: str, *, values: bool = False) -> Proof:
     # Not agreeing on the canaries is no difference of the data: both servers then hash a portable digest instead.
     source_canary, target_canary = moment.both(CANARIES)
     digest = source_canary[0][:9] != target_canary[0][:9]
@@ -111,10 +115,10 @@ def _prove(moment: Moment, found: list[Table], name: str, noun: str) -> Proof:
     narrower = [t for t in compared if {c.name for c in t.columns} - {c.name for c in there[t.name].columns}]
     differences += [f"table {t.name}: columns are missing on the target" for t in narrower]
     compared = [t for t in compared if t not in narrower and there[t.name].populated]
-    source, target = _totals(moment, compared, digest=digest)
+    source, target = totals(moment, compared, digest=digest)
     for table in compared:
         if source[table.name] != target[table.name]:
-            differences += _narrow(moment, table, source[table.name], target[table.name], digest=digest)
+            differences += _narrow(moment, table, source[table.name], target[table.name], digest=digest, values=values)
     rows = sum(count for count, _ in source.values())
     figures: dict[str, Json] = {noun: len(compared), "rows": rows, "digest": "md5" if digest else "typed-64-bit"}
     sentence = f"{rows:,} rows in {len(compared)} {noun} are equal on both sides"
@@ -126,7 +130,9 @@ def _prove(moment: Moment, found: list[Table], name: str, noun: str) -> Proof:
 Totals = dict[str, tuple[int, int]]
 
 
-def _totals(moment: Moment, compared: list[Table], *, digest: bool) -> tuple[Totals, Totals]:
+def totals(moment: Moment, compared: list[Table], *, digest: bool) -> tuple[Totals, Totals]:
+    """Return (rows, sum of hashes) of each table, at the source and on the target."""
+
     def of(side: Side, word: str) -> Totals:
         answers = side.many([table.total(word, digest=digest) for table in compared])
         return {t.name: (int(a[0][0]), int(a[0][1])) for t, a in zip(compared, answers, strict=True)}
@@ -137,7 +143,7 @@ def _totals(moment: Moment, compared: list[Table], *, digest: bool) -> tuple[Tot
 
 
 def _narrow(
-    moment: Moment, table: Table, source: tuple[int, int], target: tuple[int, int], *, digest: bool
+    moment: Moment, table: Table, source: tuple[int, int], target: tuple[int, int], *, digest: bool, values: bool
 ) -> list[str]:
     """Find the rows behind two different totals, by the hash of their key."""
     key = row_hash(table.key or table.columns, digest=digest) if table.columns else "0::bigint"
@@ -163,21 +169,34 @@ def _narrow(
     for one in sorted(keys_here.keys() | keys_there.keys())[:_ROWS_NAMED_MAX]:
         what = "differs" if one in keys_here and one in keys_there else "missing on the target"
         what = "only on the target" if one not in keys_here else what
-        columns = _columns(moment, table, key, one, digest=digest) if what == "differs" else ""
+        differing = _columns(moment, table, key, one, digest=digest) if what == "differs" else ()
+        columns = f" in {', '.join(differing)}" if differing else ""
         said.append(f"table {table.name}: row with key hash {one & (2**64 - 1):016x} {what}{columns}")
+        said += _values(moment, table, f"{key} = {one}", differing) if values else ()
     more = len(keys_here.keys() | keys_there.keys()) - _ROWS_NAMED_MAX
     return [*said, f"table {table.name}: and {more} more rows"] if more > 0 else said
 
 
-def _columns(moment: Moment, table: Table, key: str, one: int, *, digest: bool) -> str:
+def _columns(moment: Moment, table: Table, key: str, one: int, *, digest: bool) -> tuple[str, ...]:
     if not table.key:
-        return ""
+        return ()
     hashes = ", ".join(row_hash((column,), digest=digest) for column in table.columns)
     answers = [
         side.rows(f"SELECT {hashes} FROM {table.origin(word)} WHERE {key} = {one}")
         for side, word in ((moment.source, "source"), (moment.target, "target"))
     ]
     if len(answers[0]) != 1 or len(answers[1]) != 1:
-        return ""
-    odd = [c.name for c, a, b in zip(table.columns, answers[0][0], answers[1][0], strict=True) if a != b]
-    return f" in {', '.join(odd)}"
+        return ()
+    return tuple(c.name for c, a, b in zip(table.columns, answers[0][0], answers[1][0], strict=True) if a != b)
+
+
+def _values(moment: Moment, table: Table, which: str, differing: tuple[str, ...]) -> list[str]:
+    """Say key and differing columns of a row on each side; the whole row where no column is known to differ."""
+    keys, every = [column.name for column in table.key], [column.name for column in table.columns]
+    names = [*keys, *differing] if differing else every
+    select, said = ", ".join(f"{name}::text" for name in names), []
+    for side, word in ((moment.source, "source"), (moment.target, "target")):
+        for row in side.rows(f"SELECT {select} FROM {table.origin(word)} WHERE {which} LIMIT 1"):
+            values = ("NULL" if value is None else repr(value[:_VALUE_CHARACTERS_MAX]) for value in row)
+            said.append(f"    {word}: {', '.join(f'{n} = {v}' for n, v in zip(names, values, strict=True))}")
+    return said

@@ -24,6 +24,11 @@ def not_of_extension(catalogue: str, oid: str) -> str:
     )
 
 
+# Not by its arguments as the server writes them: from 14 on it writes `IN` before those of a procedure.
+FUNCTION = "format('%I.%I(%s)', n.nspname, p.proname, oidvectortypes(p.proargtypes))"
+# A range's constructors come with its type, and from 14 on those of a multirange beside it: nobody wrote them.
+OUR_FUNCTIONS = f"""{OURS} AND {not_of_extension("pg_proc", "p.oid")} AND NOT EXISTS (SELECT FROM pg_depend d
+    WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'i')"""
 _IN_CLASS = f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OURS} AND {not_of_extension('pg_class', 'c.oid')}"
 _NAME = "format('%I.%I', n.nspname, c.relname)"
 
@@ -39,7 +44,9 @@ QUESTIONS = {
         SELECT {_NAME} || '.' || quote_ident(a.attname) || ' | ' || concat_ws(' ',
             row_number() OVER (PARTITION BY c.oid ORDER BY a.attnum), format_type(a.atttypid, a.atttypmod),
             CASE WHEN a.attnotnull THEN 'not null' END, 'default ' || pg_get_expr(ad.adbin, ad.adrelid),
-            a.attgenerated, a.attidentity, CASE WHEN a.attcollation <> t.typcollation THEN co.collname END,
+            -- From 17 on a partition has its root's identity, before it had none; the root's is compared.
+            a.attgenerated, CASE WHEN NOT c.relispartition THEN a.attidentity END,
+            CASE WHEN a.attcollation <> t.typcollation THEN co.collname END,
             col_description(c.oid, a.attnum))
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef ad ON ad.adrelid = c.oid AND ad.adnum = a.attnum
@@ -51,7 +58,11 @@ QUESTIONS = {
             || CASE WHEN k.convalidated THEN '' ELSE ' (not validated)' END
         FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_type t ON t.oid = k.contypid
         JOIN pg_namespace n ON n.oid = k.connamespace
+        -- From 18 on NOT NULL is a constraint, too: it is compared as the column's. A reference to a partitioned table
+        -- has one more for each of its partitions, under names that differ between versions and come with the first.
         WHERE {OURS} AND k.contype IN ('c', 'f', 'p', 'u', 'x', 't')
+            AND NOT EXISTS (SELECT FROM pg_constraint first WHERE k.contype = 'f' AND first.oid = k.conparentid
+                AND first.conrelid = k.conrelid)
             AND {not_of_extension("pg_class", "c.oid")} AND {not_of_extension("pg_type", "t.oid")}""",
     "index": f"""
         SELECT {_NAME} || ' | ' || pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' (invalid)' END
@@ -59,7 +70,9 @@ QUESTIONS = {
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid {_IN_CLASS}""",
     "trigger": f"""
         SELECT {_NAME} || '.' || quote_ident(t.tgname) || ' | ' || pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
-        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid {_IN_CLASS} AND NOT t.tgisinternal""",
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
+        -- Not by `tgisinternal`: before 15 it says so of what partitions have of their root's triggers, too.
+        {_IN_CLASS} AND (k.oid IS NULL OR k.contype = 't')""",
     "view": f"""
         SELECT {_NAME} || ' | ' || pg_get_viewdef(c.oid) FROM pg_class c {_IN_CLASS} AND c.relkind IN ('v', 'm')""",
     "rule": f"""
@@ -70,15 +83,24 @@ QUESTIONS = {
             pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid))
         FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid {_IN_CLASS}""",
     "function": f"""
-        SELECT format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) || ' | '
+        SELECT {FUNCTION} || ' | '
             || concat_ws(' ', p.prokind, l.lanname, p.provolatile, p.proisstrict, p.prosecdef, p.proparallel,
-                p.proleakproof, array_to_string(p.proconfig, ','), pg_get_function_arguments(p.oid),
-                pg_get_function_result(p.oid), md5(p.prosrc))
+                p.proleakproof, array_to_string(p.proconfig, ','),
+                CASE WHEN p.prokind <> 'p' THEN pg_get_function_arguments(p.oid)
+                    ELSE concat_ws(' ', p.proargnames, p.proargmodes, pg_get_expr(p.proargdefaults, 0)) END,
+                pg_get_function_result(p.oid), md5(p.prosrc),
+                -- A body that SQL has read already (BEGIN ATOMIC, from 14 on) leaves no text behind.
+                CASE WHEN p.prosrc = '' AND p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END,
+                (SELECT concat_ws(' ', g.aggkind, g.aggtransfn, g.aggfinalfn, g.aggcombinefn,
+                    format_type(g.aggtranstype, NULL), quote_literal(g.agginitval)) FROM pg_aggregate g
+                    WHERE g.aggfnoid = p.oid))
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
-        WHERE {OURS} AND {not_of_extension("pg_proc", "p.oid")}""",
+        WHERE {OUR_FUNCTIONS}""",
     "type": f"""
         SELECT format('%I.%I', n.nspname, t.typname) || ' | ' || concat_ws(' ', t.typtype, t.typnotnull, t.typdefault,
             CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
+            (SELECT concat_ws(' ', format_type(r.rngsubtype, NULL), r.rngcanonical, r.rngsubdiff) FROM pg_range r
+                WHERE r.rngtypid = t.oid),
             (SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid))
         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE {OURS} AND t.typtype IN ('e', 'd', 'r') AND {not_of_extension("pg_type", "t.oid")}""",

@@ -17,7 +17,7 @@ WHERE d.datname = current_database() AND s.setdatabase IN (0, d.oid) AND s.setro
 ORDER BY 1, s.setrole <> 0 DESC, s.setdatabase <> 0 DESC
 """
 
-# All have context `user`, so an owner may set them, and mean the same from 13 to 17 (the manual's Client Connection
+# All have context `user`, so an owner may set them, and mean the same from 12 to 18 (the manual's Client Connection
 # Defaults, Query Planning and Resource Consumption). First what names mean and how values read: answers depend on it.
 _MEANING: Final = (
     "search_path timezone datestyle intervalstyle client_encoding bytea_output extra_float_digits xmlbinary xmloption"

@@ -27,7 +27,7 @@ def test_a_secret_that_was_read_shows_at_the_monitoring_centre_with_who_it_was_a
         pytest.skip(missing.why)
     pipeline = Pipeline(tmp_path / "pipeline")
     try:
-        pipeline.start("soc", "nation", "relay", "agent")
+        pipeline.start("soc", "nation", "connector", "relay", "agent")
         with api_server(tmp_path, *audit_log(pipeline.folder / "logs")) as server:
             made = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login", "namespace": "default"}}
             assert server.create("secrets", made | {"stringData": {"password": WORTH}}).status_code == 201

@@ -15,7 +15,7 @@ from catalogue.province import Certificates, Issuer
 from infra.components.edge import Edge, EdgeArgs
 from infra.errors import InfraError
 from infra.render import declared
-from infra.up.asking import refuse_lacking
+from infra.safety.asking import refuse_lacking
 from tests.support.declared import Built, build, built_once
 from tests.support.own_centre import OWN, province
 

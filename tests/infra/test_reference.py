@@ -18,17 +18,25 @@ from infra.render import footprint
 from infra.render.footprint import Amount
 from infra.render.representative import EXAMPLE, EXPOSURES, SYSTEM, Place, documents
 
-COMPONENTS = (DOCS / "components.md").read_text(encoding="utf-8")
+COMPONENTS = DOCS / components.FOLDER
 
 
-def test_the_page_of_components_is_current() -> None:
-    assert components.page() == COMPONENTS, "make docs"
+def test_the_pages_of_components_are_current_and_there_is_none_of_one_that_is_no_more() -> None:
+    files = [DOCS / components.INDEX, *COMPONENTS.glob("*.md")]
+    there = {file.relative_to(DOCS).as_posix(): file.read_text(encoding="utf-8") for file in files}
+    assert components.pages() == there, "make docs"
 
 
-def test_every_component_is_told_with_every_argument_and_what_it_means() -> None:
-    told = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", COMPONENTS, re.MULTILINE | re.DOTALL))
+def test_every_component_has_a_page_with_every_argument_and_what_it_means() -> None:
+    told = {file.stem: file.read_text(encoding="utf-8") for file in COMPONENTS.glob("*.md")}
     assert told.keys() == {kind.__name__ for kind in components.found()}
+    index = (DOCS / components.INDEX).read_text(encoding="utf-8")
     for kind in components.found():
+        row = re.search(
+            rf"^\| \[{kind.__name__}\]\(components/{kind.__name__}\.md\) \| .+ \| (.+) \|$", index, re.MULTILINE
+        )
+        assert row and row[1].endswith("."), f"the index does not say what {kind.__name__} is"
+        assert told[kind.__name__].startswith(f"# {kind.__name__}\n")
         for argument in components.arguments(kind):
             assert argument.meaning.endswith("."), f"{kind.__name__}Args.{argument.name} has no sentence below it"
             assert f"| `{argument.name}` |" in told[kind.__name__]
@@ -60,9 +68,9 @@ def test_the_exposure_changes_nothing_that_is_taken() -> None:
         ("HorizontalPodAutoscaler", ("minReplicas",), 5, "reserved", Amount(150, 768)),
         ("Cluster", ("instances",), 4, "reserved", Amount(100, 384)),
         ("Cluster", ("instances",), 4, "storage", 10240),
-        ("ResourceQuota", ("hard", "requests.cpu"), "2", "reserved_max", Amount(1570, 0)),
-        ("ResourceQuota", ("hard", "limits.memory"), "16Gi", "used_max", Amount(0, 7168)),
-        ("ResourceQuota", ("hard", "pods"), "100", "pods_max", 89),
+        ("ResourceQuota", ("hard", "requests.cpu"), "2", "reserved_max", Amount(1530, 0)),
+        ("ResourceQuota", ("hard", "limits.memory"), "16Gi", "used_max", Amount(0, 6144)),
+        ("ResourceQuota", ("hard", "pods"), "100", "pods_max", 87),
     ],
 )
 def test_every_sum_follows_the_manifests(kind: str, path: tuple[str, ...], value: Any, field: str, by: Any) -> None:

@@ -91,6 +91,13 @@ def test_who_brings_a_stack_up_may_ask_the_cluster_what_it_lacks(identity: str, 
         assert [sent(path, "create", centre.who[identity]) for path in paths] == [403] * 3
 
 
+def test_who_brings_databases_up_sees_volumes_and_changes_none(centre: Centre) -> None:
+    path = "/api/v1/persistentvolumes"
+    assert sent(path, "list", centre.who["data"]) == 200
+    assert [sent(f"{path}/x", verb, centre.who["data"]) for verb in ("patch", "delete")] == [403, 403]
+    assert sent(path, "list", centre.who["security"]) == 403
+
+
 def test_the_platform_hands_out_rights_that_it_does_not_have(centre: Centre) -> None:
     """Made anew: the server asks whoever makes or changes rights, not who applies the same again."""
     rights = [d for d in documents("platform") if d["kind"].removeprefix("Cluster") in ("Role", "RoleBinding")]

@@ -7,21 +7,27 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from obstore.store import S3Store
 
+from infra.errors import InfraError
 from infra.object_store import Keys, ObjectStore
 from infra.reachability import __main__ as reachability
+from infra.up import asking
 from lab import target
 from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.images import image_name
 from lab.target import kernel, layout, receivers, rules
 from tests.support import dashboards, wire
+from tests.support.declared import built_once
 from tests.support.lab_centre import (
     answered,
     answers,
@@ -34,10 +40,12 @@ from tests.support.lab_centre import (
     served_leaf,
 )
 from tests.support.measured import Measured, until
-from tests.support.project import Project
+from tests.support.play import bucket
+from tests.support.project import ROOT, Project
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
 STACKS = ("platform", "data", "portal", "feedback")
+KEPT_VOLUMES = ROOT / "docs" / "kept-volumes.md"
 
 
 @pytest.fixture(scope="module")
@@ -203,11 +211,23 @@ def addresses(chosen: str) -> set[str]:
     return set(said.split())
 
 
-def asked_by_portal(query: str, **more: str) -> list[str]:
-    """Return the one row that the portal's web pod gets for a query, with its own login from its own environment."""
+def asked_by(system: str, query: str, **more: str) -> list[str]:
+    """Return the one row that a system's web pod gets for a query, with its own login from its own environment."""
     code = f"import psycopg2; c = psycopg2.connect('', **{more!r}).cursor(); c.execute({query!r}); print(*c.fetchone())"
-    words = ("exec", "deploy/portal-web", "--", "/opt/portal/venv/bin/python", "-c", code)
-    return kubectl("-n", "httt-portal-app", *words, check=False).split("\n")[0].split()
+    words = ("exec", f"deploy/{system}-web", "--", f"/opt/{system}/venv/bin/python", "-c", code)
+    return kubectl("-n", f"httt-{system}-app", *words, check=False).split("\n")[0].split()
+
+
+def test_a_database_without_a_pool_takes_nobody_unencrypted(centre: Project) -> None:
+    encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+    assert asked_by("feedback", encrypted) == ["True"]
+    assert not asked_by("feedback", encrypted, sslmode="disable")
+    # Refused by what is declared, and by nothing before it.
+    query = "select type || ' ' || auth_method from pg_hba_file_rules"
+    query += " where type like 'host%' and 'all' = any(database) and 'all' = any(user_name) order by line_number"
+    words = ("exec", "feedback-db-1", "-c", "postgres", "--", "psql", "-XAtc", query)
+    said = kubectl("-n", "httt-feedback-data", *words).splitlines()
+    assert said == ["hostnossl reject", "host scram-sha-256"]
 
 
 def test_the_application_is_answered_by_its_database_through_the_pool_and_encrypted_all_the_way(
@@ -217,14 +237,14 @@ def test_the_application_is_answered_by_its_database_through_the_pool_and_encryp
     assert len(pool) == 1
     query = """select host(a.client_addr), s.ssl, split_part(split_part(a.application_name, ' - ', 2), ':', 1)
         from pg_stat_activity a join pg_stat_ssl s using (pid) where pid = pg_backend_pid()"""
-    sender, encrypted, web = asked_by_portal(query)
+    sender, encrypted, web = asked_by("portal", query)
     assert {sender} == pool
     assert encrypted == "True"
     # The database still learns which pod asks.
     listed = kubectl("-n", "httt-portal-app", "get", "pods", "-o", "jsonpath={.items[*].status.podIP}").split()
     assert web in listed
-    assert not asked_by_portal("select 1", sslmode="disable"), "the pool takes nobody unencrypted"
-    assert not asked_by_portal("show version", dbname="pgbouncer"), "nobody from outside administers the pool"
+    assert not asked_by("portal", "select 1", sslmode="disable"), "the pool takes nobody unencrypted"
+    assert not asked_by("portal", "show version", dbname="pgbouncer"), "nobody from outside administers the pool"
 
 
 def test_every_session_of_the_application_comes_from_the_pool(centre: Project) -> None:
@@ -451,23 +471,64 @@ def test_what_somebody_else_made_is_refused_and_left_alone(centre: Project) -> N
     centre.up("feedback")
 
 
-def test_destroying_a_system_keeps_its_data(centre: Project) -> None:
-    def uid() -> str:
-        return kubectl("-n", "httt-portal-data", "get", "cluster", "portal-db", "-o", "jsonpath={.metadata.uid}")
+def uid(system: str) -> str:
+    where = ("-n", f"httt-{system}-data", "get", "cluster", f"{system}-db")
+    return kubectl(*where, "-o", "jsonpath={.metadata.uid}")
 
-    before = uid()
+
+def in_database(system: str, query: str) -> str:
+    """Ask a system's database inside its own pod, as its superuser."""
+    words = ("exec", f"{system}-db-1", "-c", "postgres", "--", "psql", "-XAtqc", query, system)
+    return kubectl("-n", f"httt-{system}-data", *words).strip()
+
+
+def files_of(system: str) -> S3Store:
+    """Return the bucket of a system's files, with the application's own keys."""
+    return bucket(f"khanhhoa-lab-{system}-uploads", secret(f"httt-{system}-app", f"{system}-s3-uploads"))
+
+
+SAYS = "select said from kept_row"
+
+
+@pytest.fixture(scope="module")
+def kept(centre: Project) -> str:
+    """Write a row and an object as the portal's own, and return what both say."""
+    said = f"written-{time.time_ns()}"
+    in_database("portal", f"set role portal; create table kept_row as select '{said}' as said")
+    files_of("portal").put("kept/object", said.encode())
+    return said
+
+
+def test_destroying_a_system_keeps_its_rows_and_its_files(centre: Project, kept: str) -> None:
+    before = uid("portal")
     centre.run("destroy", "--yes", "--skip-preview", stack="portal")
     assert "portal-web" not in kubectl("-n", "httt-portal-app", "get", "deployments", "-o", "name")
-    assert uid() == before
+    assert uid("portal") == before
     centre.up("portal")
+    # By the application that was made anew, with its own login and its own keys.
+    assert asked_by("portal", SAYS) == [kept]
+    assert files_of("portal").get("kept/object").bytes() == kept.encode()
 
 
-def test_destroying_data_is_refused_and_changes_nothing(centre: Project) -> None:
+def test_a_state_of_data_that_was_lost_is_made_anew_around_what_it_declared(centre: Project, kept: str) -> None:
+    """Nobody edits a state: the objects carry the managers of their resources, and the stack takes them for its own."""
+    before = {system: uid(system) for system in ("portal", "feedback")}
+    centre.run("stack", "rm", "data", "--yes", "--force", "--preserve-config")
+    assert {system: uid(system) for system in before} == before
+    centre.run("stack", "init", "data")
+    centre.up("data")
+    assert {system: uid(system) for system in before} == before
+    assert in_database("portal", SAYS) == kept
+    centre.up("data", "--expect-no-changes")
+
+
+def test_destroying_data_is_refused_and_changes_nothing(centre: Project, kept: str) -> None:
     refused = centre.run("destroy", "--yes", "--skip-preview", stack="data", check=False)
     assert refused.code != 0
     assert "protect" in refused.text
     clusters = kubectl("get", "clusters.postgresql.cnpg.io", "-A", "-o", "name").split()
     assert len(clusters) == 2
+    assert in_database("portal", SAYS) == kept
     centre.up("data", "--expect-no-changes")
 
 
@@ -476,8 +537,48 @@ def test_data_goes_once_the_centre_is_told(centre: Project) -> None:
     for stack in ("platform", "data"):
         centre.run("config", "set", "dataMayBeDestroyed", "true", stack=stack)
         centre.up(stack)
+    # A database ends its work when nobody is left who asks it, or minutes later.
+    kubectl("-n", "httt-feedback-app", "scale", "deployment/feedback-web", "--replicas=0")
     centre.run("destroy", "--yes", "--skip-preview", stack="data")
     assert kubectl("get", "clusters.postgresql.cnpg.io", "-A", "-o", "name") == ""
+
+
+def test_what_a_deleted_database_kept_is_found_again_by_one_that_is_declared_anew(
+    centre: Project, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(layout.KUBECONFIG))
+    systems, declared = {"portal": "10Gi", "feedback": "5Gi"}, [built_once("data")]
+    until("volumes that were let go", lambda: {phase(each) for each in systems} == {"Released"}, 240)
+    volumes = {each: volume(each)["metadata"]["name"] for each in systems}
+    with pytest.raises(InfraError) as refused:
+        asking.refuse_emptied(declared)
+    assert refused.value.code == "database-would-be-empty"
+    assert all(f"volume {name} " in refused.value.why for name in volumes.values())
+    for system, storage in systems.items():
+        free = [{"op": "remove", "path": f"/spec/claimRef/{field}"} for field in ("uid", "resourceVersion")]
+        kubectl("patch", "pv", volumes[system], "--type=json", "-p", json.dumps(free))
+        claim = re.search(r"```yaml\n(.*?)```", KEPT_VOLUMES.read_text(encoding="utf-8"), re.DOTALL)
+        assert claim, "the page shows a claim"
+        said = claim[1].replace("VOLUME", volumes[system]).replace("portal", system).replace("10Gi", storage)
+        kubectl("apply", "-f", "-", typed=said)
+    asking.refuse_emptied(declared)
+    centre.up("data")
+    assert in_database("portal", SAYS) == kept
+    assert {phase(each) for each in systems} == {"Bound"}
+    assert {each: volume(each)["metadata"]["name"] for each in systems} == volumes
+
+
+def phase(system: str) -> str:
+    return str(volume(system)["status"]["phase"])
+
+
+def volume(system: str) -> dict[str, Any]:
+    """Return the volume whose claim is, or was, the first instance's of a system."""
+    found = json.loads(kubectl("get", "pv", "-o", "json"))["items"]
+    claims = [(each["spec"].get("claimRef", {}), each) for each in found]
+    wanted = (f"httt-{system}-data", f"{system}-db-1")
+    (one,) = [each for claim, each in claims if (claim.get("namespace"), claim.get("name")) == wanted]
+    return dict(one)
 
 
 def test_a_killed_target_leaves_nothing_behind(standing_target: None) -> None:

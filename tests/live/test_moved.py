@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +27,7 @@ from lab.errors import LabError
 from lab.records import JOURNAL_FOLDER, PULUMI
 from lab.target.api import Api
 from tests.support.play import Play, bucket, dcshift, say
+from tests.support.unwell_image import unwell_portal
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(1500), pytest.mark.usefixtures("act")]
 
@@ -50,7 +53,9 @@ def test_a_backup_is_restored_apart_and_holds_every_row_while_citizens_write(pla
     citizens = Citizens(FOLDER / "drill", rate_per_second=8.0)
     citizens.start()
     try:
+        began = time.monotonic()
         drilled = dcshift("drill", "drill", "feedback", env=lent).json()
+        whole_seconds = time.monotonic() - began
     finally:
         citizens.stop()
     counters = citizens.read()["feedback"]
@@ -60,6 +65,23 @@ def test_a_backup_is_restored_apart_and_holds_every_row_while_citizens_write(pla
     assert drilled["rows"] > 5_000  # type: ignore[operator]
     assert drilled["tables"] > 30  # type: ignore[operator]
     assert in_drills("/apis/postgresql.cnpg.io/v1", "clusters") == in_drills("/api/v1", "pods") == []
+    measured(drilled, whole_seconds)
+    assert json.loads(Path(str(drilled["kept"])).read_text()) == {k: v for k, v in drilled.items() if k != "kept"}
+
+
+def measured(drilled: dict[str, Any], whole_seconds: float) -> None:
+    """Say a drill's figures, and fail unless each is a time that passed in this drill, or is made of such times."""
+    parts = {name: drilled[f"{name}_seconds"] for name in ("archived", "restored", "compared")}
+    rto, rpo, timeout = (drilled[f"{name}_seconds"] for name in ("rto", "rpo", "archive_timeout"))
+    print(f"RTO {rto} s and RPO {rpo} s, of a drill of {whole_seconds:.1f} s: {parts}, archive_timeout {timeout} s")
+    # Each was rounded by itself.
+    assert rto == pytest.approx(parts["restored"] + parts["compared"], abs=0.2)
+    assert rpo == pytest.approx(timeout + parts["archived"], abs=0.2)
+    assert parts["restored"] > 0 and parts["compared"] >= 0 and parts["archived"] >= 0
+    assert sum(parts.values()) < whole_seconds
+    # What waits for the archive is lost however quick that is.
+    assert 0 < timeout <= rpo < timeout + whole_seconds
+    assert drilled["backup_age_seconds"] > 0
 
 
 def test_the_keys_of_a_drill_can_read_backups_and_neither_change_nor_delete_them(play: Play) -> None:
@@ -94,7 +116,12 @@ def in_drills(group: str, kind: str) -> list[dict[str, Any]]:
 
 
 def test_the_newer_releases_follow_as_ordinary_deployments(play: Play) -> None:
+    """Each by the identity of its system's pipeline: who brought the stacks up at first has no part in it."""
     upgrade(play.cloud, say)
+    for system in SYSTEMS:
+        lent = json.loads(Path(play.cloud.as_pipeline(system.name)["KUBECONFIG"]).read_text())
+        assert lent["current-context"] == f"deploy-{system.name}"
+        assert set(lent["users"][0]["user"]) == {"token"}
 
 
 def test_a_deployment_that_is_killed_is_named_by_no_setting_and_hinders_nobody(play: Play) -> None:
@@ -108,7 +135,7 @@ def test_a_deployment_that_is_killed_is_named_by_no_setting_and_hinders_nobody(p
         "deploy-killed",
         *("deploy", "portal", "--release", "0.0.0", "--image", missing),
         kill_when=applied,
-        env=play.cloud.environment,
+        env=play.cloud.as_pipeline("portal"),
     )
     assert killed.killed
     play.cloud.deploy("portal", "8.0.1", say)
@@ -125,7 +152,14 @@ def deployment(namespace: str, name: str) -> dict[str, Any]:
         api.close()
 
 
-def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Play) -> None:
+@pytest.mark.parametrize(
+    "image",
+    [lambda: f"sha256:{'0' * 64}", unwell_portal],
+    ids=["an image that is nowhere", "one that fails its health"],
+)
+def test_a_bad_release_is_put_back_and_no_reader_notices(play: Play, image: Callable[[], str]) -> None:
+    """One never starts; the other starts, answers its health with 500, and gives up again and again."""
+    digest = image()
     (portal,) = (system for system in SYSTEMS if system.name == "portal")
     before, seen, ended = read_pages(portal), list[str](), threading.Event()
 
@@ -139,14 +173,15 @@ def test_a_release_that_cannot_start_is_put_back_and_no_reader_notices(play: Pla
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        missing = ("--release", "0.0.0", "--image", f"sha256:{'0' * 64}")
-        refused = dcshift("deploy-bad", "deploy", "portal", *missing, allowed=(1,), env=play.cloud.environment)
+        bad = ("--release", "0.0.0", "--image", digest)
+        pipeline = play.cloud.as_pipeline("portal")
+        refused = dcshift("deploy-bad", "deploy", "portal", *bad, allowed=(1,), env=pipeline)
     finally:
         ended.set()
         reader.join()
     said = json.loads(refused.log.read_text().splitlines()[-1])["error"]
     assert said["code"] == "deployment-rolled-back"
-    assert f"portal@sha256:{'0' * 64}" in said["why"]
+    assert f"portal@{digest}" in said["why"]
     assert len(seen) > 5 and set(seen) == {"same"}
     play.cloud.up("portal", say, empty=True)
 

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -16,11 +15,12 @@ import pytest
 
 from migration.adapters.database import PostgresMove
 from migration.errors import StepFailed
-from migration.model.words import ProbeState, Proof, Severity
+from migration.model.words import ProbeState, Severity
 from migration.movers import link
 from migration.movers.job import PostgresJob
 from tests.support import local_servers as servers
-from tests.support.moving import database_move
+from tests.support.moving import database_move, failed
+from tests.support.writer import Writer
 
 pytestmark = [
     pytest.mark.live,
@@ -45,56 +45,6 @@ def handed_over(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Postgre
     made.hand_over()
     assert failed(made.prove(frozen=True)) == []
     return made
-
-
-def failed(proofs: list[Proof] | tuple[Proof, ...]) -> list[str]:
-    return [difference for proof in proofs if not proof.passed for difference in (*proof.differences, proof.sentence)]
-
-
-_TOUCH_LOG = """UPDATE access_log SET action = 'xem ' || action
-    WHERE ctid = (SELECT ctid FROM access_log ORDER BY length(action), ctid LIMIT 1)"""
-
-
-class Writer:
-    """An application: one transaction after another, each acknowledged one remembered, reconnecting when refused."""
-
-    def __init__(self, server: servers.Server) -> None:
-        self._server = server
-        self._stop = threading.Event()
-        self.acknowledged: list[int] = []
-        self.slowest_seconds = 0.0
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Writer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                with self._server.admin("portal", "portal") as connection:
-                    self._write(connection)
-            except psycopg.Error:
-                time.sleep(0.01)
-
-    def _write(self, connection: psycopg.Connection) -> None:
-        while not self._stop.is_set():
-            began = time.monotonic()
-            with connection.transaction():
-                query = "INSERT INTO dossier (name, fee) VALUES ('mới', 2.50) RETURNING id"
-                (number,) = connection.execute(query).fetchone()
-                connection.execute("UPDATE dossier SET fee = fee + 1 WHERE id = %s", (1 + number % 500,))
-                connection.execute("INSERT INTO event (dossier_id, note) VALUES (%s, 'nhận')", (number,))
-                if number % 20 == 0:  # each followed change of a table without a key is a scan of the whole table
-                    connection.execute(_TOUCH_LOG)
-                connection.execute("DELETE FROM event WHERE id = %s", (number - 20000,))
-            self.acknowledged.append(number)
-            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
-            time.sleep(0.002)
 
 
 def test_a_move_under_writes_is_exact_there_and_back_and_there_again(pair: Pair, move: PostgresMove) -> None:
@@ -122,10 +72,7 @@ def test_a_move_under_writes_is_exact_there_and_back_and_there_again(pair: Pair,
         move.take_back()
         move.unfence()
         assert (move.fenced().state, move.handed_over().state) == (ProbeState.NOT_DONE, ProbeState.NOT_DONE)
-        deadline = time.monotonic() + 10
-        while len(writer.acknowledged) < before_fence + 20:
-            assert time.monotonic() < deadline, "the application did not come back after the fence was opened"
-            time.sleep(0.05)
+        writer.must_come_back()
         assert failed(move.prove(frozen=False)) == []
         move.fence()
         move.hand_over()

@@ -16,10 +16,12 @@ from migration.adapters.units import ProcessUnits
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
 from migration.model.inventory import HostFacts, SystemFacts
+from migration.model.words import Proof
 from migration.ports import PlaybookResult
 from tests.support import local_servers as servers
 
 CATALOGUE = Path(__file__).parents[2] / "catalogue/khanh-hoa/portal.yaml"
+SURVEY = Path(__file__).parents[2] / "playbooks/roles/postgres_source/files/survey.sql"
 
 
 class RealClock:
@@ -87,8 +89,10 @@ class SourcePlaybooks:
         return PlaybookResult({}, 0.0)
 
 
-def context(folder: Path, authority: Path | None, token: Any = lambda: 1) -> SystemContext:
-    """Return the portal as declared, surveyed and provided."""
+def context(
+    folder: Path, authority: Path | None, token: Any = lambda: 1, database: Mapping[str, Any] | None = None
+) -> SystemContext:
+    """Return the portal as declared, surveyed and provided; `database` is what a real survey said, if one was made."""
     system = System.model_validate(yaml.safe_load(CATALOGUE.read_text()))
     secret = {"namespace": "httt-portal-data", "keys": ["password"]}
     part = {"namespace": "httt-portal-app"}
@@ -138,7 +142,8 @@ def context(folder: Path, authority: Path | None, token: Any = lambda: 1) -> Sys
     )
     facts = SystemFacts.model_validate(
         {
-            "database": {
+            "database": database
+            or {
                 **{"host": "db1", "name": "portal", "owner": "portal", "server_version": "13.23"},
                 **{"server_version_number": 130023, "encoding": "UTF8", "collation": "C.UTF-8", "ctype": "C.UTF-8"},
                 **{"size_bytes": 1, "wal_level": "logical", "max_replication_slots": 10, "replication_slots_used": 0},
@@ -169,14 +174,35 @@ def context(folder: Path, authority: Path | None, token: Any = lambda: 1) -> Sys
     return SystemContext(system, contract, facts, {"db1": host, "files1": host}, token, folder, authority)
 
 
-def database_move(source: servers.Server, target: servers.Server, folder: Path, token: Any = lambda: 1) -> PostgresMove:
+def surveyed(source: servers.Server) -> dict[str, Any]:
+    """Return what the survey's own question says of the portal's database."""
+    with source.admin("portal") as admin:
+        answer = admin.execute(SURVEY.read_bytes())
+        while answer.description is None:
+            answer.nextset()
+        (said,) = answer.fetchone() or ({},)
+    return {**said, "host": "db1"}
+
+
+def database_move(
+    source: servers.Server,
+    target: servers.Server,
+    folder: Path,
+    token: Any = lambda: 1,
+    database: Mapping[str, Any] | None = None,
+) -> PostgresMove:
     """Return the move of the portal's database between two servers."""
     authority = source.folder.parent / "ca.pem"
     return PostgresMove(
-        context(folder / "state", authority, token),
+        context(folder / "state", authority, token, database),
         playbooks=SourcePlaybooks(source),
         cluster=Secrets(target, authority),
         units=ProcessUnits(folder / "units"),
         clock=RealClock(),
         source_port=source.port,
     )
+
+
+def failed(proofs: Sequence[Proof]) -> list[str]:
+    """Return what proofs that did not pass say."""
+    return [difference for proof in proofs if not proof.passed for difference in (*proof.differences, proof.sentence)]

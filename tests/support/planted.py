@@ -14,6 +14,7 @@ _POD: Final = "spec.template.spec"
 _WEB: Final = f"{_POD}.containers.0"
 _JOB: Final = "spec.jobTemplate.spec.template.spec"
 _SYSTEM: Final = "dcshift.gov.vn/he-thong"
+_ENCRYPTED_ONLY: Final = "hostnossl all all all reject"
 _LIMIT: Final = {
     "type": "ExtensionRef",
     "extensionRef": {"group": "traefik.io", "kind": "Middleware", "name": "rate-limit"},
@@ -333,6 +334,15 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     "database-without-superuser": (
         Plant("Cluster", "spec.enableSuperuserAccess", True),
         Plant("Cluster", "spec.managed.roles.0.superuser", True),
+    ),
+    "database-speaks-tls-only": (
+        Plant("Cluster", "spec.postgresql.pg_hba", DROP),
+        Plant("Cluster", "spec.postgresql.pg_hba", []),
+        Plant("Cluster", "spec.postgresql.pg_hba", ["host all all all scram-sha-256", _ENCRYPTED_ONLY]),
+        Plant("Cluster", "spec.postgresql.pg_hba", ["hostssl all all all scram-sha-256 \\", _ENCRYPTED_ONLY]),
+        Plant("Cluster", "spec.postgresql.pg_hba", [_ENCRYPTED_ONLY, "host replication all all trust"]),
+        Plant("Cluster", "spec.postgresql.pg_hba", [_ENCRYPTED_ONLY, "hostssl a a all md5\nhost all a all md5"]),
+        Plant("Cluster", "spec.postgresql.pg_hba.0", "hostnossl portal all all reject"),
     ),
     "database-requests-and-limits": (Plant("Cluster", "spec.resources.limits", DROP),),
     "pooler-instances-of-level": (Plant("Pooler", "spec.instances", 1), Plant("Pooler", "spec.instances", DROP)),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from migration.errors import StepFailed
+from migration.model.repair import OddRows, Repaired
 from migration.model.words import Facts, Finding, Probe, ProbeState, Progress, Proof, Side
 from migration.ports import Moves, OnProgress
 
@@ -311,7 +312,7 @@ class _Database(_Part):
 
     @verb
     @at_target
-    def prove(self, *, frozen: bool, seconds_max: float | None = None) -> Sequence[Proof]:
+    def prove(self, *, frozen: bool, seconds_max: float | None = None, values: bool = False) -> Sequence[Proof]:
         if frozen:
             limit = float("inf") if seconds_max is None else seconds_max
             self.world.clock.sleep(min(self.world.compare_seconds, limit))
@@ -320,6 +321,30 @@ class _Database(_Part):
         rows = _equal("rows", self.state.source_rows, self.state.target_rows)
         rest = [Proof(name, True, "equal") for name in ("sequences", "large-objects", "schema", "grants")]
         return [rows, *rest]
+
+    @verb
+    @at_target
+    def odd_rows(self) -> Sequence[OddRows]:
+        source, target = self.state.source_rows, self.state.target_rows
+        odd = OddRows(
+            "public.dossier",
+            frozenset(key for key in source.keys() & target.keys() if source[key] != target[key]),
+            frozenset(source.keys() - target.keys()),
+            frozenset(target.keys() - source.keys()),
+        )
+        return [odd] if odd.keys else []
+
+    @verb
+    @at_target
+    def repair(self, agreed: Sequence[OddRows]) -> Repaired:
+        source, target = self.state.source_rows, self.state.target_rows
+        [odd] = agreed
+        still = {key for key in odd.keys if source.get(key) != target.get(key)}
+        for key in still:
+            target.pop(key, None)
+            target.update({key: source[key]} if key in source else {})
+        deleted = len(still & odd.extra)
+        return Repaired(len(still) - deleted, deleted, len(odd.keys - still), 0, 0)
 
 
 class _Files(_Part):

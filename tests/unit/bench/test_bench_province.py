@@ -5,8 +5,12 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
+import pytest
+
 from bench import province
 from catalogue.load import examine, load
+from infra.config import CATALOGUE_VARIABLE
+from infra.render.declared import build
 
 DAY = datetime.datetime(2026, 11, 30, tzinfo=datetime.UTC)
 
@@ -29,3 +33,26 @@ def test_one_change_gives_one_system_more_pods_than_its_level_asks_for(tmp_path:
     assert changed == ["s02"]
     system = after.system("s02")
     assert system.web.replicas > after.controls(system).replicas_min
+
+
+def test_each_system_declares_as_many_objects_as_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples differ; if their copies did, no size would say what one system more costs."""
+    province.write(tmp_path, 2)
+    monkeypatch.setenv(CATALOGUE_VARIABLE, str(tmp_path))
+    one, other = province.system_ids(2)
+
+    def count(system: str) -> int:
+        shared = [each for stack in ("platform", "data") for each in _objects(stack, tmp_path)]
+        return len([each for each in shared if system in each]) + len(_objects(system, tmp_path))
+
+    assert count(one) == count(other) > 50
+
+
+def _objects(stack: str, folder: Path) -> list[str]:
+    return [each.identity for each in build(stack, province.settings(stack, folder)).objects]
+
+
+def test_each_system_has_all_that_a_system_may_have(tmp_path: Path) -> None:
+    province.write(tmp_path, 2)
+    for system in load(tmp_path).systems:
+        assert system.database.pooler and system.workers and system.jobs and system.files, system.id

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from catalogue import norms, norms_page
 from catalogue.controls import FIELDS, IDS, WORDS, Controls, Value, rank
 from catalogue.reading import CatalogueError
+from infra.reference import controls
+from infra.rules.book import RULES
 
 SETS = [norms.named(name) for name in norms.known()]
 IDS_OF_SETS = [each.id for each in SETS]
@@ -162,6 +164,31 @@ def test_a_change_of_sets_says_what_each_level_must_do_more() -> None:
 
 def test_the_page_for_auditors_is_fresh_and_warns_first() -> None:
     page = norms_page.PAGE.read_text(encoding="utf-8")
-    assert page == norms_page.render(), "run: python -m catalogue.schemas"
+    assert page == norms_page.render(controls.carried_out()), "make docs"
     assert page.index("no row below was compared") < page.index("| control |")
     assert all(f"| {control} | " in page for control in IDS)
+
+
+def test_who_carries_a_control_out_is_read_off_the_code_and_the_rules() -> None:
+    found = controls.carried_out()
+    assert found.keys() == IDS.keys()
+    assert found["replicas-min"] == (
+        "`catalogue/demand.py`, `infra/config.py`; rules `replicas-of-level`, `pooler-instances-of-level`"
+    )
+    assert found["backup-object-lock"] == "`infra/provide.py`"
+    assert found["second-site"] == controls.NOBODY
+    assert found["soc-sink"].startswith(f"{controls.NOBODY} by level; at every one: ")
+
+
+def test_a_control_that_lost_its_last_rule_and_reader_is_named_as_nobodys() -> None:
+    """The danger: a row that promises what was taken out of the code."""
+    left = [rule for rule in RULES if rule.law != "replicas-min"]
+    assert controls.carried_out(left)["replicas-min"] == "`catalogue/demand.py`, `infra/config.py`"
+    assert controls.carried_out(left, {})["replicas-min"] == controls.NOBODY
+
+
+def test_what_is_there_at_every_level_is_said_only_of_what_no_level_changes() -> None:
+    found = controls.carried_out()
+    assert {
+        name for name, by in found.items() if by.startswith(f"{controls.NOBODY} by")
+    } == controls.AT_EVERY_LEVEL.keys()

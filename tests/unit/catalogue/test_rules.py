@@ -70,7 +70,7 @@ def _found(kind: str, folder: Path, now: datetime.datetime = NOW) -> list[tuple[
             {"portal": {"quota": {"cpu": 1, "memory": "1Gi", "storage": "10Gi"}}},
             "portal",
             "quota:",
-            "reserve 2752Mi of memory where there is 1024Mi",
+            "reserve 3008Mi of memory where there is 1024Mi",
         ),
         ({"portal": {"decision.expires": datetime.date(2026, 2, 28)}}, "portal", "expires: 2026-02-28", "before it"),
         ({"portal": {"files": [{"name": "uploads", "kind": "bucket", "storage": "5Gi"}]}}, "portal", "- name: uploads",
@@ -126,7 +126,7 @@ def test_a_system_of_level_five_alone_has_its_cluster_to_itself(tmp_path: Path) 
     ("changes", "sentence"),
     [
         ({"province": {"capacity.storage": "14Gi"}}, "systems reserve 15360Mi of storage where there is 14336Mi"),
-        ({"province": {"capacity.memory": "4Gi"}}, "systems reserve 5312Mi of memory where there is 4096Mi"),
+        ({"province": {"capacity.memory": "4Gi"}}, "systems reserve 5568Mi of memory where there is 4096Mi"),
         ({"portal": {"quota": "large"}}, "quotas add up to 16000m of CPU where there is 8000m"),
     ],
 )
@@ -216,6 +216,14 @@ def test_the_norms_of_a_level_are_what_a_catalogue_hands_on() -> None:
     assert rules.rpo_seconds(norms.controls(norms.named("vn-2016"), 1)) == 168 * 3600
 
 
+_WORKER: dict[str, Any] = {
+    "portal": {
+        "workers": [{"name": "x", "command": ["x"], "alive": ["y"]}],
+        "source.workers": {"x": {"host": "app1", "service": "x.service"}},
+    }
+}
+
+
 @pytest.mark.parametrize(
     ("changes", "same"),
     [
@@ -225,6 +233,7 @@ def test_the_norms_of_a_level_are_what_a_catalogue_hands_on() -> None:
         ({"portal": {"objectives.rpo": "1h"}}, False),
         ({"portal": {"quota": "medium"}}, False),
         ({"portal": {"database.pooler": "transaction"}}, False),
+        (_WORKER, False),
         ({"portal": {"source.files.uploads.left_behind": []}}, True),
         ({"portal": {"source.files.uploads.left_behind": ["*.sock"]}}, False),
         ({"province": {"target.zones": {}}, "portal": {"web.rate_limit": None}}, True),
@@ -241,6 +250,6 @@ def test_a_field_that_came_later_counts_in_the_hash_only_where_it_is_written(
     changes = {
         **changes,
         "province": {**province, **changes.get("province", {})},
-        "portal": {"database.pooler": None, **changes.get("portal", {})},
+        "portal": {"database.pooler": None, "workers": [], "source.workers": {}, **changes.get("portal", {})},
     }
     assert (load(_folder(tmp_path, **changes)).hash == before) == same

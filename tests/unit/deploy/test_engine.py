@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infra.deploy import engine
 from infra.deploy.engine import Stack
@@ -81,6 +82,54 @@ def test_what_is_tried_touches_the_stacks_own_settings_only_once_it_is_kept(
         stack.keep(tried)
     assert json.loads(own.read_text()) == {"dcshift:release": "2", "dcshift:serves": "target"}
     assert [path.name for path in own.parent.iterdir()] == [own.name]
+
+
+SHARED = """
+import pathlib
+words = sys.argv[1:]
+if words[1:3] == ["stack", "history"]:
+    entry = lambda value: {"value": value, "secret": False}
+    kept = {"dcshift:release": entry("1"), "dcshift:serves": entry("target")}
+    kept["a:b"] = {**entry("[1]"), "objectValue": [1]}
+    tried = {"dcshift:release": entry("9")}
+    updates = [{"kind": "update", "result": "failed", "config": tried}, {"kind": "refresh", "result": "succeeded"}]
+    print(json.dumps([*updates, {"kind": "update", "result": "succeeded", "config": kept}]))
+    sys.exit()
+file = pathlib.Path(words[words.index("--config-file") + 1])
+if words[1:3] == ["config", "refresh"]:
+    assert words[3] == "--force"
+    file.write_text("encryptionsalt: v1:salt\\nconfig: {'dcshift:release': '9'}\\n")
+elif words[1:3] == ["config", "--json"]:
+    import yaml
+    found = yaml.safe_load(file.read_text())
+    print(json.dumps({key: {"value": value} for key, value in found["config"].items()}))
+elif words[1:3] == ["config", "set"]:
+    import yaml
+    found = yaml.safe_load(file.read_text())
+    file.write_text(yaml.safe_dump({**found, "config": {**found["config"], words[3]: words[4]}}))
+elif words[1] == "preview":
+    print(json.dumps({"file": file.read_text()}))
+"""
+
+
+def test_the_settings_of_a_shared_state_are_those_of_its_last_success_and_no_file_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulumi(tmp_path, monkeypatch, SHARED)
+    own = tmp_path / "config" / "Pulumi.portal.yaml"
+    own.parent.mkdir()
+    own.write_text("config: {dcshift:release: 'of another day', dcshift:serves: source}")
+    before, stack = own.read_text(), Stack("portal", folder=own.parent, shared=True)
+    assert stack.settings() == {"release": "1", "serves": "target"}
+    with stack.trying({"release": "2"}) as tried:
+        assert tried.settings() == {"release": "2", "serves": "target"}
+        written = yaml.safe_load(tried.preview()["file"])
+        stack.keep(tried)
+    assert written == {
+        "encryptionsalt": "v1:salt",
+        "config": {"dcshift:release": "2", "dcshift:serves": "target", "a:b": [1]},
+    }
+    assert own.read_text() == before
 
 
 LOCKED = """

@@ -71,10 +71,18 @@ class FakeStack:
         return {"contract": {"hash": "a" * 64}}
 
 
-def run(stack: FakeStack, unwell: Callable[[], list[str]] = list, published: Callable[[], str] | None = None) -> Any:
+def run(
+    stack: FakeStack,
+    unwell: Callable[[], list[str]] = list,
+    published: Callable[[], str] | None = None,
+    *,
+    wanted: str = "2",
+    refuse: Callable[[Mapping[str, str]], None] = lambda settings: None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Any:
     live = published or (lambda: stack.deployed[-1])
     return deploy(
-        stack, NAMESPACE, Wanted("2"), smoke=unwell, live_release=live, hopeless=lambda: None, say=lambda text: None
+        stack, NAMESPACE, Wanted(wanted), smoke=unwell, refuse=refuse, live_release=live, hopeless=lambda: None, say=say
     )
 
 
@@ -159,9 +167,7 @@ def test_whoever_is_killed_leaves_settings_that_name_what_was_proved_to_serve(mo
     assert stack.values == before
     again = FakeStack(values=stack.values, broken=frozenset({"3"}))
     with pytest.raises(InfraError) as back:
-        deploy(
-            again, NAMESPACE, Wanted("3"), smoke=list, live_release=str, hopeless=lambda: None, say=lambda text: None
-        )
+        run(again, wanted="3", published=str)
     assert (back.value.code, again.deployed) == ("deployment-rolled-back", ["3", "1"])
 
 
@@ -198,8 +204,79 @@ def test_a_system_that_is_unwell_before_is_not_touched() -> None:
 def test_judging_alone_leaves_the_settings_as_they_were() -> None:
     stack = FakeStack()
     before = dict(stack.values)
-    assert len(judge(stack, NAMESPACE, Wanted("2", "sha256:" + "0" * 64, migrate=True))) == len(ORDINARY)
+    wanted = Wanted("2", "sha256:" + "0" * 64, migrate=True)
+    assert len(judge(stack, NAMESPACE, wanted, lambda settings: None, lambda text: None)) == len(ORDINARY)
     assert stack.values == before
+
+
+def test_the_rules_and_the_cluster_are_asked_of_what_is_tried_before_the_engine_is() -> None:
+    stack, asked = FakeStack(killed_at="preview"), list[Mapping[str, str]]()
+
+    def refuse(settings: Mapping[str, str]) -> None:
+        asked.append(settings)
+        raise InfraError("rules-broken", what="no", why="-", state="-", next="-")
+
+    with pytest.raises(InfraError) as refused:
+        run(stack, refuse=refuse)
+    assert (refused.value.code, stack.deployed) == ("rules-broken", [])
+    assert asked == [{"release": "2", "serves": "target"}]
+
+
+@pytest.mark.parametrize(
+    ("values", "back_to"),
+    [
+        ({}, "7"),  # the catalogue's, which may say another one by now: the contract knows what was published
+        ({"image": f"1@{DIGEST}"}, "1"),
+        ({"release": "1", "image": f"1@{DIGEST}", "migrate": "true"}, "1"),
+    ],
+)
+def test_the_way_back_names_the_release_also_where_the_settings_do_not(values: dict[str, str], back_to: str) -> None:
+    stack = FakeStack(broken=frozenset({"2"}), values=dict(values))
+    with pytest.raises(InfraError) as back:
+        run(stack, published=lambda: "7")
+    assert (back.value.code, back.value.state) == (
+        "deployment-rolled-back",
+        f"release {back_to} serves again, and answers as it did",
+    )
+    assert stack.deployed == ["2", back_to]
+    assert stack.values == {**values, "release": back_to}
+
+
+def test_a_state_that_takes_what_came_up_for_its_settings_is_gone_back_from_all_the_same() -> None:
+    """Where other machines work on it, its last success is what it was last applied with: the release that failed."""
+
+    @dataclass
+    class Shared(FakeStack):
+        def up(self, say: Callable[[str], None], hopeless: Callable[[], str | None] = lambda: None) -> None:
+            super().up(say, hopeless)
+            history.update(self.values)
+
+        def settings(self) -> dict[str, str]:
+            return dict(history) if self is stack else dict(self.values)
+
+    history = {"release": "1", "serves": "target"}
+    stack = Shared()
+    with pytest.raises(InfraError) as back:
+        run(stack, lambda: ["/ answered 500"] if stack.deployed[-1:] == ["2"] else [])
+    assert back.value.code == "deployment-rolled-back"
+    assert (stack.deployed, history["release"]) == (["2", "1"], "1")
+
+
+def test_what_changes_is_said_field_by_field_before_anything_is_applied() -> None:
+    old, new = step("update", "Deployment")["newState"], step("update", "Deployment")["newState"]
+    for state, image in ((old, "portal:1"), (new, "portal:2")):
+        state["inputs"]["spec"] = {"template": {"spec": {"containers": [{"name": "web", "image": image}]}}}
+    stack, said = FakeStack([{"op": "update", "oldState": old, "newState": new}]), list[str]()
+
+    def say(text: str) -> None:
+        assert stack.deployed == []
+        said.append(text)
+
+    run(stack, say=say)
+    assert said == [
+        f"preview: update Deployment {NAMESPACE}/portal-web",
+        "preview:   spec.template.spec.containers[web].image: portal:1 → portal:2",
+    ]
 
 
 def test_the_digest_is_kept_with_its_release_so_that_neither_changes_alone() -> None:
@@ -231,7 +308,7 @@ def test_a_replacement_is_refused_with_the_field_that_needs_it() -> None:
     odd = step("replace", "Cluster", namespace="httt-portal-data", name="portal-db")
     stack = FakeStack([{**odd, "replaceReasons": ["spec.storage.storageClass"]}])
     with pytest.raises(InfraError) as refused:
-        judge(stack, NAMESPACE, Wanted("2"))
+        judge(stack, NAMESPACE, Wanted("2"), lambda settings: None, lambda text: None)
     assert refused.value.code == "deployment-unexpected"
     assert refused.value.why == "replace Cluster httt-portal-data/portal-db because of spec.storage.storageClass"
     assert stack.deployed == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -58,6 +59,29 @@ def test_another_centre_does_not_begin_in_folders_that_go_with_the_lab(
             with pytest.raises(UsageError) as refused:
                 Workspace.from_environment()
             assert refused.value.code == "records-of-the-lab"
+
+
+def test_an_identity_that_the_lab_lends_works_on_the_labs_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "_LAB", tmp_path)
+    (tmp_path / "target").mkdir()
+    (tmp_path / records.MARK).touch()
+
+    def kubeconfig(file: Path, server: str, user: str) -> Path:
+        cluster = {"server": server, "certificate-authority-data": "bGFi"}
+        document = {"clusters": [{"name": user, "cluster": cluster}], "users": [{"name": user, "user": {}}]}
+        file.write_text(json.dumps(document))
+        return file
+
+    kubeconfig(tmp_path / "target" / "kubeconfig", "https://192.0.2.10:6443", "admin")
+    lent = kubeconfig(tmp_path / "lent", "https://192.0.2.10:6443", "deploy-portal")
+    monkeypatch.setenv("KUBECONFIG", str(lent))
+    Workspace.from_environment().assert_records_of_this_centre(tmp_path)
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "other", "https://10.0.0.10:6443", "deploy-portal")))
+    with pytest.raises(UsageError) as refused:
+        Workspace.from_environment().assert_records_of_this_centre(tmp_path)
+    assert refused.value.code == "records-of-the-lab"
 
 
 def test_no_program_of_the_lab_is_told_of_another_centre(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def test_a_finished_move_is_verified_with_its_figures() -> None:
     portal = document["systems"]["portal"]  # type: ignore[index]
     assert portal["state"] == "moved"
     assert portal["proofs_failed"] == 0
-    assert portal["proofs_passed"] == 21
+    assert portal["proofs_passed"] == 25
     assert 1.0 <= portal["hold_seconds"] <= 3.0
     assert document["chain"]["intact"] is True  # type: ignore[index]
 

@@ -80,9 +80,10 @@ def test_hosts_that_cannot_be_reached_make_every_proof_fail(
     status = command(["verify", "portal", "--json"], _real(terminal, tmp_path))
     document = json.loads(capsys.readouterr().out)
     proofs = {each["name"]: each for each in document["systems"]["portal"]}
-    assert (status, document["failed"], proofs.keys()) == (1, 4, {"rows", "files", "jobs", "traffic"})
+    assert (status, document["failed"], proofs.keys()) == (1, 5, {"rows", "files", "jobs", "workers", "traffic"})
     assert not any(each["passed"] for each in proofs.values())
-    assert "app1 cannot be reached over SSH" in proofs["jobs"]["differences"][0]
+    for name in ("jobs", "workers"):
+        assert "app1 cannot be reached over SSH" in proofs[name]["differences"][0]
     assert "edge1 cannot be reached over SSH" in proofs["traffic"]["differences"][0]
     assert all("no-kubeconfig cannot be used" in proofs[name]["differences"][0] for name in ("rows", "files"))
 

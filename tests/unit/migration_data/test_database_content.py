@@ -14,7 +14,12 @@ from tests.support import two_databases
 from tests.support.moving import context
 from tests.support.two_databases import Pair, Sides
 
-PLAIN = "SET ROLE portal; CREATE TABLE t (id integer PRIMARY KEY, s text); RESET ROLE"
+PLAIN = """
+SET ROLE portal; CREATE TABLE t (id integer PRIMARY KEY, s text);
+-- Both are functions in the language `internal`, which is a superuser's otherwise.
+CREATE TYPE span AS RANGE (subtype = numeric);
+CREATE AGGREGATE product(numeric) (sfunc = numeric_mul, stype = numeric); RESET ROLE
+"""
 
 
 @pytest.fixture(scope="module")

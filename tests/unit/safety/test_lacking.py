@@ -11,9 +11,10 @@ import pytest
 
 from catalogue import norms
 from infra.errors import InfraError
+from infra.live import NotAllowed
+from infra.safety.asking import refuse_lacking
 from infra.safety.lacking import READY, Cluster, Node, lacking, memory, refuse
 from infra.spreading import HOST, ZONE, database, pods
-from infra.up.asking import refuse_lacking
 from tests.support.centres import lab, production
 from tests.support.declared import built_once
 
@@ -141,6 +142,39 @@ def test_a_node_that_is_kept_for_others_is_no_room_and_one_that_is_away_for_a_wh
         with pytest.raises(InfraError, match="cannot take") as refused:
             refuse_lacking(wanted, Told([node(taints=[{"key": key, "effect": effect}])]))  # type: ignore[arg-type]
         assert refused.value.why == "it has no node that takes pods"
+
+
+def test_what_whoever_asks_may_not_read_is_said_and_the_rest_is_judged() -> None:
+    """A system's pipeline sees neither nodes nor classes: what it may ask is refused all the same."""
+    unknown: list[str] = []
+
+    class Pipeline(Told):
+        def items(self, path: str) -> list[dict[str, Any]]:
+            raise NotAllowed("cluster-unread", what=f"{path} could not be read", why="403", state="-", next="-")
+
+        def read(self, document: Document) -> dict[str, Any]:
+            return self.items(str(document["kind"]))[0]
+
+        def serves(self, document: Document) -> bool:
+            return document["kind"] not in unknown
+
+    pipeline: Any = Pipeline([])
+    with pytest.raises(NotAllowed):
+        refuse_lacking([built_once("portal")], pipeline)
+    said: list[str] = []
+    refuse_lacking([built_once("portal")], pipeline, said.append)
+    (only,) = said
+    assert only.startswith("nodes, their zones and their room are not known: /api/v1/nodes could not be read")
+    unknown.append("HTTPRoute")
+    with pytest.raises(InfraError) as refused:
+        refuse_lacking([built_once("portal")], pipeline, said.append)
+    assert refused.value.code == "cluster-lacks"
+    assert refused.value.why == "it does not know the kind HTTPRoute of gateway.networking.k8s.io/v1"
+    # Also what only some stacks name: nobody may take it for something that was looked at.
+    said.clear()
+    unknown.clear()
+    refuse_lacking([built_once("platform"), built_once("data")], pipeline, said.append)
+    assert {each.partition(" ")[0] for each in said} == {"storage", "gateway", "an", "nodes,"}
 
 
 @pytest.mark.parametrize(

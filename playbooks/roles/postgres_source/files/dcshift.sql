@@ -147,6 +147,27 @@ CREATE OR REPLACE FUNCTION dcshift.fence_state() RETURNS TABLE (fenced_at timest
     FROM dcshift.settings s
 $$;
 
+-- How busy the server is: sessions of others that are at work in any of its databases, and its replica that is furthest
+-- behind. It counts; what others do, and whose they are, stays unseen.
+CREATE OR REPLACE FUNCTION dcshift.source_load()
+    RETURNS TABLE (at_work bigint, replica text, replica_lag_bytes bigint)
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT busy.at_work, behind.name, behind.bytes
+    FROM (
+        SELECT count(*) AS at_work FROM pg_stat_activity a
+        WHERE a.backend_type = 'client backend' AND a.state IN ('active', 'fastpath function call')
+            AND a.usename IS DISTINCT FROM (SELECT migration_role FROM dcshift.settings)
+    ) busy
+    LEFT JOIN (
+        SELECT coalesce(nullif(r.application_name, ''), 'process ' || r.pid) AS name,
+            -- A receiver that applies nothing says how far it has written.
+            pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(r.replay_lsn, r.flush_lsn, r.write_lsn))::bigint AS bytes
+        FROM pg_stat_replication r
+        WHERE r.usename IS DISTINCT FROM (SELECT migration_role FROM dcshift.settings)
+        ORDER BY 2 DESC NULLS LAST LIMIT 1
+    ) behind ON true
+$$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dcshift FROM PUBLIC;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA dcshift TO :"role";
 COMMIT;
