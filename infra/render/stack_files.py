@@ -29,21 +29,17 @@ def settings_of(stack: str, folder: Path = FOLDER) -> dict[str, str]:
     place = _read(file_of(stack, folder))
     if place is None:
         return {}
-    found, faults = {}, []
+    found: dict[str, str] = {}
+    faults = []
     for key, value in _entries(place.root):
-        fault = None
-        if ":" not in key:
-            fault = f"{key!r} is not in a namespace; keys of a stack begin with {stack_keys.PREFIX}"
-        elif key.startswith(stack_keys.PREFIX):
-            if not isinstance(value, yaml.ScalarNode):
-                fault = f"{key} is encrypted or nested; no setting of dcshift is"
-            elif value.tag == "tag:yaml.org,2002:null":
-                fault = f"{key} has no value"
-            else:
-                # Its text, not what YAML makes of it: Pulumi hands over 8.10 as it is written, not as 8.1.
-                found[key.removeprefix(stack_keys.PREFIX)] = value.value
-        if fault:
-            faults.append(str(place.fault(("config", key), fault)))
+        try:
+            # Pulumi takes a key without a namespace for the project's own.
+            name = key.removeprefix(stack_keys.PREFIX)
+            if name in found:
+                raise ValueError(f"the key {stack_keys.PREFIX}{name} is given with and without its namespace")
+            found[name] = _value(f"{stack_keys.PREFIX}{name}", value)
+        except ValueError as fault:
+            faults.append(str(place.fault(("config", key), str(fault))))
     if faults:
         raise ConfigError(_list(faults))
     return found
@@ -57,8 +53,9 @@ def placed(refused: SettingsError, stack: str, folder: Path = FOLDER) -> Setting
         return refused
     if place is None:
         return refused
+    written = {key.removeprefix(stack_keys.PREFIX): key for key, _ in _entries(place.root)}
     return SettingsError(
-        SettingFault(each.key, each.given, str(place.fault(("config", stack_keys.PREFIX + each.key), each.sentence)))
+        SettingFault(each.key, each.given, str(place.fault(("config", written[each.key]), each.sentence)))
         if values.get(each.key) == each.given
         else each
         for each in refused.faults
@@ -87,9 +84,29 @@ def _read(file: Path) -> Place | None:
 
 
 def _entries(root: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
+    """Yield the settings of our namespace as they are written."""
     for key, value in root.value if isinstance(root, yaml.MappingNode) else ():
         if key.value == "config" and isinstance(value, yaml.MappingNode):
-            yield from ((name.value, entry) for name, entry in value.value)
+            for name, entry in value.value:
+                if ":" not in name.value or name.value.startswith(stack_keys.PREFIX):
+                    yield name.value, entry
+
+
+def _value(key: str, node: yaml.Node) -> str:
+    """Return a value as Pulumi hands it over. Raises `ValueError` where that is not what people read there."""
+    if not isinstance(node, yaml.ScalarNode):
+        raise ValueError(f"{key} is encrypted or nested; no setting of dcshift is")
+    text: str = node.value
+    match node.tag.rpartition(":")[2]:
+        case "null":
+            raise ValueError(f"{key} has no value")
+        case "bool" if text.lower() in ("true", "false"):
+            return text.lower()
+        case "int" | "float" | "timestamp" if (read := str(yaml.SafeLoader("").construct_object(node))) != text:
+            # 8.10 becomes 8.1, 03 becomes 3: a release, a tag or a number that nobody meant.
+            raise ValueError(f"{key} is {text}, which YAML reads as {read}; put it into quotes")
+        case _:
+            return text
 
 
 def _list(sentences: list[str]) -> str:

@@ -179,7 +179,10 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         ("config:\n  dcshift:serves: {secure: AAA}\n", ":2: dcshift:serves is encrypted or nested"),
         ("config:\n  dcshift:serves: [target]\n", ":2: dcshift:serves is encrypted or nested"),
         ("config:\n  dcshift:serves:\n", ":2: dcshift:serves has no value"),
-        ("config:\n  serves: target\n", ":2: 'serves' is not in a namespace"),
+        ("config:\n  serves: target\n  dcshift:serves: source\n", ":3: the key dcshift:serves is given with"),
+        ("config:\n  dcshift:release: 8.10\n", ":2: dcshift:release is 8.10, which YAML reads as 8.1; put it"),
+        ("config:\n  databaseInstances: 03\n", ":2: dcshift:databaseInstances is 03, which YAML reads as 3; put it"),
+        ("config:\n  dcshift:release: 1e3\n  dcshift:x: 1_0\n", ":3: dcshift:x is 1_0, which YAML reads as 10; put it"),
         ("config:\n  dcshift:migrate: no\n  dcshift:migrate: yes\n", ":2: the key 'dcshift:migrate' is given twice"),
         ("config: [1]\n", ":1: config is [1]"),
         ("config: 5\n", ":1: config is 5"),
@@ -208,15 +211,30 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 
 
 def test_a_value_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
+    """As `pulumi config --json` (3.259) shows the same file."""
     lines = (
-        "dcshift:release: 8.10",
+        "dcshift:release: '8.10'",
         "dcshift:migrate: yes",
-        "dcshift:databaseInstances: 03",
-        "dcshift:postgresTag: '17'",
+        "dcshift:dataMayBeDestroyed: True",
+        "databaseInstances: 3",
+        "dcshift:postgresTag: 17.5",
+        "other:serves: both",
     )
     file_of(STACK, tmp_path).write_text("\n  ".join(("config:", *lines)))
-    told = settings_of(STACK, tmp_path)
-    assert told == {"release": "8.10", "migrate": "yes", "databaseInstances": "03", "postgresTag": "17"}
+    assert settings_of(STACK, tmp_path) == {
+        "release": "8.10",
+        "migrate": "yes",
+        "dataMayBeDestroyed": "true",
+        "databaseInstances": "3",
+        "postgresTag": "17.5",
+    }
+
+
+def test_a_key_without_its_namespace_is_the_projects_own_and_named_at_its_line(tmp_path: Path) -> None:
+    file_of(STACK, tmp_path).write_text("config:\n  dcshift:migrate: false\n  serve: target\n")
+    with pytest.raises(SettingsError) as refused:
+        built(STACK, tmp_path)
+    assert str(refused.value).startswith(f"{file_of(STACK, tmp_path)}:3: dcshift:serve is not a key that a stack has")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "{}\n", "config: {}\n", "config:\n", "encryptionsalt: v1:x\n"])
