@@ -15,7 +15,7 @@ from typing import Final
 
 from bench import measuring, province, results
 from bench.progress import Progress, end_in_order
-from bench.project import Project
+from bench.project import NAMESPACES, Project
 from lab.api_server import ApiServer, server_with_kinds
 from lab.errors import LabError
 from lab.toolchain.plugin import plugin_in_use
@@ -25,8 +25,6 @@ SIZES: Final = (3, 10, 30)
 _STEP_SECONDS_MAX: Final = 3600
 _LOGS: Final = Path(__file__).resolve().parents[1] / "build" / "bench"
 """What every step said, with the seconds of each stack; for whoever asks where the time went."""
-_NAMESPACES: Final = ("dcshift-edge", "cnpg-system")
-"""What must be in a cluster before the stacks (docs/own-centre.md)."""
 
 
 def measure(systems: int, folder: Path, progress: Progress) -> results.Size:
@@ -71,7 +69,7 @@ def measure(systems: int, folder: Path, progress: Progress) -> results.Size:
 
 
 def _ground(api: ApiServer) -> None:
-    for name in _NAMESPACES:
+    for name in NAMESPACES:
         document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         api.create("namespaces", document).raise_for_status()
 

@@ -14,7 +14,8 @@ from bench import province
 from lab.demo.shell import names_another_centre
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
-_LAYERS: Final = ("platform", "data")
+NAMESPACES: Final = ("dcshift-edge", "cnpg-system", "cert-manager")
+"""What must be in a cluster before the stacks (docs/own-centre.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Project:
 
     @property
     def stacks(self) -> list[str]:
-        return [*_LAYERS, *province.system_ids(self.systems)]
+        return [*province.LAYERS, *province.system_ids(self.systems)]
 
     def write(self) -> None:
         """Write the catalogue, and the settings as `pulumi config set` would."""

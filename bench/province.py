@@ -16,6 +16,8 @@ _API_SERVER: Final = "192.0.2.10:6443"
 # Each system may reserve what one of its level does; the sum of many is the centre's, and no figure of this bench.
 _CAPACITY: Final = {"cpu": 4000, "memory": "16Ti", "storage": "64Ti"}
 _WORKER: Final = "messages"
+LAYERS: Final = ("platform", "data", "security")
+"""The stacks that a province has however many systems there are."""
 
 Document = dict[str, Any]
 
@@ -30,10 +32,6 @@ def write(folder: Path, count: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     province = _read(_EXAMPLE / PROVINCE_FILE)
     province |= {"environment": _ENVIRONMENT, "capacity": _CAPACITY}
-    # Its few objects are the same however many systems there are, and its relay would wait for a node.
-    province.pop("security_log", None)
-    # Nobody issues one here.
-    province["target"].pop("certificates", None)
     _write(folder / PROVINCE_FILE, province)
     examples = [_read(file) for file in sorted(_EXAMPLE.glob("*.yaml")) if file.name != PROVINCE_FILE]
     for number, name in enumerate(system_ids(count)):
@@ -43,7 +41,7 @@ def write(folder: Path, count: int) -> None:
 def settings(stack: str, folder: Path) -> dict[str, str]:
     """Return what a province says of a stack with `pulumi config set`, without the prefix of the keys."""
     said = {"registry": _REGISTRY, "apiServer": _API_SERVER}
-    if stack in ("platform", "data"):
+    if stack in LAYERS:
         return said
     release = _read(folder / f"{stack}.yaml")["web"]["release"]
     return {**said, "image": f"{release}@sha256:{'a' * 64}"}

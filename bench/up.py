@@ -17,7 +17,9 @@ from infra.up.__main__ import bring_up
 from infra.up.engine import Engine
 from infra.up.language import declare
 
-_WAITED_FOR: Final = frozenset({"Deployment", "StatefulSet", "Job", "Gateway", "HTTPRoute", "Cluster", "Pooler"})
+_WAITED_FOR: Final = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "Job", "Gateway", "HTTPRoute", "Cluster", "Pooler", "Certificate"}
+)
 _SKIP: Final = {"pulumi.com/skipAwait": "true"}
 
 

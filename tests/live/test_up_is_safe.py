@@ -167,20 +167,15 @@ def test_what_the_cluster_lacks_is_told_at_once_and_what_it_has_is_seen(
     def judge() -> None:
         judging.judge(project.stacks, project.settings, project.folder)
 
-    file, nobody = project.catalogue / "province.yaml", "  certificates: {issuer: {name: nobody}}\n  region: lab\n"
-    changed(file, "  region: lab\n", nobody)
-    try:
-        with pytest.raises(InfraError, match="cannot take what is declared") as refused:
-            judge()
-    finally:
-        changed(file, nobody, "  region: lab\n")
+    with pytest.raises(InfraError, match="cannot take what is declared") as refused:
+        judge()
     lacking = refused.value.why
     assert refused.value.code == "cluster-lacks"
     for each in (
         "no storage class 'local-retain'",
         "no gateway class 'traefik'",
         "no node that takes pods",
-        "Issuer nobody, which",
+        "Issuer lab-ca, which is to sign Certificate dcshift-edge/edge, is not there",
     ):
         assert each in lacking
     for resource, version, kind, more in (
@@ -193,12 +188,20 @@ def test_what_the_cluster_lacks_is_told_at_once_and_what_it_has_is_seen(
         document = {"apiVersion": version, "kind": kind, "metadata": {"name": name, "labels": labels}, **more}
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         assert api.client.post(f"{root}/{resource}", json=document).status_code == 201
+    issuers, api_version = "/apis/cert-manager.io/v1/namespaces/dcshift-edge/issuers", "cert-manager.io/v1"
+    issuer = {"apiVersion": api_version, "kind": "Issuer", "metadata": {"name": "lab-ca"}, "spec": {"selfSigned": {}}}
+    assert api.client.post(issuers, json=issuer).status_code == 201
+    with pytest.raises(InfraError, match="cannot take what is declared") as refused:
+        judge()
+    assert "Issuer lab-ca, which is to sign Certificate dcshift-edge/edge, is not ready" in refused.value.why
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    assert api.client.patch(f"{issuers}/lab-ca/status", json=ready, headers=MERGE).status_code == 200
     room = {"status": {"allocatable": {"cpu": "200m", "memory": "64Gi"}}}
     assert api.client.patch("/api/v1/nodes/n1/status", json=room, headers=MERGE).status_code == 200
     with pytest.raises(InfraError, match="cannot take what is declared") as refused:
         judge()
     assert "its nodes give 200m of cpu to pods" in refused.value.why
-    assert "class" not in refused.value.why
+    assert "class" not in refused.value.why and "Issuer" not in refused.value.why
     room = {"status": {"allocatable": {"cpu": "16"}}}
     assert api.client.patch("/api/v1/nodes/n1/status", json=room, headers=MERGE).status_code == 200
     judge()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.project import NAMESPACES
 from lab import api_server
 from lab.api_server import ApiServer
 from lab.errors import LabError
@@ -36,7 +37,7 @@ def server_for_stacks(folder: Path) -> Iterator[ApiServer]:
     except LabError as missing:
         pytest.skip(f"lacks a tool: {missing.what}")
     with server_with_kinds(folder) as server:
-        for name in ("dcshift-edge", "cnpg-system"):
+        for name in NAMESPACES:
             answer = server.create("namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
             assert answer.status_code == 201, answer.text
         yield server

@@ -52,7 +52,11 @@ def _objects(stack: str, folder: Path) -> list[str]:
     return [each.identity for each in build(stack, province.settings(stack, folder)).objects]
 
 
-def test_each_system_has_all_that_a_system_may_have(tmp_path: Path) -> None:
+def test_the_centre_and_each_system_have_all_that_they_may_have(tmp_path: Path) -> None:
     province.write(tmp_path, 2)
-    for system in load(tmp_path).systems:
+    found = load(tmp_path)
+    target = found.province.target
+    assert found.province.security_log and found.province.security_log.national
+    assert target.certificates and target.rate_limit
+    for system in found.systems:
         assert system.database.pooler and system.workers and system.jobs and system.files, system.id
