@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from lab.errors import LabError
 from lab.store_server import Store, store_running
-from migration.adapters.s3 import Bucket
 from migration.movers import files_store
 from migration.movers.files_job import FilesJob
+from migration.movers.s3 import Bucket
 
 BUCKET: Final = "bench"
 REGION: Final = "us-east-1"

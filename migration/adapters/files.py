@@ -18,7 +18,7 @@ from migration.adapters.database_freeze import wait_for_unit
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof
-from migration.movers import files, limits, throttle
+from migration.movers import bucket_check, files, limits, throttle
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import HANDED_OVER, MANIFEST
@@ -95,9 +95,7 @@ class BucketMove:
         facts: dict[str, Json] = {}
         for job in self._jobs:
             trust = files_check.probe(job)
-            if not (trust.writable and trust.refuses_wrong_md5):
-                why = trust.answer or "it accepted an object whose MD5 was wrong"
-                raise _untrusted(job, why)
+            bucket_check.assert_trusted(job.opened, trust)
             job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
             Index(job.staging)
             facts[job.name] = {"refuses_wrong_md5": True, "refuses_wrong_sha256": trust.refuses_wrong_sha256}
@@ -217,16 +215,6 @@ def _said(one: files.Pass) -> dict[str, Json]:
         "not_files": list(one.others[:20]),
         "seconds": one.seconds,
     }
-
-
-def _untrusted(job: FilesJob, why: str) -> StepFailed:
-    return StepFailed(
-        "store-not-trusted",
-        what=f"the bucket {job.bucket} is not used",
-        why=why,
-        state="nothing was carried; the source serves",
-        next="dcshift check",
-    )
 
 
 def _handed_over(job: FilesJob) -> StepFailed:

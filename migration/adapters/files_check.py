@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from migration.adapters import files_findings, s3
+from migration.adapters import files_findings
 from migration.errors import MigrationError
 from migration.model.context import SystemContext
 from migration.model.words import Finding, Severity
+from migration.movers import bucket_check, s3
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import RESERVED, path_of
@@ -47,29 +48,14 @@ def _of_sets(context: SystemContext, staging: Callable[[str], Path]) -> Iterator
 
 def probe(job: FilesJob) -> s3.Trust:
     """Try what the job's bucket accepts and refuses, with an object of ours that is removed again."""
-    secret = job.secret_key.get_secret_value()
-    return s3.probe(s3.Bucket(job.endpoint, job.region, job.bucket, job.access_key, secret), _PROBE)
+    return s3.probe(job.opened, _PROBE)
 
 
 def _of_store(job: FilesJob) -> list[Finding]:
     where = f"{job.endpoint}/{job.bucket}"
     trust = probe(job)
-    if not trust.writable:
-        what = f"the bucket cannot be written: {trust.answer}"
-        return [Finding(Severity.BLOCKER, "bucket-not-writable", where, what, "pulumi up on the system's data layer")]
-    found = []
-    if not trust.refuses_wrong_md5:
-        what = "the store accepted an object whose MD5 was wrong: damage on the way would not be noticed"
-        found.append(Finding(Severity.BLOCKER, "store-accepts-wrong-checksum", where, what, "use another store"))
-    if not trust.etag_is_md5:
-        what = "the store's ETag is not the MD5 of the content; written objects cannot be verified by it"
-        found.append(
-            Finding(Severity.BLOCKER, "store-etag-opaque", where, what, "use a bucket without its own encryption")
-        )
-    if not job.staging.is_dir() or not Index(job.staging).entries():
-        others = [one.key for one in Store(job).list() if path_of(one.key) is not None]
-        if others:
-            what = f"the bucket already holds {len(others)} objects, such as {others[0]}"
-            advice = "empty it by hand unless an interrupted move of ours left them: equal ones are kept"
-            found.append(Finding(Severity.WARNING, "bucket-not-empty", where, what, advice))
+    found = list(bucket_check.of_trust(where, trust))
+    if trust.writable and (not job.staging.is_dir() or not Index(job.staging).entries()):
+        others = (one.key for one in Store(job).list() if path_of(one.key) is not None)
+        found += bucket_check.of_others(where, others)
     return found

@@ -30,3 +30,11 @@ def files(context: typer.Context) -> int:
     from migration.movers import files as mover
 
     return int(mover.main(context.args))
+
+
+@app.command(context_settings=_PASS_ON)
+def objects(context: typer.Context) -> int:
+    """Copy a bucket into a bucket of another store, or compare them; `--help` shows its own options."""
+    from migration.movers import objects as mover
+
+    return int(mover.main(context.args))

@@ -6,21 +6,19 @@ source, and no object that was not carried by us is touched.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import files_job, files_source, lines, programs, room
+from migration.movers import files_job, files_source, lines, locked, programs, room
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import MANIFEST, key_of, path_of, shown
@@ -28,6 +26,7 @@ from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.host_load import HostLoad
 from migration.movers.job import Words
 from migration.movers.sparing import Sparing
+from migration.movers.spread import spread
 from migration.movers.throttle import Throttle
 
 _RECORD_EVERY = 500
@@ -207,22 +206,23 @@ def _upload(job: FilesJob, index: Index, store: Store, wanted: list[bytes], on_d
     files = {path: job.tree / os.fsdecode(path) for path in wanted}
     total = sum(full.lstat().st_size for full in files.values()) if on_done is not None else 0
     said = time.monotonic()
-    with ThreadPoolExecutor(min(job.workers, max(len(wanted), 1))) as pool:
-        tasks = [pool.submit(store.put_file, path, full) for path, full in files.items()]
-        try:
-            for task in as_completed(tasks):
-                entry = task.result()
-                fresh.append(entry)
-                done_bytes, done_files = done_bytes + entry.size, done_files + 1
-                if len(fresh) >= _RECORD_EVERY:
-                    index.change(put=fresh)
-                    fresh = []
-                if on_done is not None and time.monotonic() - said > 1.0:
-                    said = time.monotonic()
-                    on_done(done_bytes, total, done_files)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+
+    def take(entry: Entry) -> None:
+        nonlocal done_bytes, done_files, said
+        fresh.append(entry)
+        done_bytes, done_files = done_bytes + entry.size, done_files + 1
+        if len(fresh) >= _RECORD_EVERY:
             index.change(put=fresh)
+            fresh.clear()
+        if on_done is not None and time.monotonic() - said > 1.0:
+            said = time.monotonic()
+            on_done(done_bytes, total, done_files)
+
+    workers = min(job.workers, max(len(wanted), 1))
+    try:
+        spread(files.items(), lambda one: store.put_file(*one), workers=workers, on_done=take)
+    finally:
+        index.change(put=fresh)
 
 
 def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, files_source.Found]) -> dict[bytes, Entry]:
@@ -293,22 +293,9 @@ def write_manifest(job: FilesJob) -> str:
     return MANIFEST
 
 
-@contextmanager
-def only_one(job: FilesJob) -> Iterator[None]:
+def only_one(job: FilesJob) -> AbstractContextManager[None]:
     """Keep a second mover of the same files out; raises `StepFailed` when there is one."""
-    job.staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (job.staging / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StepFailed(
-                "mover-at-work",
-                what=f"the files of {job.system}/{job.name} are being carried by another process",
-                why=f"it holds {job.staging / 'lock'}",
-                state="this command changed nothing",
-                next="dcshift status",
-            ) from None
-        yield
+    return locked.only_one(job.staging, f"{job.system}/{job.name}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from migration.movers.bucket_store import PART_BYTES
 from migration.movers.job import text_of
+from migration.movers.s3 import Bucket
 
 
 class FilesJob(BaseModel):
@@ -37,7 +39,7 @@ class FilesJob(BaseModel):
     source_limits_file: Path | None = None
     """File with the limits within which the source is spared: `movers/limits.py`."""
     workers: int = Field(default=16, ge=1, le=64)
-    part_bytes: int = Field(default=16 * 1024 * 1024, ge=5 * 1024 * 1024)
+    part_bytes: int = Field(default=PART_BYTES, ge=5 * 1024 * 1024)
     passes_max: int = Field(default=6, ge=1)
     small_pass_files: int = 50
     """A pass that carried no more files than this ends the replication: the next one will be as small."""
@@ -46,6 +48,11 @@ class FilesJob(BaseModel):
     @property
     def tree(self) -> Path:
         return self.staging / "tree"
+
+    @property
+    def opened(self) -> Bucket:
+        """The bucket with its keys."""
+        return Bucket(self.endpoint, self.region, self.bucket, self.access_key, self.secret_key.get_secret_value())
 
     def as_json(self) -> str:
         """Return the whole job with its keys, for a pipe; never for a log or a file that stays."""

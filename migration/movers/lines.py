@@ -6,12 +6,16 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from migration.errors import MigrationError
 from migration.model.words import Json
 
 _LOCK = threading.Lock()
+_SAY_SECONDS: Final = 1.0
+_RATE_SECONDS: Final = 30.0
 
 
 def say(line: Mapping[str, Json]) -> None:
@@ -50,6 +54,47 @@ def progress(
     if waits:
         line["waits"] = waits
     say({"progress": line})
+
+
+class Standing:
+    """Says once a second how many objects and bytes are done, how fast lately, and what is left at that rate.
+
+    The time that is left is the longer of two: large objects are held up by bytes, small ones by their number. The
+    rate is that of the last half minute, because people change the limit while a mover is at work.
+    """
+
+    def __init__(self, what: str, objects: int, size: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._what, self._objects, self._bytes, self._now = what, objects, size, now
+        self._points = deque([(now(), 0, 0)])
+        self._said_at = now()
+
+    def say(self, objects: int, size: int, *, at_once: bool = False) -> bool:
+        """Tell where it stands, at most once a second unless `at_once`; return whether it was told."""
+        now = self._now()
+        if now - self._said_at < _SAY_SECONDS and not at_once:
+            return False
+        self._said_at = now
+        self._points.append((now, objects, size))
+        while len(self._points) > 2 and now - self._points[0][0] > _RATE_SECONDS:
+            self._points.popleft()
+        began, objects_before, bytes_before = self._points[0]
+        elapsed = max(now - began, 0.001)
+        rate, objects_rate = (size - bytes_before) / elapsed, (objects - objects_before) / elapsed
+        line: dict[str, Json] = {
+            "what": self._what,
+            "done": size,
+            "total": self._bytes,
+            "unit": "bytes",
+            "rate_per_second": round(rate, 1),
+            "objects_done": objects,
+            "objects_total": self._objects,
+        }
+        left = [(self._bytes - size, rate), (self._objects - objects, objects_rate)]
+        left = [(much, speed) for much, speed in left if much > 0]
+        if all(speed > 0 for _, speed in left):
+            line["seconds_left"] = round(max((much / speed for much, speed in left), default=0.0), 1)
+        say({"progress": line})
+        return True
 
 
 def result(facts: Mapping[str, Json]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from migration.adapters.s3 import Bucket
+from migration.movers.s3 import Bucket
 
 MARK = 0x51
 """The mark of the lying store's own connections, by which a packet filter tells them from everybody else's."""

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.store_server import Store
-from migration.adapters import s3
 from migration.adapters.files import BucketMove
 from migration.adapters.units import ProcessUnits
 from migration.model.inventory import FilesFacts
 from migration.model.words import Proof
+from migration.movers import s3
 from tests.support.moving import RealClock, context
 
 NFC = unicodedata.normalize("NFC", "Đơn đề nghị.pdf").encode()

@@ -24,7 +24,7 @@ from lab.command import run
 from lab.demo import shell
 from lab.paths import CHECKOUT
 from lab.paths import STATE as LAB
-from migration.adapters.s3 import Bucket
+from migration.movers.s3 import Bucket
 from tests.support.lying import MARK, lying_before
 from tests.support.play import on, uploads
 

@@ -1,6 +1,7 @@
-"""Says what an object store does with wrong checksums, by sending some; it never infers safety from a good answer.
+"""Asks a bucket by signed requests, and what its store does with wrong checksums; it never infers safety.
 
-Requests are signed by hand (AWS signature version 4), because a client library would not send a wrong checksum.
+Requests are signed by hand (AWS signature version 4): a client library would not send a wrong checksum, and the one
+that carries our bytes shows no key as the store has it (`bucket_listing`).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime
+import functools
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -29,16 +31,30 @@ class Bucket:
     access_key: str
     secret_key: str = field(repr=False)
 
+    @property
+    def url(self) -> str:
+        """Where it is, for people: no key is in it."""
+        return f"{self.endpoint.rstrip('/')}/{self.name}"
+
     def request(
-        self, method: str, key: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        key: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send one signed request for a key, or for the bucket itself when `key` is empty."""
         path = quote(f"/{self.name}/{key}" if key else f"/{self.name}", safe="/~")
-        signed = self._signed(method, path, body, dict(headers or {}))
-        with httpx.Client(timeout=_SECONDS_MAX, trust_env=False) as client:
-            return client.request(method, self.endpoint.rstrip("/") + path, content=body, headers=signed)
+        asked = "&".join(
+            sorted(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in (query or {}).items())
+        )
+        signed = self._signed(method, path, body, dict(headers or {}), asked)
+        url = self.endpoint.rstrip("/") + path + (f"?{asked}" if asked else "")
+        return _client().request(method, url, content=body, headers=signed)
 
-    def _signed(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
+    def _signed(self, method: str, path: str, body: bytes, headers: dict[str, str], query: str = "") -> dict[str, str]:
         now = datetime.datetime.now(datetime.UTC)
         stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
         digest = hashlib.sha256(body).hexdigest()
@@ -49,7 +65,7 @@ class Bucket:
             "x-amz-content-sha256": digest,
         }
         names = ";".join(sorted(every))
-        lines = [method, path, "", *(f"{name}:{every[name]}" for name in sorted(every)), "", names, digest]
+        lines = [method, path, query, *(f"{name}:{every[name]}" for name in sorted(every)), "", names, digest]
         scope = f"{day}/{self.region}/s3/aws4_request"
         canonical = hashlib.sha256("\n".join(lines).encode()).hexdigest()
         key = b"AWS4" + self.secret_key.encode()
@@ -59,6 +75,12 @@ class Bucket:
         signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
         credential = f"Credential={self.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
         return {**every, "authorization": f"AWS4-HMAC-SHA256 {credential}"}
+
+
+@functools.cache
+def _client() -> httpx.Client:
+    # One for all threads: a new one would read the machine's list of authorities for each request.
+    return httpx.Client(timeout=_SECONDS_MAX, trust_env=False)
 
 
 @dataclass(frozen=True, slots=True)
