@@ -8,37 +8,22 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from migration.errors import MigrationError, StepFailed, UsageError
 from migration.model.words import Finding, Json, Severity
-from migration.movers import (
-    bucket_check,
-    bucket_listing,
-    lines,
-    locked,
-    objects_check,
-    objects_job,
-    objects_proof,
-    room,
-    s3,
-)
+from migration.movers import lines, locked, objects_check, objects_job, objects_proof, room
 from migration.movers.job import Words
-from migration.movers.objects_claim import FOLLOWING, HANDED_OVER, Turn
-from migration.movers.objects_copy import Copier, Outcome
-from migration.movers.objects_index import Carried, Index, Todo
+from migration.movers.objects_claim import FOLLOWING, HANDED_OVER
+from migration.movers.objects_index import Index
 from migration.movers.objects_job import ObjectsJob
-from migration.movers.objects_plan import OURS, PROBE, Act, act, refusal
+from migration.movers.objects_pass import Target, carry
 from migration.movers.objects_store import ObjectStore
-from migration.movers.spread import memory_bytes_most, spread
+from migration.movers.spread import memory_bytes_most
 from migration.movers.throttle import Throttle
 
-_RECORD_EVERY = 200
-_TO_CARRY = (Act.COPY, Act.LOOK, Act.LOOK_OWN)
 _VERBS = {
     "move": "carry in passes until one is small (the default)",
     "check": "say what speaks against it; nothing is carried",
@@ -65,9 +50,12 @@ def main(argv: list[str] | None = None) -> int:
         lines.error(failure)
         return failure.exit_code
     except (OSError, sqlite3.Error) as failure:
-        if job is None or not room.is_full(failure):
+        if job is not None and room.is_full(failure):
+            lines.error(room.missing(job.staging, doing=f"the move of {job.system}/{job.name}"))
+        elif job is not None and isinstance(failure, sqlite3.Error):
+            lines.error(_damaged(job, failure))
+        else:
             raise
-        lines.error(room.missing(job.staging, doing=f"the move of {job.system}/{job.name}"))
         return 1
 
 
@@ -111,43 +99,11 @@ def _read(where: str) -> ObjectsJob:
         ) from None
 
 
-@dataclass(slots=True)
-class Pass:
-    """What one pass did."""
-
-    objects: int = 0
-    bytes: int = 0
-    """What the source listed."""
-    carried: int = 0
-    carried_bytes: int = 0
-    kept: int = 0
-    """Found at the target as the source has it, and not sent again."""
-    deleted: int = 0
-    gone: list[str] = field(default_factory=list)
-    """Gone at the source, and left at the target because the job says so: the first of them."""
-    gone_count: int = 0
-    left_behind: int = 0
-    """Cannot be carried, and people decided to leave them."""
-    foreign: int = 0
-    """Only at the target, and not ours."""
-    changed_while_read: int = 0
-    vanished: int = 0
-    tags_unread: str | None = None
-    seconds: float = 0.0
-
-    @property
-    def touched(self) -> int:
-        return self.carried + self.deleted
-
-    def facts(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
 def replicate(job: ObjectsJob, index: Index) -> dict[str, Json]:
     """Carry in passes until one is small; return the facts."""
     began = time.monotonic()
-    at = _Target(job)
-    at.turn.take()
+    at = Target(job)
+    at.take()
     ended = _end_uploads(at.store, index)
     passes = []
     for _ in range(job.passes_max):
@@ -171,8 +127,11 @@ def replicate(job: ObjectsJob, index: Index) -> dict[str, Json]:
 
 def carry_last(job: ObjectsJob, index: Index) -> dict[str, Json]:
     """Make the last pass, which nothing slows down, and hand the bucket over."""
-    at = _Target(job)
-    at.turn.take()
+    at = Target(job)
+    found = at.turn.assert_allowed()
+    if found is not None and found.phase == HANDED_OVER:
+        return {"repeated": True}
+    at.take()
     done = carry(job, index, at, Throttle(None))
     # Asked anew: what was written at the source during this pass is in no list of it.
     proof = objects_proof.prove(job, index, frozen=True, full=False)
@@ -190,18 +149,8 @@ def carry_last(job: ObjectsJob, index: Index) -> dict[str, Json]:
 
 def take_back(job: ObjectsJob, index: Index) -> dict[str, Json]:
     """Allow to carry again after the last pass."""
-    claim = _Target(job).turn.take(reopen=True)
+    claim = Target(job).turn.take(reopen=True)
     return {"phase": claim.phase, "remembered": index.remembered()}
-
-
-class _Target:
-    """The target and our turn at it. Raises `StepFailed` when it is another's, or its store cannot be trusted."""
-
-    def __init__(self, job: ObjectsJob) -> None:
-        self.store = ObjectStore(job.target, "target", part_bytes=job.part_bytes)
-        self.turn = Turn(self.store, job)
-        self.turn.assert_allowed()
-        bucket_check.assert_trusted(job.target, s3.probe(job.target, PROBE))
 
 
 def _end_uploads(target: ObjectStore, index: Index) -> Json:
@@ -215,103 +164,13 @@ def _end_uploads(target: ObjectStore, index: Index) -> Json:
     return len(ours)
 
 
-def carry(job: ObjectsJob, index: Index, at: _Target, throttle: Throttle) -> Pass:
-    """Make one pass: list both sides, decide, carry, and record what was carried."""
-    began, done = time.monotonic(), Pass()
-    index.set_fact("pass_began", str(time.time()))
-    lines.progress("listing both buckets", 0, None, "objects")
-    done.objects, done.bytes = index.keep_listing("source", bucket_listing.listing(job.source))
-    index.keep_listing("target", bucket_listing.listing(job.target))
-    if not done.objects and index.remembered():
-        raise _vanished(job, index.remembered())
-    objects_check.assert_keys(job, index)
-    index.plan(_decided(job, index, done))
-    refused = index.named(Act.REFUSE)
-    index.begin(Act.COPY, Act.LOOK_OWN, *([Act.LOOK] if job.overwrite else []))
-    refused += _carry_all(job, index, at, throttle, done)
-    _follow(job, index, at, done)
-    index.forget(Act.FORGET)
-    done.seconds = round(time.monotonic() - began, 3)
-    objects_check.assert_nobodys(job, refused)
-    return done
-
-
-def _decided(job: ObjectsJob, index: Index, done: Pass) -> Iterator[Todo]:
-    for key, source, target, record in index.every_key():
-        if key in OURS:
-            continue
-        if source is not None and refusal(key, source.size, job.part_bytes) is not None:
-            done.left_behind += 1  # by decision: `assert_keys` has refused all others
-            continue
-        what = act(source, target, record, overwrite=job.overwrite)
-        if what is Act.FOREIGN:
-            done.foreign += 1
-        elif what is not Act.NOTHING:
-            yield Todo(key, what, source.size if source else 0)
-
-
-def _carry_all(job: ObjectsJob, index: Index, at: _Target, throttle: Throttle, done: Pass) -> list[str]:
-    """Carry what was decided; return the first keys that hold what is not ours."""
-    source = ObjectStore(job.source, "source", throttle, part_bytes=job.part_bytes)
-    copier = Copier(job, source, at.store, at.turn)
-    objects, size = index.todo_size(*_TO_CARRY)
-    standing = lines.Standing("objects", objects, size)
-    fresh: list[Carried] = []
-    theirs: list[str] = []
-    seen = 0
-
-    def on_done(one: Outcome) -> None:
-        nonlocal seen
-        seen += 1
-        if one.carried is not None:
-            fresh.append(one.carried)
-            done.carried += 1 if one.sent else 0
-            done.kept += 0 if one.sent else 1
-            done.carried_bytes += one.carried.source.size if one.sent else 0
-        elif one.vanished:
-            done.vanished += 1
-        elif len(theirs) < 20:
-            theirs.append(one.key)
-
-    def record(*, at_once: bool = False) -> None:
-        if standing.say(seen, copier.bytes_passed, at_once=at_once) or len(fresh) >= _RECORD_EVERY:
-            index.change(put=fresh)
-            fresh.clear()
-
-    try:
-        spread(
-            index.todo(*_TO_CARRY),
-            lambda one: copier.carry(one.key, Act(one.act), one.size),
-            workers=job.workers,
-            on_done=on_done,
-            on_tick=record,
-        )
-    finally:
-        record(at_once=True)
-    done.changed_while_read, done.tags_unread = copier.changed_while_read, copier.tags_unread
-    return theirs
-
-
-def _follow(job: ObjectsJob, index: Index, at: _Target, done: Pass) -> None:
-    """Remove at the target what is gone at the source, or say that it is."""
-    done.gone_count = index.todo_size(Act.GONE)[0]
-    if job.deletions == "tell":
-        done.gone = index.named(Act.GONE)
-        return
-    for todo in index.todo(Act.GONE):
-        at.turn.assert_ours()
-        at.store.remove([todo.key])
-        index.change(drop=[todo.key])
-        done.deleted += 1
-
-
-def _vanished(job: ObjectsJob, remembered: int) -> StepFailed:
+def _damaged(job: ObjectsJob, failure: sqlite3.Error) -> StepFailed:
     return StepFailed(
-        "source-objects-vanished",
-        what=f"the source of {job.system}/{job.name} lists no object at all",
-        why=f"{job.source.url} had {remembered:,} objects that were carried; another bucket there looks the same",
-        state="nothing was removed from the target",
-        next=f"look at {job.source.url}; if it is empty on purpose, there is nothing to move",
+        "record-unusable",
+        what=f"the record of what was carried of {job.system}/{job.name} cannot be used",
+        why=f"{job.staging}: {failure}",
+        state="what was carried stays at the target; the source was only read",
+        next=f"move {job.staging} away, then the same command: it compares what lies at the target and sends the rest",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import signal
@@ -86,6 +87,7 @@ def test_a_bucket_in_use_ends_exact_after_the_last_pass(pair: Pair) -> None:
             assert here.get(name) == there.get(name), (key, name)
     tags = pair.target.request("GET", "described.pdf", query={"tagging": ""}).text
     assert "<Key>loai</Key><Value>don</Value>" in tags
+    assert pair.do("--do", "last").result["repeated"]
     refused = pair.do()
     assert (refused.code, refused.error["code"]) == (1, "objects-handed-over")
     assert pair.do("--do", "take-back").code == 0
@@ -186,7 +188,7 @@ def test_wrong_keys_are_an_error_that_names_the_side_and_no_key(side: str, empty
     wrong = Bucket(right.endpoint, right.region, right.name, right.access_key, "wr0ng-s3cret")
     said = empty.do(**{side: wrong})
     assert (said.code, right.name in str(said.error)) == (1, True)
-    assert said.error["code"] == ("store-not-listed" if side == "source" else "object-not-read")
+    assert (said.error["code"], side in said.error["what"]) == ("object-not-read", True)
     assert "wr0ng-s3cret" not in said.text
     checked = empty.do("--do", "check", **{side: wrong})
     assert checked.code == 3
@@ -303,6 +305,24 @@ def test_a_lost_record_is_made_again_without_sending_again(pair: Pair) -> None:
         file.unlink()
     again = pair.do().result
     assert (again["carried"], again["kept"]) == (0, first["carried"])
+
+
+def test_a_damaged_record_says_what_to_do(empty: Pair) -> None:
+    put(empty.source, "a", b"x")
+    empty.do()
+    for file in empty.job.staging.glob("objects.sqlite*"):
+        file.unlink()
+    (empty.job.staging / "objects.sqlite").write_bytes(b"no database" * 1000)
+    assert empty.do().error["code"] == "record-unusable"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_bucket_is_not_carried_into_itself(host: str, empty: Pair) -> None:
+    put(empty.source, "a", b"x")
+    itself = dataclasses.replace(empty.source, endpoint=empty.source.endpoint.replace("127.0.0.1", host))
+    said = empty.do(target=itself)
+    assert (said.code, said.error["code"]) == (2, "same-bucket")
+    assert set(listed(empty.source)) == {"a"}
 
 
 def test_a_store_that_takes_wrong_checksums_is_not_trusted(empty: Pair) -> None:
