@@ -21,7 +21,7 @@ from obstore.store import S3Store
 from infra.errors import InfraError
 from infra.object_store import Keys, ObjectStore
 from infra.reachability import __main__ as reachability
-from infra.up import asking
+from infra.safety import asking
 from lab import target
 from lab.addresses import NODE_ADDRESS, S3_ENDPOINT, S3_REGION
 from lab.images import image_name

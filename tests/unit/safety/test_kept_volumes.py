@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from infra.up.asking import refuse_emptied
 
 from infra.errors import InfraError
 from infra.render.declared import Built
+from infra.safety.asking import refuse_emptied
 from tests.support.declared import built_once
 
 Document = Mapping[str, Any]
