@@ -107,6 +107,8 @@ def standing(
             "replicas": 1,
             "serviceName": program,
             "selector": {"matchLabels": selector},
+            # In order, a pod that cannot start would keep its own mended template from being tried.
+            "podManagementPolicy": "Parallel",
             "template": {
                 "metadata": {"labels": found, "annotations": {"dcshift.gov.vn/config": content}},
                 "spec": pod,

@@ -136,11 +136,6 @@ def _peers(system: System) -> tuple[str, ...]:
     return (*calling(system), "schema")
 
 
-def _pooled(system: System) -> tuple[str, ...]:
-    """Return those of them that may come through a pool."""
-    return ("web", "job", *([labels.WORKER] if system.workers else []))
-
-
 def _past_pool(system: System) -> tuple[str, ...]:
     """Return the components of the application that ask the database itself: without a pool all of them."""
     return ("schema",) if system.database.pooler else _peers(system)

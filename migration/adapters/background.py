@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from migration.adapters.jobs import CronMove
 from migration.adapters.workers import ServiceWorkers
+from migration.errors import StepFailed
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Side
 
 _NOTHING: Final = Probe(
@@ -34,8 +35,7 @@ class BackgroundMove:
         return _all([part.source_disarmed() for part in self._parts])
 
     def rearm_source(self) -> None:
-        for part in self._parts:
-            part.rearm_source()
+        _each([part.rearm_source for part in self._parts])
 
     def arm_target(self) -> Facts:
         """Jobs first: their slots pass while a worker's pod starts."""
@@ -46,14 +46,25 @@ class BackgroundMove:
         return _all([part.target_armed() for part in self._parts])
 
     def disarm_target(self) -> None:
-        for part in self._parts:
-            part.disarm_target()
+        _each([part.disarm_target for part in self._parts])
 
     def prove(self, *, serving: Side | None) -> Sequence[Proof]:
         return [*self._jobs.prove(serving=serving), *self._workers.prove(serving=serving)]
 
     def _facts(self, workers: Facts, jobs: Facts) -> Facts:
         return {**jobs, "workers": dict(workers)} if self._workers.names else jobs
+
+
+def _each(effects: Sequence[Callable[[], None]]) -> None:
+    """Do all of them; what the first one raised is raised when all were tried."""
+    failures = []
+    for effect in effects:
+        try:
+            effect()
+        except StepFailed as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
 
 
 def _all(probes: Sequence[Probe]) -> Probe:

@@ -82,9 +82,11 @@ def run(job: PostgresJob, settings: dict[str, str], statements: Sequence[str], *
 
 def _hang_up(target: Connection) -> None:
     """End what the session does, and whatever it would do next: a cancel between two statements is lost."""
-    target.cancel()
-    with socket.socket(fileno=os.dup(target.fileno())) as ours:
-        ours.shutdown(socket.SHUT_RDWR)
+    try:
+        target.cancel()
+    finally:  # a server that takes no connection for the cancel is hung up on all the same
+        with socket.socket(fileno=os.dup(target.fileno())) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
 
 
 def _refused(statement: str, refused: psycopg.Error, doing: str) -> StepFailed:

@@ -164,8 +164,10 @@ def _copy(
         sparing.hold()  # as long as there is no slot, waiting costs the source nothing
     lines.progress("waiting for open transactions", 0, None, "steps")
     slot = stream.create_slot(job, seconds_max=_SLOT_SECONDS_MAX)
+    brake = Brake()
+    sparing.tie(brake)
     try:
-        pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit_file, sparing=sparing), Brake())
+        pipe = copy.Pipe(job, file, slot.snapshot, Throttle(job.limit_file, sparing=sparing), brake)
         facts = filling.fill(source, target, slot=slot, pipe=pipe, folder=folder, sparing=sparing)
     finally:
         slot.close()

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from migration.errors import MigrationError, StepFailed
 from migration.movers import limits
 from migration.movers.limits import Limits, Reading, Standing, Unread
+from migration.movers.programs import Brake, Stopped
 
 _LOOK_SECONDS: Final = 1.0
 
@@ -56,6 +57,7 @@ class Sparing:
         self._lock = threading.Lock()
         self._on_wait: Callable[[str | None], None] | None = None
         self._failure: MigrationError | None = None
+        self._brake: Brake | None = None
         self._free = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -75,10 +77,19 @@ class Sparing:
             raise self._failure from error
 
     def hold(self) -> None:
-        """Wait as long as the source is to be spared; raises `StepFailed` (source-spared) when it is to end."""
-        self._free.wait()
+        """Wait as long as the source is to be spared; raises `StepFailed` (source-spared) when it is to end.
+
+        Raises `Stopped` when the work that waits was ended for another reason.
+        """
+        while not self._free.wait(_LOOK_SECONDS / 2):
+            if self._brake is not None and self._brake.why is not None:
+                raise Stopped
         if self._failure is not None:
             raise self._failure
+
+    def tie(self, brake: Brake) -> None:
+        """Let a stop end whatever holds this brake, and whoever waits end when it is pulled."""
+        self._brake = brake
 
     def waits(self) -> str | None:
         """Return why and since when the workers wait, or None."""
@@ -128,8 +139,15 @@ class Sparing:
             after = limits.decide(self._standing, wanted, self._reading, now, copying=self._reads)
         before, self._standing = self._standing, after
         if after.stop is not None:
-            self._failure = _stopped(self._source.name, after.stop, self._source.let_go())
+            self._end(after.stop)
         self._tell(before, now)
+
+    def _end(self, why: str) -> None:
+        # Before the source is let go of, which takes its time: nobody may end well meanwhile.
+        self._failure = _stopped(self._source.name, why, "")
+        if self._brake is not None:
+            self._brake.pull(self._failure)
+        self._failure = _stopped(self._source.name, why, self._source.let_go())
 
     def _tell(self, before: Standing, now: float) -> None:
         waits = None if self._failure is not None else self._standing.waits(now)

@@ -561,6 +561,7 @@ def test_what_a_deleted_database_kept_is_found_again_by_one_that_is_declared_ane
         assert claim, "the page shows a claim"
         said = claim[1].replace("VOLUME", volumes[system]).replace("portal", system).replace("10Gi", storage)
         kubectl("apply", "-f", "-", typed=said)
+    until("volumes that have a claim again", lambda: {phase(each) for each in systems} == {"Bound"}, 120)
     asking.refuse_emptied(declared)
     centre.up("data")
     assert in_database("portal", SAYS) == kept

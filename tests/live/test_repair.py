@@ -17,9 +17,9 @@ from migration.adapters.repair_batch import Batch
 from migration.errors import StepFailed
 from migration.model.repair import OddRows, Repaired
 from migration.verification.odd_rows import ROWS_MAX, OddTable
-from tests.live.test_postgres_move import Writer, failed
 from tests.support import local_servers as servers
-from tests.support.moving import database_move
+from tests.support.moving import database_move, failed
+from tests.support.writer import Writer
 
 pytestmark = [
     pytest.mark.live,

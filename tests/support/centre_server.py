@@ -37,6 +37,8 @@ SECRETS: Final = (
     (DATA, "portal-db-ca"),
     ("httt-feedback-app", "feedback-db-app"),
     (naming.SECURITY_LOG, naming.SOC_TLS),
+    (naming.SECURITY_LOG, naming.NATIONAL_TLS),
+    (naming.SECURITY_LOG, naming.LOG_NATIONAL_TLS),
     (naming.LOG_AGENTS, naming.LOG_TLS),
     ("kube-system", "any"),
 )

@@ -43,7 +43,7 @@ def test_what_spares_the_source_is_set_shown_and_taken_away(terminal: Terminal) 
         "waits above source load 4.0 or 64.0 MiB of replica lag; ends above source load 20.5 or 20.0 GiB of kept log"
     )
     assert terminal.type(typed)[:2] == (0, f"portal       {sentence}\n")
-    assert f"copied {sentence} (dcshift throttle)" in terminal.type("status")[1]
+    assert f"copied {sentence} (dcshift throttle)" in " ".join(terminal.type("status")[1].split())
     status, out, _ = terminal.type("throttle --replica-lag off --stop-at-load off --to 5M --json")
     said = json.loads(out)
     assert status == 0

@@ -25,6 +25,7 @@ from migration.movers.limits import (
     Standing,
     Unread,
 )
+from migration.movers.programs import Brake, Stopped
 from migration.movers.sparing import Sparing
 from migration.movers.throttle import Throttle
 
@@ -226,6 +227,42 @@ def test_who_is_stopped_says_why_whatever_ends_his_work_and_lets_go_once(file: P
         assert stopped.value.code == "source-spared"
         assert "its slot is gone" in stopped.value.state
         assert source.let_gone == 1
+
+
+def test_nobody_waits_for_a_calm_source_once_the_work_was_ended(file: Path) -> None:
+    """An index that failed, or a later turn, ends the workers that wait as well."""
+    source, brake, ended = Told(), Brake(), list[BaseException]()
+    source.says = Reading(3.0)
+
+    def wait(sparing: Sparing) -> None:
+        try:
+            sparing.hold()
+        except Stopped as stopped:
+            ended.append(stopped)
+
+    with Sparing(file, source) as sparing, sparing.reading():
+        sparing.tie(brake)
+        worker = threading.Thread(target=wait, args=(sparing,))
+        worker.start()
+        worker.join(0.3)
+        assert worker.is_alive()
+        brake.pull(ValueError("an index failed"))
+        worker.join(3)
+        assert not worker.is_alive()
+    assert len(ended) == 1
+
+
+def test_a_stop_ends_what_only_builds_as_well(file: Path) -> None:
+    source, brake, stopped = Told(), Brake(), list[str]()
+    file.write_text(Limits(stop_log_bytes=MIB).as_json())
+    with pytest.raises(StepFailed) as failed, Sparing(file, source) as sparing:
+        sparing.tie(brake)
+        with brake.hold(lambda: stopped.append("the build")):
+            source.says = Reading(0.0, log_bytes=2 * MIB)
+            sparing.look()
+    assert stopped == ["the build"]
+    assert isinstance(brake.why, StepFailed)
+    assert "its slot is gone" in failed.value.state
 
 
 def test_nobody_waits_for_ever_for_a_look_that_failed(file: Path) -> None:
