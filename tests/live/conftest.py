@@ -72,6 +72,16 @@ def store() -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
+def other_store() -> Iterator[Store]:
+    """A second private object store, for what moves from one to the other."""
+    with (
+        tempfile.TemporaryDirectory(prefix="dcshift-store-", ignore_cleanup_errors=True) as folder,
+        store_running(Path(folder)) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="session")
 def standing_source() -> Iterator[None]:
     """The source alone, up for the modules that need no target; the last test of the last of them takes it down."""
     _needs(free=not _source_runs())

@@ -32,15 +32,6 @@ SLOWEST = str(BYTES_PER_SECOND_MIN)
 """At this limit the first large object waits for minutes, so that a test can do something meanwhile."""
 
 
-@pytest.fixture(scope="module")
-def other_store() -> Iterator[Store]:
-    with (
-        tempfile.TemporaryDirectory(prefix="dcshift-store-", ignore_cleanup_errors=True) as folder,
-        store_running(Path(folder)) as running,
-    ):
-        yield running
-
-
 @pytest.fixture
 def empty(other_store: Store, store: Store, tmp_path: Path) -> Iterator[Pair]:
     """Two empty buckets; a mover that a failed test left is ended."""

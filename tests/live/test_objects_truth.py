@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab.store_server import Store, store_running
+from lab.store_server import Store
 from tests.support.decay import decay
 from tests.support.moving_objects import DESCRIBED, Pair, delete, fill, get, listed, make, put
 
@@ -19,17 +18,13 @@ KEY = "ho-so/01/tệp số 1.pdf"
 
 
 @pytest.fixture(scope="module")
-def moved(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def moved(other_store: Store, store: Store, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """A bucket that was carried, and proved in full."""
-    with (
-        tempfile.TemporaryDirectory(prefix="dcshift-store-", ignore_cleanup_errors=True) as folder,
-        store_running(Path(folder)) as other,
-    ):
-        made = make(other, store, tmp_path_factory.mktemp("objects"))
-        fill(made.source, 30)
-        assert made.do().code == 0
-        assert made.verified_in_full("--frozen") == []
-        yield made
+    made = make(other_store, store, tmp_path_factory.mktemp("objects"))
+    fill(made.source, 30)
+    assert made.do().code == 0
+    assert made.verified_in_full("--frozen") == []
+    return made
 
 
 @pytest.fixture
