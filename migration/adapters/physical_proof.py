@@ -10,9 +10,8 @@ from migration.adapters.postgres import Place
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Proof
 from migration.movers import lines, physical_job, place
-from migration.movers.job import Words
+from migration.movers.job import Words, given
 from migration.movers.physical_job import PhysicalJob
-from migration.movers.postgres import read_job
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         said = words.parse_args(argv)
         failed = 0
-        for database, proof in prove(read_job(said.job, physical_job.read), frozen=said.frozen):
+        for database, proof in prove(given(said.job, physical_job.read, words.prog), frozen=said.frozen):
             failed += not proof.passed
             lines.say(
                 {

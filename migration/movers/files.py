@@ -14,9 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from pydantic import ValidationError
-
-from migration.errors import MigrationError, StepFailed, UsageError
+from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
 from migration.movers import files_job, files_source, lines, locked, programs, room
 from migration.movers.files_index import Entry, Index
@@ -24,7 +22,7 @@ from migration.movers.files_job import FilesJob
 from migration.movers.files_names import MANIFEST, key_of, path_of, shown
 from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.host_load import HostLoad
-from migration.movers.job import Words
+from migration.movers.job import Words, given
 from migration.movers.sparing import Sparing
 from migration.movers.spread import spread
 from migration.movers.throttle import Throttle
@@ -40,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     words.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
     job = None
     try:
-        job = _read(words.parse_args(argv).job)
+        job = given(words.parse_args(argv).job, files_job.read, words.prog)
         lines.result(replicate(job))
     except MigrationError as failure:
         lines.error(failure)
@@ -51,22 +49,6 @@ def main(argv: list[str] | None = None) -> int:
         lines.error(files_source.full(job, str(failure)))
         return 1
     return 0
-
-
-def _read(where: str) -> FilesJob:
-    try:
-        return files_job.read(where)
-    except (OSError, ValueError) as bad:
-        fields = (
-            [".".join(map(str, e["loc"])) for e in bad.errors()] if isinstance(bad, ValidationError) else [str(bad)]
-        )
-        raise UsageError(
-            "bad-job",
-            what="the job could not be read",
-            why=f"wrong or missing: {', '.join(fields)}",
-            state="nothing was touched",
-            next="python -m migration.movers.files --help",
-        ) from None
 
 
 @dataclass(frozen=True, slots=True)

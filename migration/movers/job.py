@@ -6,14 +6,16 @@ import argparse
 import contextlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from migration.errors import UsageError
 from migration.movers.link import Endpoint, quoted
 
+_Job = TypeVar("_Job")
 _SIDES = ("source", "target", "feed")
 
 
@@ -28,6 +30,26 @@ class Words(argparse.ArgumentParser):
             state="nothing was touched",
             next=f"{self.prog} --help",
         )
+
+
+def given(where: str, read: Callable[[str], _Job], program: str) -> _Job:
+    """Read the job that a program was given; raises `UsageError` that names what is wrong and repeats no value."""
+    try:
+        return read(where)
+    except (OSError, ValueError) as bad:
+        # pydantic's message could repeat a password: name the fields only, and what our own models say of the whole.
+        fields = (
+            [".".join(map(str, e["loc"])) or e["msg"] for e in bad.errors()]
+            if isinstance(bad, ValidationError)
+            else [str(bad)]
+        )
+        raise UsageError(
+            "bad-job",
+            what="the job could not be read",
+            why=f"wrong or missing: {', '.join(fields)}",
+            state="nothing was touched",
+            next=f"{program} --help",
+        ) from None
 
 
 class PostgresJob(BaseModel):

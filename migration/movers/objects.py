@@ -10,12 +10,10 @@ import sqlite3
 import time
 from contextlib import closing
 
-from pydantic import ValidationError
-
-from migration.errors import MigrationError, StepFailed, UsageError
+from migration.errors import MigrationError, StepFailed
 from migration.model.words import Finding, Json, Severity
 from migration.movers import lines, locked, objects_check, objects_job, objects_proof, room
-from migration.movers.job import Words
+from migration.movers.job import Words, given
 from migration.movers.objects_claim import FOLLOWING, HANDED_OVER
 from migration.movers.objects_index import Index
 from migration.movers.objects_job import ObjectsJob
@@ -43,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     job = None
     try:
         said = words.parse_args(argv)
-        job = _read(said.job)
+        job = given(said.job, objects_job.read, words.prog)
         with locked.only_one(job.staging, f"{job.system}/{job.name}"), closing(Index(job.staging)) as index:
             return _do(said.do, job, index, frozen=said.frozen)
     except MigrationError as failure:
@@ -80,23 +78,6 @@ def _do(verb: str, job: ObjectsJob, index: Index, *, frozen: bool) -> int:
 
 def _said(one: Finding) -> Json:
     return {"severity": str(one.severity), "code": one.code, "where": one.where, "what": one.what, "next": one.next}
-
-
-def _read(where: str) -> ObjectsJob:
-    try:
-        return objects_job.read(where)
-    except (OSError, ValueError) as bad:
-        # pydantic's message could repeat a key: name the fields only.
-        fields = (
-            [".".join(map(str, e["loc"])) for e in bad.errors()] if isinstance(bad, ValidationError) else [str(bad)]
-        )
-        raise UsageError(
-            "bad-job",
-            what="the job could not be read",
-            why=f"wrong or missing: {', '.join(fields)}",
-            state="nothing was touched",
-            next="python -m migration.movers.objects --help",
-        ) from None
 
 
 def replicate(job: ObjectsJob, index: Index) -> dict[str, Json]:

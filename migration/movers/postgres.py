@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import psycopg
-from pydantic import ValidationError
 
-from migration.errors import MigrationError, StepFailed, UsageError
+from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
 from migration.movers import built, claim, copy, filling, identity, lines, link, memory, room, schema, settings, stream
 from migration.movers import job as jobs
@@ -47,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
         if said.undo and said.engine != "physical":
             words.error("--undo is known to --engine physical alone: dcshift rollback takes back a logical copy")
         lines.result(
-            _physical(said.job, undo=said.undo) if said.engine == "physical" else move(read_job(said.job, jobs.read))
+            _physical(said.job, words.prog, undo=said.undo)
+            if said.engine == "physical"
+            else move(jobs.given(said.job, jobs.read, words.prog))
         )
     except MigrationError as failure:
         lines.error(failure)
@@ -71,33 +72,13 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _physical(where: str, *, undo: bool) -> dict[str, Json]:
+def _physical(where: str, program: str, *, undo: bool) -> dict[str, Json]:
     from migration.movers import physical, physical_job
 
-    job = read_job(where, physical_job.read)
+    job = jobs.given(where, physical_job.read, program)
     # Told to end, it still takes its slots away from the source: its copy is worthless without it anyway.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return physical.undo(job) if undo else physical.move(job)
-
-
-def read_job(where: str, read: Callable[[str], _Job]) -> _Job:
-    """Read a job; raises `UsageError` that names what is wrong with it and repeats no value."""
-    try:
-        return read(where)
-    except (OSError, ValueError) as bad:
-        # pydantic's message could repeat a password: name the fields only, and what our own models say of the whole.
-        fields = (
-            [".".join(map(str, e["loc"])) or e["msg"] for e in bad.errors()]
-            if isinstance(bad, ValidationError)
-            else [str(bad)]
-        )
-        raise UsageError(
-            "bad-job",
-            what="the job could not be read",
-            why=f"wrong or missing: {', '.join(fields)}",
-            state="nothing was touched",
-            next="python -m migration.movers.postgres --help",
-        ) from None
 
 
 def move(job: PostgresJob) -> dict[str, Json]:
