@@ -80,6 +80,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "lab open": {"SYSTEM": NAMES},
     "move postgres": {"--job": ["NOTHING", "BINARY"]},
     "move files": {"--job": ["EMPTY", "BINARY"]},
+    "move objects": {"--job": ["NOTHING", "EMPTY", "BINARY"]},
 }
 """What each option refuses, by verb; words in capitals are places that a test makes."""
 
