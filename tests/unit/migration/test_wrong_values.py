@@ -85,7 +85,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "lab open": {"SYSTEM": NAMES},
     "move postgres": {"--job": ["NOTHING", "BINARY"]},
     "move files": {"--job": ["EMPTY", "BINARY"]},
-    "move objects": {"--job": ["EMPTY", "BINARY"]},
+    "move objects": {"--job": ["NOTHING", "EMPTY", "BINARY"]},
     "move prove": {"--job": ["NOTHING", "BINARY"]},
 }
 """What each option refuses, by verb; words in capitals are places that a test makes."""
