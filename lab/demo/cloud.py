@@ -40,14 +40,14 @@ class Cloud:
             resources[stack] = self.up(stack, say)
         return resources
 
-    def up(self, stack: str, say: Say, *, empty: bool = False) -> int:
+    def up(self, stack: str, say: Say, *, empty: bool = False, environment: dict[str, str] | None = None) -> int:
         """Run `pulumi up` on one stack; return its number of resources.
 
-        `empty`: fail if anything would change.
+        `empty`: fail if anything would change. `environment`: somebody else's, as `as_pipeline` returns it.
         """
         self._pulumi(f"{stack}-select", ["stack", "select", "--create", stack])
         argv = ["up", "--yes", "--skip-preview", "--stack", stack, "--color", "never", "--suppress-outputs"]
-        self._pulumi(f"{stack}-up", [*argv, *(["--expect-no-changes"] if empty else [])], say)
+        self._pulumi(f"{stack}-up", [*argv, *(["--expect-no-changes"] if empty else [])], say, environment)
         exported = json.loads(self._pulumi(f"{stack}-export", ["stack", "export", "--stack", stack]).stdout)
         resources = [each for each in exported["deployment"]["resources"] if each.get("custom")]
         if not resources:
@@ -77,10 +77,14 @@ class Cloud:
         shell.run(f"identity-{name}", lent, env=self.environment)
         return {**self.environment, "KUBECONFIG": str(kubeconfig)}
 
-    def _pulumi(self, name: str, argv: list[str], say: Say | None = None) -> shell.Ended:
+    def _pulumi(
+        self, name: str, argv: list[str], say: Say | None = None, environment: dict[str, str] | None = None
+    ) -> shell.Ended:
         def told(line: str) -> None:
             if say and line.lstrip().startswith(("+", "~", "-", "error", "Error")):
                 say(" ".join(line.split()))
 
         argv = ["pulumi", "--non-interactive", *argv]
-        return shell.run(f"pulumi-{name}", argv, env=self.environment, say=told if say else None, talks=True)
+        return shell.run(
+            f"pulumi-{name}", argv, env=environment or self.environment, say=told if say else None, talks=True
+        )

@@ -183,7 +183,8 @@ def test_a_bad_release_is_put_back_and_no_reader_notices(play: Play, image: Call
     assert said["code"] == "deployment-rolled-back"
     assert f"portal@{digest}" in said["why"]
     assert len(seen) > 5 and set(seen) == {"same"}
-    play.cloud.up("portal", say, empty=True)
+    # As whoever deployed: another's kubeconfig would be a change of the stack's provider.
+    play.cloud.up("portal", say, empty=True, environment=pipeline)
 
 
 def test_nothing_of_the_lab_is_left(play: Play) -> None:

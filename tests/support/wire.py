@@ -235,16 +235,18 @@ def _documents(name: str, end: Pods, image: str) -> list[dict[str, Any]]:
 
 
 def _process(uid: str) -> int | None:
-    """Return any process of a pod, known by its control group."""
-    marks = (f"pod{uid}", f"pod{uid.replace('-', '_')}")
+    """Return the oldest process of a pod, known by its control group: it lives as long as the pod does."""
+    marks, found = (f"pod{uid}", f"pod{uid.replace('-', '_')}"), list[tuple[int, int]]()
     for group in Path("/proc").glob("[0-9]*/cgroup"):
         try:
             text = group.read_text()
+            if any(mark in text for mark in marks):
+                # Field 22, behind the name in brackets: when it began.
+                began = int((group.parent / "stat").read_text().rpartition(")")[2].split()[19])
+                found.append((began, int(group.parent.name)))
         except OSError:
             continue  # it ended meanwhile
-        if any(mark in text for mark in marks):
-            return int(group.parent.name)
-    return None
+    return min(found)[1] if found else None
 
 
 def _inside(station: Station) -> list[str]:
