@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
@@ -115,8 +116,29 @@ def test_a_preview_of_each_stack_passes_the_policy_pack(stack: str, project: Pro
     assert "Traceback" not in said
 
 
+_CARELESS: Final = """
+import pulumi
+from infra import config, workload
+from infra.stacks import layers
+workload.image = lambda settings: "docker.io/library/nginx:1.27"
+layers.build(config.read(pulumi.get_stack()))
+"""
+
+
+def test_a_preview_that_breaks_a_rule_is_refused_and_names_rule_and_object(empty: ApiServer, tmp_path: Path) -> None:
+    """No setting of ours can break a rule, so the program itself is a careless one."""
+    careless = Project.make(tmp_path, empty.kubeconfig)
+    (careless.folder / "infra").unlink()
+    (careless.folder / "infra").mkdir()
+    (careless.folder / "infra" / "__main__.py").write_text(_CARELESS)
+    careless.run("stack", "init", "portal")
+    said = careless.run("preview", "--policy-pack", str(PACK), stack="portal", check=False)
+    assert said.code != 0
+    assert "[mandatory]  image-of-registry" in said.text
+    assert "Deployment httt-portal-app/portal-web breaks it" in said.text
+
+
 def test_a_setting_that_would_break_a_rule_is_refused_before_the_pack_is_asked(project: Project) -> None:
-    """What a rule forbids no setting of ours can bring about; that the pack refuses is tried without an engine."""
     project.run("config", "set", "release", "latest", stack="portal")
     try:
         said = project.run("preview", "--policy-pack", str(PACK), stack="portal", check=False)
