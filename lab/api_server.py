@@ -91,14 +91,15 @@ def server_with_kinds(folder: Path) -> Iterator[ApiServer]:
 
 
 def _until_served(api: ApiServer, made: list[Any], limit_seconds: float = 60) -> None:
-    """Wait: a definition is taken at once, and served a moment later."""
+    """Wait: a definition is taken at once and served a moment later, and its first lists may be answered 429."""
     end = time.monotonic() + limit_seconds
     for spec in made:
-        wanted = f"/apis/{spec['group']}/{spec['versions'][0]['name']}"
-        while spec["names"]["kind"] not in api.client.get(wanted).text:
-            if time.monotonic() > end:
-                raise _unready(f"{spec['names']['kind']} is not served after {limit_seconds:.0f} s")
-            time.sleep(0.2)
+        for version in (each["name"] for each in spec["versions"] if each["served"]):
+            path = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"
+            while (status := api.client.get(path, params={"limit": 1}).status_code) != 200:
+                if time.monotonic() > end:
+                    raise _unready(f"{path} is not served after {limit_seconds:.0f} s, but answered {status}")
+                time.sleep(0.2)
 
 
 def _etcd(folder: Path, url: str, peer: str) -> list[str]:
