@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from infra import ending
+from infra import collecting, ending
 from infra.ending import UsageError
 from infra.hiding import hidden
 from infra.render import stack_files
@@ -41,6 +41,7 @@ def bring_up(
             changes = engine.up(stack, words, variables)
             engine.say(f"{next(ended)}/{len(chosen)} {stack}: {changes}, {time.monotonic() - began:.1f} s")
 
+        served.enter_context(collecting.rarely())
         lanes.run(chosen, plugins, up, also=lambda fault: engine.say(str(fault)))
     if told := judging.followers(engine, chosen, list(stacks())):
         engine.say(told)
