@@ -65,6 +65,12 @@ ANSWERS: Final = (
         "ends.",
     ),
     Answer(
+        {"trivy": ("KSV049",)},
+        ("Role dcshift-drills/drill",),
+        "A drill writes down what it measured, in a ConfigMap by name; `create` cannot be limited to a name, and "
+        "nothing that runs in that namespace reads one.",
+    ),
+    Answer(
         {"trivy": ("KSV113",)},
         ("Role dcshift-drills/drill",),
         "A drill reads, by name, the authority of the database that it restored, and no other Secret of its namespace.",
@@ -120,9 +126,19 @@ DRILL: Final = _of_the_centre(
 
 
 def drilling(systems: Sequence[System]) -> list[Rule]:
-    """Return what it may do in the namespace of drills: the scratch database, and the authority of its certificate."""
+    """Return what it may do in the namespace of drills: the scratch database, its authority, what it writes down."""
     authorities = [naming.scratch_ca_secret(system.id) for system in systems]
-    return [*on([CLUSTER], (*SEE, "create", "delete")), *on([SECRET], ("get",), authorities)]
+    return [
+        *on([CLUSTER], (*SEE, "create", "delete")),
+        *on([SECRET], ("get",), authorities),
+        # `create` cannot be limited to a name; nothing that runs there reads a ConfigMap.
+        *on([CONFIG_MAP], ("create",)),
+        *on([CONFIG_MAP], ("get", "patch"), _records(systems)),
+    ]
+
+
+def _records(systems: Sequence[System]) -> list[str]:
+    return [naming.drill_record(system.id) for system in systems]
 
 
 SECURITY: Final = _of_the_centre(
@@ -167,7 +183,14 @@ def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
         _of_the_centre(naming.AUDITOR, "reads everything but secrets, changes nothing", _auditor()),
         # What these apply lies in namespaces; what they ask of the cluster first does not.
         replace(SECURITY, rules=on(kinds.ASKED, ("get", "list"))),
-        replace(DATA, rules=on([*kinds.ASKED, kinds.VOLUMES], ("get", "list"))),
+        replace(
+            DATA,
+            rules=[
+                *on([*kinds.ASKED, kinds.VOLUMES], ("get", "list")),
+                # What drills of its databases measured is among the outputs of its stack.
+                *on([CONFIG_MAP], ("get",), _records(systems)),
+            ],
+        ),
     ]
 
 
