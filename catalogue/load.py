@@ -133,6 +133,8 @@ def _unwritten(part: object) -> dict[Any, Any]:
     inside: dict[Any, Any]
     if isinstance(part, dict):
         inside = {key: _unwritten(value) for key, value in part.items()}
+    elif isinstance(part, list):
+        inside = {index: _unwritten(item) for index, item in enumerate(part)}
     elif isinstance(part, Strict):
         inside = {name: _unwritten(getattr(part, name)) for name in type(part).model_fields}
         for name in part.later:

@@ -151,6 +151,9 @@ def _own(written: Written) -> Iterator[Fault]:
         if (files.kind == "volume") != (files.storage is not None):
             sentence = f"files {files.name!r}: a volume needs storage, a bucket has none"
             yield written.fault(("files", index), sentence)
+        if files.kind == "volume" and "kept_days" in files.model_fields_set:
+            sentence = f"files {files.name!r}: a volume keeps nothing that was overwritten; leave kept_days out"
+            yield written.fault(("files", index, "kept_days"), sentence)
 
 
 def _integrations(written: Written, systems: Sequence[Written], whole: Whole) -> Iterator[Fault]:

@@ -132,10 +132,13 @@ class Database(Strict):
 class Files(Strict):
     """One set of files."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"kept_days"})
     name: Id
     kind: Literal["bucket", "volume"]
     storage: Quantity | None = None
     """Size of a volume; a bucket has none."""
+    kept_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """How many days what was overwritten or deleted in a bucket can be fetched back; until then it takes its room."""
 
 
 class Quota(Strict):

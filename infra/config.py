@@ -204,7 +204,7 @@ def _check_capacity(settings: Settings) -> None:
     Requests are counted, not limits: those are what the scheduler reserves.
     """
     capacity = settings.catalogue.province.capacity
-    wanted = sizes.Size(0, 0, 0, 0)
+    wanted = sizes.Size(0, 0, 0, 0, 0)
     storage = 0
     for system in settings.catalogue.systems:
         instances = settings.instances(system)

@@ -188,6 +188,11 @@ def restore_secret(system: str) -> str:
     return bounded(f"{system}-s3-restore")
 
 
+def drill_record(system: str) -> str:
+    """Return the ConfigMap in which `dcshift drill` writes down what it found; called as its scratch database is."""
+    return f"{system}-drill"
+
+
 def scratch_ca_secret(system: str) -> str:
     """Return the Secret in which CloudNativePG keeps the authority of a system's restored database."""
     return f"{system}-drill-ca"

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.errors import InfraError
-from infra.retention import Kept, RetentionError, keep
+from infra.retention import Kept, RetentionError, drops_unfinished, keep
 
 _CONFIG: Final = Config(
     s3={"addressing_style": "path"},
@@ -51,22 +51,28 @@ class ObjectStore:
             config=_CONFIG,
         )
 
-    def provide_bucket(self, bucket: str, kept: Kept | None = None) -> bool:
-        """See that a bucket exists, and keeps versions if asked; return whether it was made or changed now.
+    def provide_bucket(self, bucket: str, kept: Kept) -> bool:
+        """See that a bucket exists and keeps versions; return whether it was made or changed now.
 
         Raises `InfraError`.
         """
         try:
             changed = not self._has(bucket)
             if changed:
-                self._s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=bool(kept and kept.locked))
+                self._s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=kept.locked)
                 if not self._has(bucket):
                     raise self._refused(f"bucket {bucket}", "it was accepted and is not there")
-            if kept:
-                changed |= keep(self._s3, bucket, kept)
+            changed |= keep(self._s3, bucket, kept)
         except (ClientError, BotoCoreError, RetentionError) as refused:
             raise self._refused(f"bucket {bucket}", str(refused)) from refused
         return changed
+
+    def drops_unfinished(self, bucket: str) -> bool:
+        """Return whether the store says that it drops uploads that nobody completed. Raises `InfraError`."""
+        try:
+            return drops_unfinished(self._s3, bucket)
+        except (ClientError, BotoCoreError) as refused:
+            raise self._refused(f"bucket {bucket}", str(refused)) from refused
 
     def _has(self, bucket: str) -> bool:
         try:
@@ -130,6 +136,7 @@ class ObjectStore:
 def policy(bucket: str, *, read_only: bool = False) -> dict[str, Any]:
     """Return what a bucket's user may do: list and read in it, unless read-only write and delete, nothing elsewhere.
 
+    Deleting leaves a mark; to delete a version is a right of its own, and the store's administrator has it alone.
     Only actions that both AWS and seaweedfs know: the latter refuses a policy with one that it does not.
     """
     arn = f"arn:aws:s3:::{bucket}"

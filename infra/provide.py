@@ -47,7 +47,7 @@ def _buckets(catalogue: Catalogue, system: System, secrets: Secrets, store: Obje
     province, namespace = catalogue.province, naming.app_namespace(system.id)
     for files in system.files:
         bucket = naming.bucket(province.id, province.environment, system.id, files.name)
-        yield Done(f"bucket {bucket}", made=store.provide_bucket(bucket))
+        yield _bucket(store, bucket, Kept(files.kept_days, locked=False))
         yield _keys(bucket, namespace, naming.bucket_secret(system.id, files.name), secrets, store)
 
 
@@ -56,11 +56,16 @@ def _backups(catalogue: Catalogue, system: System, secrets: Secrets, store: Obje
     province = catalogue.province
     bucket = naming.backup_bucket(province.id, province.environment, system.id)
     asked = norms.controls(norms.named(province.norms), system.level)
-    kept = Kept(BACKUP_DAYS, locked=asked.backup_object_lock)
-    how = "no version of which can be deleted" if kept.locked else "which keeps versions"
-    yield Done(f"bucket {bucket}, {how} for {kept.days} days", made=store.provide_bucket(bucket, kept))
+    yield _bucket(store, bucket, Kept(BACKUP_DAYS, locked=asked.backup_object_lock))
     yield _keys(bucket, naming.data_namespace(system.id), naming.backup_secret(system.id), secrets, store)
     yield _keys(bucket, naming.DRILLS, naming.restore_secret(system.id), secrets, store, read_only=True)
+
+
+def _bucket(store: ObjectStore, bucket: str, kept: Kept) -> Done:
+    made = store.provide_bucket(bucket, kept)
+    how = "no version of which can be deleted" if kept.locked else "which keeps versions"
+    own_way = "" if store.drops_unfinished(bucket) else "; what its store does with unfinished uploads it does not say"
+    return Done(f"bucket {bucket}, {how} for {kept.days} days{own_way}", made=made)
 
 
 def _keys(

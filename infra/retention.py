@@ -1,4 +1,7 @@
-"""How long what was overwritten or deleted in a bucket stays, and that nobody can shorten it: re-read, and tried."""
+"""How long what was overwritten or deleted in a bucket stays, and whether anybody can shorten it: re-read, and tried.
+
+One way for buckets of files and of backups; it never deletes what is not its own word of a trial.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,16 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 PROBE: Final = "dcshift-lock-probe"
+VERSIONS_PROBE: Final = ".dcshift/versions-probe"
+"""Below the prefix that no mover and no proof takes for a file; it is there for a moment."""
 _EXPIRY: Final = "dcshift-kept"
+_UPLOAD_DAYS: Final = 7
+"""An upload in parts that is not completed after so long was left behind by a program that died: none takes a week."""
+_REFUSALS: Final = (400, 403, 409)
+"""How a locked version is defended: 403 at AWS and others, 400 at MinIO."""
 _TAKEN_UP_SECONDS: Final = 10.0
 _COMPLIANCE: Final = "COMPLIANCE"
+_FIRST: Final = b"first\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +43,8 @@ class RetentionError(Exception):
 def keep(s3: Any, bucket: str, kept: Kept) -> bool:
     """See that a bucket keeps versions so; return whether something was changed now.
 
-    A lock is tried each time: by its administrator, on an object of one word that stays in the bucket.
+    Each is tried each time, by the store's administrator on an object of one word: a lock on one that stays in the
+    bucket, versions on one that is overwritten, deleted, read again and then gone with all its versions.
 
     Raises `RetentionError`, and `ClientError` where the store refuses.
     """
@@ -41,7 +52,17 @@ def keep(s3: Any, bucket: str, kept: Kept) -> bool:
     if kept.locked:
         changed |= _lock(s3, bucket, kept.days)
         _try_lock(s3, bucket)
+    else:
+        _try_versions(s3, bucket)
     return changed | _expire(s3, bucket, kept.days)
+
+
+def drops_unfinished(s3: Any, bucket: str) -> bool:
+    """Return whether the store says that it drops uploads that nobody completed.
+
+    Not every store takes that order: MinIO leaves it out of what it was told, and cleans up by a rule of its own.
+    """
+    return any(_is_ours(rule) and _drops_uploads(rule) for rule in _rules(s3, bucket))
 
 
 def _keep_versions(s3: Any, bucket: str) -> bool:
@@ -86,8 +107,8 @@ def _try_lock(s3: Any, bucket: str) -> None:
     try:
         s3.delete_object(Bucket=bucket, Key=PROBE, VersionId=version)
     except ClientError as refused:
-        # 403 at AWS and others, 400 at MinIO; that it is there still is what counts, and is asked.
-        if refused.response["ResponseMetadata"]["HTTPStatusCode"] not in (400, 403, 409):
+        # That it is there still is what counts, and is asked.
+        if _status(refused) not in _REFUSALS:
             raise
     if _locked_version(s3, bucket) != version:
         raise RetentionError("it calls a version locked and lets it be deleted")
@@ -98,7 +119,7 @@ def _locked_version(s3: Any, bucket: str) -> str | None:
     try:
         found = s3.head_object(Bucket=bucket, Key=PROBE)
     except ClientError as missing:
-        if missing.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+        if _status(missing) != 404:
             raise
         return None
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=5)
@@ -107,36 +128,85 @@ def _locked_version(s3: Any, bucket: str) -> str | None:
     return str(found["VersionId"]) if locked else None
 
 
+def _try_versions(s3: Any, bucket: str) -> None:
+    place = {"Bucket": bucket, "Key": VERSIONS_PROBE}
+    try:
+        first = s3.put_object(**place, Body=_FIRST).get("VersionId")
+        s3.put_object(**place, Body=b"second\n")
+        s3.delete_object(**place)
+        if first is None or _content(s3, place, first) != _FIRST:
+            raise RetentionError("it says that it keeps versions, and what was overwritten and deleted is gone")
+    finally:
+        _forget(s3, place)
+
+
+def _content(s3: Any, place: dict[str, str], version: str) -> bytes | None:
+    try:
+        return bytes(s3.get_object(**place, VersionId=version)["Body"].read())
+    except ClientError as missing:
+        if _status(missing) != 404:
+            raise
+        return None
+
+
+def _forget(s3: Any, place: dict[str, str]) -> None:
+    """Delete every version of the trial's object, also those of a trial that died."""
+    found = s3.list_object_versions(Bucket=place["Bucket"], Prefix=place["Key"])
+    for each in (*found.get("Versions", []), *found.get("DeleteMarkers", [])):
+        try:
+            s3.delete_object(**place, VersionId=each["VersionId"])
+        except ClientError as refused:
+            # A bucket that was locked before its system's level asked less: they go when their time is over.
+            if _status(refused) not in _REFUSALS:
+                raise
+
+
 def _expire(s3: Any, bucket: str, days: int) -> bool:
     """See that versions go once their time is over: a bucket that keeps everything for ever fills its disks."""
 
-    def rules() -> list[dict[str, Any]]:
-        try:
-            return list(s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"])
-        except ClientError as none:
-            if _code(none) != "NoSuchLifecycleConfiguration":
-                raise
-            return []
+    def dropped() -> bool:
+        return any(_is_ours(rule) and _drops_versions(rule, days) for rule in _rules(s3, bucket))
 
-    def ours() -> bool:
-        return any(
-            rule.get("ID") == _EXPIRY
-            and rule.get("Status") == "Enabled"
-            and rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") == days
-            and rule.get("Expiration", {}).get("ExpiredObjectDeleteMarker") is True
-            for rule in rules()
-        )
-
-    if ours():
+    before = _rules(s3, bucket)
+    if dropped() and drops_unfinished(s3, bucket):
         return False
-    others = [rule for rule in rules() if rule.get("ID") != _EXPIRY]
     wanted: dict[str, Any] = {"ID": _EXPIRY, "Status": "Enabled", "Filter": {"Prefix": ""}}
     # The mark that a deletion leaves goes with the last version below it.
     wanted["Expiration"] = {"ExpiredObjectDeleteMarker": True}
     wanted["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
+    wanted["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": _UPLOAD_DAYS}
+    others = [rule for rule in before if rule.get("ID") != _EXPIRY]
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [*others, wanted]})
-    _until(ours, f"it was told to drop older versions after {days} days and does not say so")
-    return True
+    _until(dropped, f"it was told to drop older versions after {days} days and does not say so")
+    # A store that leaves out the part about uploads is told again each time, which changes nothing.
+    return _rules(s3, bucket) != before
+
+
+def _rules(s3: Any, bucket: str) -> list[dict[str, Any]]:
+    try:
+        return list(s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"])
+    except ClientError as none:
+        if _code(none) != "NoSuchLifecycleConfiguration":
+            raise
+        return []
+
+
+def _is_ours(rule: dict[str, Any]) -> bool:
+    """Return whether it is our rule, switched on and for all of the bucket."""
+    narrow = rule.get("Filter") or {}
+    whole = set(narrow) <= {"Prefix"} and not narrow.get("Prefix") and not rule.get("Prefix")
+    return whole and (rule.get("ID"), rule.get("Status")) == (_EXPIRY, "Enabled")
+
+
+def _drops_versions(rule: dict[str, Any], days: int) -> bool:
+    return (
+        rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays") == days
+        and rule.get("Expiration", {}).get("ExpiredObjectDeleteMarker") is True
+    )
+
+
+def _drops_uploads(rule: dict[str, Any]) -> bool:
+    return bool(rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation") == _UPLOAD_DAYS)
 
 
 def _until(taken_up: Callable[[], bool], otherwise: str) -> None:
@@ -146,6 +216,10 @@ def _until(taken_up: Callable[[], bool], otherwise: str) -> None:
         if time.monotonic() > end:
             raise RetentionError(otherwise)
         time.sleep(0.5)
+
+
+def _status(refused: ClientError) -> int:
+    return int(refused.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
 def _code(refused: ClientError) -> str:

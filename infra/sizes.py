@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import operator
 from dataclasses import dataclass
 from typing import Final
 
 from catalogue import demand
 from catalogue.demand import Demand
 from catalogue.system import System
+
+DISK: Final = 1024
+"""MiB that a container may write on its node: half is /tmp, the rest is for its log, which the kubelet rotates."""
+_EPHEMERAL: Final = "ephemeral-storage"
+_DATA_DISK: Final = 4096
+"""The same around a database: the operator's program lies there, and parts of a backup and of the log on their way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +26,17 @@ class Size:
     cpu_limit: int
     memory_request: int
     memory_limit: int
+    disk_limit: int = DISK
+    """What it may write on its node, outside of volumes; of that nothing is requested (decision 0036)."""
 
     def __add__(self, other: Size) -> Size:
-        return Size(
-            self.cpu_request + other.cpu_request,
-            self.cpu_limit + other.cpu_limit,
-            self.memory_request + other.memory_request,
-            self.memory_limit + other.memory_limit,
-        )
+        return Size(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
 
     def __mul__(self, count: int) -> Size:
-        return Size(
-            self.cpu_request * count, self.cpu_limit * count, self.memory_request * count, self.memory_limit * count
-        )
+        return Size(*(each * count for each in dataclasses.astuple(self)))
 
     def resources(self) -> dict[str, dict[str, str]]:
-        """Return it as a container's `resources`."""
+        """Return it as a container's `resources`; its disk is said by its namespace's limits, for all of them alike."""
         return {
             "requests": {"cpu": cpu(self.cpu_request), "memory": memory(self.memory_request)},
             "limits": {"cpu": cpu(self.cpu_limit), "memory": memory(self.memory_limit)},
@@ -46,11 +49,12 @@ class Size:
             "requests.memory": memory(self.memory_request),
             "limits.cpu": cpu(self.cpu_limit),
             "limits.memory": memory(self.memory_limit),
+            f"limits.{_EPHEMERAL}": memory(self.disk_limit),
         }
 
 
-def _size(requested: Demand, *, cpu_limit: int, memory_limit: int) -> Size:
-    return Size(requested.cpu, cpu_limit, requested.memory, memory_limit)
+def _size(requested: Demand, *, cpu_limit: int, memory_limit: int, disk_limit: int = DISK) -> Size:
+    return Size(requested.cpu, cpu_limit, requested.memory, memory_limit, disk_limit)
 
 
 # What a pod requests is the catalogue's to say, which adds it up against the capacity; what it may use is said here.
@@ -58,8 +62,9 @@ WEB: Final = _size(demand.WEB, cpu_limit=2000, memory_limit=1024)
 JOB: Final = _size(demand.JOB, cpu_limit=1000, memory_limit=512)
 WORKER: Final = _size(demand.WORKER, cpu_limit=1000, memory_limit=512)
 SCHEMA: Final = _size(demand.SCHEMA, cpu_limit=2000, memory_limit=1024)
-DATABASE: Final = _size(demand.DATABASE, cpu_limit=2000, memory_limit=1536)
-POOLER: Final = _size(demand.POOLER, cpu_limit=500, memory_limit=256)
+DATABASE: Final = _size(demand.DATABASE, cpu_limit=2000, memory_limit=1536, disk_limit=_DATA_DISK)
+# A namespace has one limit of disk for all of its containers, and the pool shares the database's.
+POOLER: Final = _size(demand.POOLER, cpu_limit=500, memory_limit=256, disk_limit=_DATA_DISK)
 # One of each for the whole centre; the catalogue does not add them up.
 PROMETHEUS: Final = Size(cpu_request=50, cpu_limit=1000, memory_request=256, memory_limit=1024)
 ALERTMANAGER: Final = Size(cpu_request=10, cpu_limit=200, memory_request=32, memory_limit=128)
@@ -133,11 +138,16 @@ def memory(mebibytes: int) -> str:
 
 
 def container_limits(largest: Size) -> dict[str, object]:
-    """Return a namespace's limits: a container that says nothing gets little, none more than the largest we know."""
+    """Return a namespace's limits: a container that says nothing gets little, none more than the largest we know.
+
+    None of ours says anything of its node's disk: all get its limit from here.
+    """
+    disk = {_EPHEMERAL: memory(largest.disk_limit)}
     return {
         "type": "Container",
         # A default above the maximum is refused by the API server.
-        "default": {"cpu": cpu(min(500, largest.cpu_limit)), "memory": memory(min(256, largest.memory_limit))},
-        "defaultRequest": {"cpu": "20m", "memory": "64Mi"},
-        "max": largest.resources()["limits"],
+        "default": {"cpu": cpu(min(500, largest.cpu_limit)), "memory": memory(min(256, largest.memory_limit)), **disk},
+        # Said to be nothing: left out, it would be the limit, and nodes that do not count their disk take no such pod.
+        "defaultRequest": {"cpu": "20m", "memory": "64Mi", _EPHEMERAL: "0"},
+        "max": {**largest.resources()["limits"], **disk},
     }

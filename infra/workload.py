@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from catalogue.system import Files, System
 from infra import integrations, naming
+from infra.answers import Answer
 from infra.config import Settings
 from infra.sizes import Size
 
@@ -24,6 +25,32 @@ while True:
         time.sleep(0.2)
 """
 _TMP: Final = {"name": "tmp", "emptyDir": {"sizeLimit": "512Mi"}}
+_PODS: Final = (
+    "Deployment httt-*-app/*-web",
+    "StatefulSet httt-*-app/*",
+    "CronJob httt-*-app/*",
+    "Job httt-*-app/*-migrate-*",
+)
+ANSWERS: Final = (
+    Answer(
+        {"checkov": ("CKV_K8S_35",)},
+        _PODS,
+        "The applications read their logins from the environment and know no files. The values are references to "
+        "Secrets; nobody who may only look at pods reads them.",
+    ),
+    Answer(
+        {"kube-score": ("container-image-pull-policy",)},
+        _PODS,
+        "The image is named by its digest, which can hold nothing else tomorrow. `Always` would make every start "
+        "of a pod depend on the registry, also in the night when it is away.",
+    ),
+    Answer(
+        {"kube-score": ("container-ephemeral-storage-request-and-limit",)},
+        _PODS,
+        "The limit is the namespace's LimitRange's, for every container alike. A request would keep pods from "
+        "nodes that do not count their disk (decision 0036).",
+    ),
+)
 
 
 def image(settings: Settings) -> str:

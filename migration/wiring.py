@@ -231,6 +231,15 @@ class Workspace(Places):
         store.write(path, json.dumps(document, ensure_ascii=False, indent=1))
         return path
 
+    def record_drill(self, system: str, document: Mapping[str, Any]) -> str:
+        """Write down in the cluster what a drill found; return where. Raises `StepFailed`."""
+        from migration.adapters.drill_record import DrillRecord
+        from migration.adapters.kubernetes import KubernetesCluster
+
+        backup = usable(self.contracts([system]))[system].database.backup
+        assert backup is not None, "a drill without a place of backups ended before"
+        return DrillRecord(system, backup.drill_namespace, KubernetesCluster(self.kubeconfig)).write(document)
+
     def pin(self, pinned: Pinned) -> Path:
         """Keep a plan and make it the newest."""
         dated = dataclasses.replace(pinned, planned_at=self.clock.now())

@@ -9,12 +9,49 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from infra import naming, rsyslog
+from infra.answers import Answer
 from infra.components.network_policies import LOG_PORT
 from infra.sizes import Size
 
 Document = dict[str, Any]
 _CONFIGURATION: Final = "rsyslog.conf"
 _OWN: Final = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
+_RELAYS: Final = (
+    "StatefulSet dcshift-security/dcshift-log-relay",
+    "StatefulSet dcshift-security/dcshift-log-national",
+)
+ANSWERS: Final = (
+    Answer(
+        {"kube-score": ("container-image-pull-policy",)},
+        (*_RELAYS, "DaemonSet dcshift-log-agents/dcshift-log-agent"),
+        "The image is named by its digest, which can hold nothing else tomorrow, and the log goes on when the "
+        "registry is away.",
+    ),
+    Answer(
+        {"kube-score": ("container-ephemeral-storage-request-and-limit",)},
+        _RELAYS,
+        "The limit is the namespace's LimitRange's; queues lie on a volume. Nothing is requested: nodes that do "
+        "not count their disk would take no pod (decision 0036).",
+    ),
+    Answer(
+        {"kube-score": ("pod-probes-identical",)},
+        ("StatefulSet dcshift-security/*", "DaemonSet dcshift-log-agents/dcshift-log-agent"),
+        "Both read whether rsyslog's loop still turns; there is nothing else to ask that would not be a line in "
+        "the log. Liveness gives up after 5 times 30 s, readiness after 3 times 20 s.",
+    ),
+    Answer(
+        {"kube-score": ("statefulset-has-servicename",)},
+        ("StatefulSet dcshift-security/*",),
+        "It is one pod, whom nobody calls by a name of its own: agents ask the Service, which is there and is not "
+        "headless.",
+    ),
+    Answer(
+        {"trivy": ("AVD-KSV-01010",)},
+        ("ConfigMap dcshift-security/*", "ConfigMap dcshift-log-agents/dcshift-log-agent"),
+        "The words that it takes for secrets are paths of certificates and keys, and names of kinds such as "
+        "`secrets`. The keys lie in Secrets; a test looks for keys in all that is declared.",
+    ),
+)
 
 
 def labels_of(program: str) -> dict[str, str]:

@@ -7,6 +7,22 @@ from typing import Any, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
+from infra.answers import Answer
+
+ANSWERS: Final = (
+    Answer(
+        {"kube-score": ("service-targets-pod",)},
+        (
+            "Service httt-*-data/*-db-metrics",
+            "Service httt-*-data/*-db-pooler-metrics",
+            "Service cnpg-system/postgres-operator-metrics",
+            "Service dcshift-edge/gateway-metrics",
+            "Service cert-manager/certificate-metrics",
+        ),
+        "They give names to what operators make or others install: the judge sees none of those pods. A test in "
+        "the lab finds each.",
+    ),
+)
 # Other parts of the centre make these pods, perhaps much later: nobody waits for the first here.
 _UNAWAITED: Final = {"pulumi.com/skipAwait": "true"}
 

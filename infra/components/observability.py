@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 import yaml
 
 from infra import labels, naming, sizes
+from infra.answers import Answer
 from infra.components import network_policies
 from infra.components.metrics_service import metrics_service
 from infra.config import Settings
@@ -19,6 +20,19 @@ from infra.monitoring import alerts, dashboards, objectives, pods, receivers, ta
 Document = dict[str, Any]
 _OWN: Final = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
 _COMPONENT: Final = "app.kubernetes.io/component"
+ANSWERS: Final = (
+    Answer(
+        {"kube-score": ("deployment-replicas",)},
+        ("Deployment dcshift-monitoring/alertmanager",),
+        "One: two that do not know each other would call people twice, and a cluster of them needs a network of "
+        "its own. When it is away, Prometheus keeps its alerts and `AlertsNotDelivered` is seen there.",
+    ),
+    Answer(
+        {"kube-score": ("deployment-strategy",)},
+        ("Deployment dcshift-monitoring/alertmanager",),
+        "As deployment-replicas: during a rolling update two would call people.",
+    ),
+)
 _COUNTS: Final = {
     "pods": "4",
     "persistentvolumeclaims": "1",

@@ -7,8 +7,37 @@ from typing import Final
 
 from catalogue.system import System
 from infra import labels, naming
+from infra.answers import Answer
 from infra.rights import identities
 from infra.rights.rules import SEE, Rule, rule
+
+_DEPLOYER: Final = "Role httt-*-app/deployer"
+ANSWERS: Final = (
+    Answer(
+        {"trivy": ("KSV048",)},
+        (_DEPLOYER, "Role httt-*-app/operator", "Role httt-*-app/dcshift-migrator"),
+        "Starting and changing workloads is what these are for: a pipeline deploys its own system, its owners "
+        "restart it, the move arms its jobs; each in one namespace, and pod security refuses a pod with more "
+        "rights than ours.",
+    ),
+    Answer(
+        {"trivy": ("KSV049",)},
+        (_DEPLOYER,),
+        "A pipeline writes one ConfigMap, its system's contract, by name; `create` cannot be limited to a name.",
+    ),
+    Answer(
+        {"trivy": ("KSV056",)},
+        (_DEPLOYER, "Role httt-*-data/data"),
+        "A pipeline has its own Service and route; `data` declares the Service of a database's metrics. Neither "
+        "writes a network policy, and admission rules refuse a Service that opens a port to the outside.",
+    ),
+    Answer(
+        {"trivy": ("KSV113",)},
+        ("Role httt-*-app/dcshift-migrator", "Role httt-*-data/dcshift-migrator"),
+        "The move reads the logins of one system by name, and keeps its own at the source in one Secret of that "
+        "namespace; for other Secrets it can only create new ones.",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pulumi_kubernetes as k8s
 
 from catalogue.province import SecurityLog
 from infra import labels, naming, sizes
+from infra.answers import Answer
 from infra.components.network_policies import security_log
 from infra.config import Settings
 from infra.rights import identities
@@ -17,6 +18,35 @@ from infra.rights import identities
 _OWN: Final = {"app.kubernetes.io/managed-by": "pulumi", "app.kubernetes.io/part-of": "dcshift"}
 _NODES_MAX: Final = 50
 _NO_DOORS: Final = {"services.loadbalancers": "0", "services.nodeports": "0"}
+_RELAYS_TEAM: Final = "Role dcshift-security/security"
+_AGENTS_TEAM: Final = "Role dcshift-log-agents/security"
+ANSWERS: Final = (
+    Answer(
+        {"trivy": ("KSV048",)},
+        (_RELAYS_TEAM,),
+        "The team of the security log runs its relay, in this one namespace; pod security refuses a pod with more "
+        "rights than ours.",
+    ),
+    Answer(
+        {"trivy": ("KSV048",)},
+        (_AGENTS_TEAM,),
+        "The same team runs its agents. They read a node's folders, so pod security is open there, and who has "
+        "this role could start a pod that is root of its node: it is trusted so far (docs/limits.md), and what it "
+        "writes stands in the audit log.",
+    ),
+    Answer(
+        {"trivy": ("KSV049",)},
+        (_AGENTS_TEAM, _RELAYS_TEAM),
+        "The team writes its programs' configuration; no other ConfigMap but the cluster's own authority lies in "
+        "its two namespaces.",
+    ),
+    Answer(
+        {"trivy": ("KSV056",)},
+        (_AGENTS_TEAM, _RELAYS_TEAM),
+        "The team has the Service of its relay. It writes no network policy, and the quota refuses a Service that "
+        "opens a port to the outside.",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

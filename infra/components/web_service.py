@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from infra import labels, naming, rate_limit, sizes, spreading, workload
+from infra.answers import Answer
 from infra.config import Settings
+
+ANSWERS: Final = (
+    Answer(
+        {"kube-score": ("deployment-has-host-podantiaffinity",)},
+        ("Deployment httt-*-app/*-web",),
+        "Pods are spread over nodes by a topology spread constraint: preferred as such an affinity would be, and "
+        "also when there are more pods than nodes.",
+    ),
+    Answer(
+        {"kube-score": ("pod-probes-identical",)},
+        ("Deployment httt-*-app/*-web",),
+        "Both ask the process whether it answers; readiness may not ask the database, which is empty until the "
+        "move. Liveness gives up much later (6 times 20 s, readiness 3 times 5 s), so a busy pod is spared before "
+        "it is restarted.",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

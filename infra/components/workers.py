@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from catalogue.system import Worker
 from infra import labels, naming, sizes, spreading, workload
+from infra.answers import Answer
 from infra.config import Settings
+
+ANSWERS: Final = (
+    Answer(
+        {"kube-score": ("pod-probes-identical",)},
+        ("StatefulSet httt-*-app/*",),
+        "Both ask the worker's own command whether it gets on: it serves nobody, so there is nothing else to be "
+        "ready for. Liveness gives up after 4 times 30 s, readiness after 2 times 15 s.",
+    ),
+    Answer(
+        {"kube-score": ("statefulset-has-servicename",)},
+        ("StatefulSet httt-*-app/*",),
+        "Nobody calls a worker, by whatever name: there is no Service, and no network policy that would let "
+        "anybody in.",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from infra import naming, sizes
+from infra.answers import Answer
 from infra.config import Settings
 from infra.monitoring.targets import ALERTMANAGER_PORT, PROMETHEUS_PORT
 from infra.sizes import Size
@@ -14,6 +15,21 @@ USER: Final = 10001
 _KEEP: Final = "30d"
 """As long as a month's budget of errors is counted."""
 _DATA: Final = "data"
+_PODS: Final = ("Deployment dcshift-monitoring/alertmanager", "StatefulSet dcshift-monitoring/prometheus")
+ANSWERS: Final = (
+    Answer(
+        {"kube-score": ("container-image-pull-policy",)},
+        _PODS,
+        "The image is named by its digest. What tells people that the registry is away must not wait for the registry.",
+    ),
+    Answer(
+        {"kube-score": ("container-ephemeral-storage-request-and-limit",)},
+        _PODS,
+        "The limit is the namespace's LimitRange's; Alertmanager's notes have a size of their own below it, and "
+        "measurements lie on a volume. Nothing is requested: nodes that do not count their disk would take no pod "
+        "(decision 0036).",
+    ),
+)
 
 
 def prometheus(settings: Settings) -> Document:

@@ -69,11 +69,13 @@ connections wait.
 - The security log, where the province declares one: on each node an agent that requests {agent_cpu} CPU and {agent_memory}; once for a centre the relay,
   {relay_cpu} CPU and {relay_memory}, with a volume for {buffer_hours} hours of {events} lines a second: {relay_volume} in the example.
 - The cluster's own: API server, etcd, operator, gateway, DNS, and what nodes keep for themselves. No stack of ours declares it.
-- Buckets: they have no size in the catalogue, and no quota in the store.
+- Buckets: they have no size in the catalogue, and no quota in the store. Each keeps what was overwritten or deleted for `kept_days`
+  ({kept_days} in the example): room for the files, and for what changes in so many days; a move adds what changes between its passes.
 - Copies for the case of loss: each database has a bucket with a base backup a night and the log between, compressed. They are kept
   {backup_days} days, and what was deleted then stays in the bucket as many days again: room for twice {backup_days} of them. From level {lock_level} on
   nobody can free it before.
-- Disks of nodes: images, container logs, and up to 512 MiB of `/tmp` a pod.
+- Disks of nodes: images, and what containers write there, which is bounded and not reserved: {disk} each with `/tmp` and log,
+  {data_disk} around a database; the sum by the quotas (`limits.ephemeral-storage`).
 - Where things fit: `capacity` is a sum. Whether the largest pod fits on a node, and whether there are as many hosts and zones as copies
   must have, `python -m infra.up` asks the cluster, as if it were empty. Whether everything still runs when a node or a zone is lost is
   computed by nobody. Copies prefer different nodes; from level {apart_level} on instances of a database are forced onto hosts of their own.
@@ -113,6 +115,9 @@ def page() -> str:
         buffer_hours=log.buffer_hours,
         events=log.events_per_second,
         backup_days=sizes.BACKUP_DAYS,
+        disk=_gibibytes(sizes.DISK),
+        data_disk=_gibibytes(sizes.DATABASE.disk_limit),
+        kept_days=settings.catalogue.system(representative.SYSTEM).files[0].kept_days,
         lock_level=next(level for level in norms.LEVELS if norms.controls(law, level).backup_object_lock),
         apart_level=next(level for level in norms.LEVELS if norms.controls(law, level).spread != "none"),
         connections=sizes.CONNECTIONS_MAX,

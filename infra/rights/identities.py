@@ -8,11 +8,74 @@ from typing import Final
 
 from catalogue.system import System
 from infra import naming
+from infra.answers import Answer
 from infra.rights import kinds
 from infra.rights.rules import SEE, WRITE, Rule, changing, on, rule
 from infra.rules.subjects import CLUSTER, CONFIG_MAP, NAMESPACE, POD, ROLE, SECRET, SERVICE, SERVICE_ACCOUNT
 
 VIEWER: Final = "viewer"
+_PLATFORM_ROLE: Final = "ClusterRole dcshift-platform"
+_TENANCY_ROLE: Final = "ClusterRole dcshift-tenancy"
+ANSWERS: Final = (
+    Answer(
+        {"checkov": ("CKV_K8S_49",), "trivy": ("KSV046",)},
+        (_PLATFORM_ROLE,),
+        "The identity of the layer that sets up the centre writes kinds of operators that no list of ours could "
+        "name beforehand; it may delete only what the list names, and no data (docs/identities.md).",
+    ),
+    Answer(
+        {"checkov": ("CKV_K8S_155",)},
+        (_PLATFORM_ROLE,),
+        "It is the identity that declares the admission policies, and nobody else may. That it deleted one stands "
+        "in the security log (docs/security-log.md).",
+    ),
+    Answer(
+        {"checkov": ("CKV_K8S_158",)},
+        (_PLATFORM_ROLE,),
+        "It hands each system's identities rights that it does not use itself, so it must be allowed to hand out "
+        "more than it has.",
+    ),
+    Answer(
+        {"trivy": ("KSV041",)},
+        (_PLATFORM_ROLE, "ClusterRole dcshift-drill"),
+        "As KSV046: the right of the first to all kinds includes Secrets. The second reads, by their names, the "
+        "migration's login and the authority of each system's database. Both are lent to programs by a token that "
+        "soon ends (docs/identities.md).",
+    ),
+    Answer(
+        {"trivy": ("KSV048", "KSV049")},
+        (_PLATFORM_ROLE,),
+        "As KSV046: it sets up every part of the centre, also workloads and what they are configured with.",
+    ),
+    Answer(
+        {"trivy": ("KSV050",)},
+        (_PLATFORM_ROLE, _TENANCY_ROLE),
+        "`platform` declares every role. `tenancy` may only bind viewers, the one role that neither reads a Secret "
+        "nor starts a pod.",
+    ),
+    Answer(
+        {"trivy": ("KSV056",)},
+        (_PLATFORM_ROLE, _TENANCY_ROLE),
+        "They keep the systems' network policies, and nobody else does.",
+    ),
+    Answer(
+        {"trivy": ("KSV111",)},
+        ("ClusterRoleBinding dcshift-break-glass",),
+        "It is the way in when everything else fails, the only one that may delete data, lent by a token that soon "
+        "ends.",
+    ),
+    Answer(
+        {"trivy": ("KSV049",)},
+        ("Role dcshift-drills/drill",),
+        "A drill writes down what it measured, in a ConfigMap by name; `create` cannot be limited to a name, and "
+        "nothing that runs in that namespace reads one.",
+    ),
+    Answer(
+        {"trivy": ("KSV113",)},
+        ("Role dcshift-drills/drill",),
+        "A drill reads, by name, the authority of the database that it restored, and no other Secret of its namespace.",
+    ),
+)
 Reference = dict[str, str]
 
 
@@ -63,9 +126,19 @@ DRILL: Final = _of_the_centre(
 
 
 def drilling(systems: Sequence[System]) -> list[Rule]:
-    """Return what it may do in the namespace of drills: the scratch database, and the authority of its certificate."""
+    """Return what it may do in the namespace of drills: the scratch database, its authority, what it writes down."""
     authorities = [naming.scratch_ca_secret(system.id) for system in systems]
-    return [*on([CLUSTER], (*SEE, "create", "delete")), *on([SECRET], ("get",), authorities)]
+    return [
+        *on([CLUSTER], (*SEE, "create", "delete")),
+        *on([SECRET], ("get",), authorities),
+        # `create` cannot be limited to a name; nothing that runs there reads a ConfigMap.
+        *on([CONFIG_MAP], ("create",)),
+        *on([CONFIG_MAP], ("get", "patch"), _records(systems)),
+    ]
+
+
+def _records(systems: Sequence[System]) -> list[str]:
+    return [naming.drill_record(system.id) for system in systems]
 
 
 SECURITY: Final = _of_the_centre(
@@ -110,7 +183,14 @@ def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
         _of_the_centre(naming.AUDITOR, "reads everything but secrets, changes nothing", _auditor()),
         # What these apply lies in namespaces; what they ask of the cluster first does not.
         replace(SECURITY, rules=on(kinds.ASKED, ("get", "list"))),
-        replace(DATA, rules=on([*kinds.ASKED, kinds.VOLUMES], ("get", "list"))),
+        replace(
+            DATA,
+            rules=[
+                *on([*kinds.ASKED, kinds.VOLUMES], ("get", "list")),
+                # What drills of its databases measured is among the outputs of its stack.
+                *on([CONFIG_MAP], ("get",), _records(systems)),
+            ],
+        ),
     ]
 
 

@@ -17,6 +17,7 @@ from infra.rules.subjects import (
     SETTINGS,
 )
 
+_DISK: Final = "ephemeral-storage"
 _MODES: Final = "['enforce', 'audit', 'warn']"
 _OWNED: Final = (
     f"object.metadata.?labels[?'{labels.SYSTEM}'] == variables.place[?'{labels.SYSTEM}'] "
@@ -96,10 +97,11 @@ NAMESPACE_RULES: Final = (
     ),
     Rule(
         "quota-complete",
-        "A quota bounds cpu, memory and pods, and allows no door of its own to the outside.",
+        "A quota bounds cpu, memory, disk of nodes and pods, and allows no door of its own to the outside.",
         "quotas",
         QUOTAS,
-        "['requests.cpu', 'limits.cpu', 'requests.memory', 'limits.memory', 'pods'].all(k, k in variables.hard) "
+        "['requests.cpu', 'limits.cpu', 'requests.memory', 'limits.memory', 'limits.ephemeral-storage', 'pods']"
+        ".all(k, k in variables.hard) "
         "&& ['services.loadbalancers', 'services.nodeports'].all(k, "
         "string(variables.hard[?k].orValue(dyn('none'))) == '0')",
     ),
@@ -110,6 +112,16 @@ NAMESPACE_RULES: Final = (
         "quotas",
         LIMIT_RANGES,
         "variables.limits.exists(l, l.type == 'Container' && ['cpu', 'memory'].all(r, l.?max[?r].hasValue()))",
+    ),
+    Rule(
+        "disk-bounded-not-requested",
+        # Left out, the default of a request is the limit, and nodes that do not count their disk would take no pod.
+        "What a container writes on its node is bounded, and by default none of it is requested.",
+        "quotas",
+        LIMIT_RANGES,
+        "variables.limits.exists(l, l.type == 'Container' "
+        f"&& l.?max[?'{_DISK}'].hasValue() "
+        f"&& string(l.?defaultRequest[?'{_DISK}'].orValue(dyn('none'))) == '0')",
     ),
 )
 

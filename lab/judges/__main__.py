@@ -19,7 +19,8 @@ from lab.command import run
 from lab.errors import LabError
 from lab.judges import page
 from lab.judges.programs import KUBE_SCORE, Judge, identity, judges
-from lab.judges.verdict import Report, Verdict, reasons, verdict
+from lab.judges.reasons import reasons
+from lab.judges.verdict import Report, Verdict, verdict
 from lab.paths import CHECKOUT
 from lab.toolchain import locked
 from lab.toolchain.build import build
@@ -85,6 +86,7 @@ def summary(reports: Sequence[Report], found: Verdict, files: Sequence[Path]) ->
 def main() -> int:
     """Render, judge, write what was found; returns the exit status."""
     try:
+        given = reasons()
         installed = environment()
         built = build(KUBE_SCORE, say)
         with tempfile.TemporaryDirectory(prefix="dcshift-judges-") as temporary:
@@ -96,7 +98,6 @@ def main() -> int:
                 timeout_seconds=_RENDER_SECONDS_MAX,
             )
             reports = [ask(judge, folder) for judge in judges(installed, built)]
-            given = reasons()
             found = verdict(reports, given)
             said = summary(reports, found, sorted(folder.rglob("*.yaml")))
     except LabError as fault:
@@ -110,7 +111,7 @@ def main() -> int:
     for pattern in found.idle:
         say(f"a reason answers nothing and must go: {pattern}")
     if not found.good:
-        say(f"next: mend infra/, or give a reason in {page.REASONS_NAMED}")
+        say("next: mend infra/, or give a reason as ANSWERS of the module that declares the object")
         return 1
     page.LAST.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
     page.PAGE.write_text(page.text(said, given), encoding="utf-8")

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lab.judges.verdict import Reason, reasons
+from lab.judges.reasons import reasons
+from lab.judges.verdict import Reason
 from lab.paths import CHECKOUT
 
 LAST: Final = Path(__file__).with_name("last.json")
 PAGE: Final = CHECKOUT / "docs" / "judges.md"
-REASONS_NAMED: Final = "lab/judges/reasons.yaml"
 _HEAD: Final = """# Judges
 
 Programs of others judge every manifest of the example province, rendered as a centre that is no lab ({objects} objects
-of {kinds} kinds): `make judges`. Each failure is either mended or answered by a reason in `{reasons}`. One that
-nobody answered ends the run with 1, and so does a reason that answers nothing. This page and `lab/judges/last.json` are
-written by it; do not edit. They cannot see what only we know: whether systems are apart ([network](network.md)), and
-what levels ask for ([rules](rules.md)).
+of {kinds} kinds): `make judges`. Each failure is either mended or answered by a reason, which stands beside the code
+that declares the object (`ANSWERS` of its module). One that nobody answered ends the run with 1, and so does a reason
+that answers nothing. This page and `lab/judges/last.json` are written by it; do not edit. They cannot see what only we
+know: whether systems are apart ([network](network.md)), and what levels ask for ([rules](rules.md)).
 
 Last run {judged}; a failure is one rule that one object breaks, however often:
 
@@ -28,8 +28,8 @@ Last run {judged}; a failure is one rule that one object breaks, however often:
 {rows}
 
 ## Reasons
-| judge | rule | failures | objects | reason |
-|---|---|---|---|---|
+| judge | rule | failures | objects | reason | stands in |
+|---|---|---|---|---|---|
 {reasons_rows}
 
 ## What was not asked
@@ -51,13 +51,19 @@ def text(last: dict[str, Any], given: Sequence[Reason]) -> str:
         for each in last["judges"]
     ]
     answers = [
-        (each.judge, f"`{each.rule}`", rules.get((each.judge, each.rule), 0), _listed(each), _line(each.reason))
+        (
+            each.judge,
+            f"`{each.rule}`",
+            rules.get((each.judge, each.rule), 0),
+            _listed(each),
+            each.reason,
+            f"`{each.stands_in}`",
+        )
         for each in given
     ]
     return _HEAD.format(
         objects=sum(last["objects"].values()),
         kinds=len(last["objects"]),
-        reasons=REASONS_NAMED,
         judged=last["judged"],
         rows=_rows(rows),
         reasons_rows=_rows(answers),
@@ -71,10 +77,6 @@ def _answered(judge: dict[str, Any]) -> int:
 
 def _listed(reason: Reason) -> str:
     return ", ".join(f"`{pattern}`" for pattern in reason.objects)
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _rows(rows: Sequence[Sequence[object]]) -> str:

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-
-REASONS: Final = Path(__file__).with_name("reasons.yaml")
+from pydantic import BaseModel, ConfigDict, Field
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,6 +39,8 @@ class Reason(BaseModel):
     objects: Annotated[list[str], Field(min_length=1)]
     """Patterns of `Kind namespace/name`, each of which must answer a failure."""
     reason: Annotated[str, Field(min_length=20)]
+    stands_in: str
+    """The file that declares such objects, and says this beside them."""
 
     def answers(self, failure: Failure) -> bool:
         return any(_matches(self, pattern, failure) for pattern in self.objects)
@@ -60,16 +58,11 @@ class Verdict:
         return not (self.unanswered or self.idle)
 
 
-def reasons(file: Path = REASONS) -> list[Reason]:
-    """Return the committed reasons. Raises `pydantic.ValidationError` for one that is not whole."""
-    return TypeAdapter(list[Reason]).validate_python(yaml.safe_load(file.read_text(encoding="utf-8")))
-
-
 def verdict(reports: Iterable[Report], given: Sequence[Reason]) -> Verdict:
     """Return which failures have no reason, and which reasons have no failure."""
     failures = sorted({failure for report in reports for failure in report.failures})
     idle = [
-        f"{reason.judge} {reason.rule}: {pattern}"
+        f"{reason.judge} {reason.rule}: {pattern} ({reason.stands_in})"
         for reason in given
         for pattern in reason.objects
         if not any(_matches(reason, pattern, failure) for failure in failures)

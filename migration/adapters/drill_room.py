@@ -13,7 +13,7 @@ from migration.model.drilled import Base, Instant
 from migration.ports import Clock
 
 _GROUP: Final = ("postgresql.cnpg.io", "v1")
-_LABELS: Final = {"app.kubernetes.io/managed-by": "dcshift", "app.kubernetes.io/component": "restore-drill"}
+LABELS: Final = {"app.kubernetes.io/managed-by": "dcshift", "app.kubernetes.io/component": "restore-drill"}
 _ORIGIN: Final = "origin"
 _REQUEST_SECONDS: Final = 10
 _BACKUP_SECONDS_MAX: Final = 6 * 3600.0
@@ -53,7 +53,7 @@ class DrillRoom:
     def back_up(self) -> Base:
         name = f"{self._database.cluster}-drill-{int(self._clock.now())}"
         body = {
-            "metadata": {"name": name, "labels": _LABELS},
+            "metadata": {"name": name, "labels": LABELS},
             "spec": {"cluster": {"name": self._database.cluster}, "method": "barmanObjectStore"},
         }
         self._custom("create", self._database.namespace, "backups", body=body)
@@ -166,7 +166,7 @@ def scratch(
     server = spec.get("postgresql", {})
     copied = {name: spec[name] for name in ("imageName", "imagePullPolicy", "storage", "resources") if name in spec}
     return {
-        "metadata": {"name": scratch_name(system), "namespace": backup.drill_namespace, "labels": _LABELS},
+        "metadata": {"name": scratch_name(system), "namespace": backup.drill_namespace, "labels": LABELS},
         "spec": {
             **copied,
             "instances": 1,

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """Restore the newest backup into a scratch database, compare every row, measure, and remove it again."""
         from migration.adapters.clock import this_process
-        from migration.errors import UsageError
+        from migration.errors import StepFailed, UsageError
         from migration.leasing import Leasing
         from migration.model.lease import Busy
 
@@ -42,8 +42,14 @@ def register(app: typer.Typer) -> None:
             drilled = workspace.drill(declared, OUT.note, seconds_max=seconds_max)
         document = told(drilled, declared)
         kept = workspace.keep_drill(system, document)
-        OUT.result({**document, "kept": str(kept)}, lambda: _people(document, str(kept)))
-        return 1 if document["differences"] or document["missed"] else 0
+        try:
+            recorded = workspace.record_drill(system, document)
+        except StepFailed as refused:  # what was measured is told all the same
+            recorded = None
+            OUT.note(str(refused))
+        result = {**document, "kept": str(kept), "recorded": recorded}
+        OUT.result(result, lambda: _people(document, str(kept), recorded))
+        return 1 if document["differences"] or document["missed"] or recorded is None else 0
 
 
 def known(workspace: Workspace, name: str) -> System:
@@ -92,7 +98,7 @@ def told(drilled: Drilled, system: System) -> dict[str, Any]:
     }
 
 
-def _people(document: dict[str, Any], kept: str) -> None:
+def _people(document: dict[str, Any], kept: str, recorded: str | None) -> None:
     age = document["backup_age_seconds"]
     print(f"{document['system']}: backup {document['backup']}, {age:,.0f} s old at the moment compared")
     print(f"  restored in {document['restored_seconds']:,.0f} s, compared in {document['compared_seconds']:,.0f} s")
@@ -104,4 +110,5 @@ def _people(document: dict[str, Any], kept: str) -> None:
         print(f"  missed: {missed}")
     if not document["differences"]:
         print(f"  {document['rows']:,} rows in {document['tables']} tables are equal to the living database")
-    print(f"  kept in {kept}")
+    written = f"and in the cluster as {recorded}" if recorded else "and NOT written down in the cluster, see above"
+    print(f"  kept in {kept}, {written}")

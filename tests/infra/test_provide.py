@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,13 +54,18 @@ class FakeStore:
     """An object store whose newest keys are the only ones that open a bucket."""
 
     valid: dict[tuple[str, bool], Keys] = field(default_factory=dict)
-    buckets: dict[str, Kept | None] = field(default_factory=dict)
+    buckets: dict[str, Kept] = field(default_factory=dict)
     made: int = 0
+    silent: str = ""
+    """The bucket whose store does not say what it does with unfinished uploads."""
 
-    def provide_bucket(self, bucket: str, kept: Kept | None = None) -> bool:
+    def provide_bucket(self, bucket: str, kept: Kept) -> bool:
         made = bucket not in self.buckets
         self.buckets[bucket] = kept
         return made
+
+    def drops_unfinished(self, bucket: str) -> bool:
+        return bucket != self.silent
 
     def opens(self, bucket: str, keys: Keys) -> bool:
         return keys in (self.valid.get((bucket, False)), self.valid.get((bucket, True)))
@@ -130,7 +136,8 @@ def test_backups_are_written_by_one_key_and_read_by_another(catalogue: Catalogue
     bucket = "backup-khanhhoa-lab-portal"
     # The portal is of level 3, whose backups nobody may delete; both systems' keep what is overwritten.
     assert store.buckets == {
-        **{name: None for name in store.buckets if not name.startswith("backup-")},
+        "khanhhoa-lab-portal-uploads": Kept(30, locked=False),
+        "khanhhoa-lab-feedback-uploads": Kept(30, locked=False),
         bucket: Kept(30, locked=True),
         "backup-khanhhoa-lab-feedback": Kept(30, locked=False),
     }
@@ -138,6 +145,25 @@ def test_backups_are_written_by_one_key_and_read_by_another(catalogue: Catalogue
     reads = api.secrets["dcshift-drills", "portal-s3-restore"]["access_key"]
     assert (store.valid[bucket, False].access_key, store.valid[bucket, True].access_key) == (writes, reads)
     assert writes != reads
+
+
+def test_files_are_kept_as_long_as_their_system_says(catalogue: Catalogue, api: FakeApi) -> None:
+    portal = catalogue.system("portal")
+    longer = portal.model_copy(update={"files": [portal.files[0].model_copy(update={"kept_days": 400})]})
+    store = FakeStore()
+    run(dataclasses.replace(catalogue, systems=(longer,)), api, store)
+    assert store.buckets["khanhhoa-lab-portal-uploads"] == Kept(400, locked=False)
+    assert store.buckets["backup-khanhhoa-lab-portal"] == Kept(30, locked=True)
+
+
+def test_a_store_that_is_silent_about_unfinished_uploads_is_named_each_time(catalogue: Catalogue, api: FakeApi) -> None:
+    store = FakeStore(silent="khanhhoa-lab-portal-uploads")
+    for _ in range(2):
+        said = [name for name, _ in run(catalogue, api, store) if "unfinished uploads" in name]
+        assert said == [
+            "portal bucket khanhhoa-lab-portal-uploads, which keeps versions for 30 days; what its store does with "
+            "unfinished uploads it does not say"
+        ]
 
 
 @pytest.mark.parametrize("gone", ["httt-feedback-app", "httt-portal-data", "dcshift-drills"])

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from infra.errors import InfraError
-from infra.object_store import Keys, ObjectStore
+from infra.object_store import ObjectStore
 from infra.retention import PROBE, Kept, RetentionError, keep
 from lab.store_server import Store, store_running
+from tests.support.buckets import Lying, administrator, client, deleted, versions
 
 LOCKED, VERSIONED = Kept(3, locked=True), Kept(3, locked=False)
 
@@ -27,29 +26,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture
 def store(server: Store) -> ObjectStore:
-    return ObjectStore(server.endpoint, "us-east-1", Keys(server.access_key, server.secret_key))
+    return administrator(server)
 
 
 @pytest.fixture
 def s3(server: Store) -> Any:
     """The store's administrator."""
-    return boto3.client(
-        "s3", endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id=server.access_key,
-        aws_secret_access_key=server.secret_key, config=Config(s3={"addressing_style": "path"}, proxies={}),
-    )  # fmt: skip
-
-
-def versions(s3: Any, bucket: str, key: str) -> list[str]:
-    return [each["VersionId"] for each in s3.list_object_versions(Bucket=bucket, Prefix=key).get("Versions", [])]
-
-
-def deleted(s3: Any, bucket: str, key: str, version: str, **more: Any) -> bool:
-    try:
-        s3.delete_object(Bucket=bucket, Key=key, VersionId=version, **more)
-    except ClientError as refused:
-        assert refused.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-        return False
-    return True
+    return client(server)
 
 
 def test_no_version_in_a_locked_bucket_is_deleted_by_anybody(store: ObjectStore, s3: Any) -> None:
@@ -80,12 +63,13 @@ def test_a_second_time_nothing_is_changed_and_the_lock_is_tried_again(store: Obj
         assert store.provide_bucket(name, kept)
         assert not store.provide_bucket(name, kept)
     assert len(versions(s3, "twice-locked", PROBE)) == 1
-    assert versions(s3, "twice-kept", PROBE) == []
+    everything = s3.list_object_versions(Bucket="twice-kept")
+    assert not everything.get("Versions")
+    assert not everything.get("DeleteMarkers")
 
 
 def test_a_bucket_that_is_there_gets_what_it_lacks(store: ObjectStore, s3: Any) -> None:
-    assert store.provide_bucket("plain")
-    assert not store.provide_bucket("plain")
+    s3.create_bucket(Bucket="plain")
     s3.put_object(Bucket="plain", Key="older", Body=b"1")
     assert store.provide_bucket("plain", VERSIONED)
     assert store.provide_bucket("plain", LOCKED)
@@ -111,7 +95,7 @@ def test_a_longer_term_is_left_a_shorter_or_weaker_one_is_not(store: ObjectStore
 
 
 def test_older_versions_go_after_their_time_and_rules_of_others_stay(store: ObjectStore, s3: Any) -> None:
-    store.provide_bucket("rules")
+    s3.create_bucket(Bucket="rules")
     theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 1}}
     s3.put_bucket_lifecycle_configuration(Bucket="rules", LifecycleConfiguration={"Rules": [theirs]})
     assert store.provide_bucket("rules", VERSIONED)
@@ -120,16 +104,32 @@ def test_older_versions_go_after_their_time_and_rules_of_others_stay(store: Obje
     assert set(found) == {"theirs", "dcshift-kept"}
     assert found["theirs"]["Expiration"] == {"Days": 1}
     assert found["dcshift-kept"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 5}
+    assert found["dcshift-kept"]["Expiration"] == {"ExpiredObjectDeleteMarker": True}
+    assert found["dcshift-kept"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
 
 
-class Lying:
-    """The real store, but for one call."""
-
-    def __init__(self, s3: Any, call: str, instead: Callable[..., Any]) -> None:
-        self._s3, self._call, self._instead = s3, call, instead
-
-    def __getattr__(self, name: str) -> Any:
-        return self._instead if name == self._call else getattr(self._s3, name)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Status": "Disabled"},
+        {"Filter": {"Prefix": "tmp/"}},
+        {"NoncurrentVersionExpiration": {"NoncurrentDays": 90}},
+        {"Expiration": {"Days": 3}},
+        {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 30}},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_rule_of_ours_that_somebody_changed_is_put_right(
+    store: ObjectStore, s3: Any, changed: dict[str, Any]
+) -> None:
+    bucket = f"changed-{next(iter(changed)).lower()}"
+    store.provide_bucket(bucket, VERSIONED)
+    (right,) = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    wrong = {"Filter": {"Prefix": ""}, **right, **changed}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [wrong]})
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] != [right]
+    assert store.provide_bucket(bucket, VERSIONED)
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == [right]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_store_without_locks_is_told_with_its_own_words(store: ObjectStore, mo
         said = {"Error": {"Code": "InvalidRequest", "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
         raise ClientError(said, "PutObjectLockConfiguration")  # type: ignore[arg-type]
 
-    store.provide_bucket("refusing")
+    store.provide_bucket("refusing", VERSIONED)
     monkeypatch.setattr(store, "_s3", Lying(store._s3, "put_object_lock_configuration", refused))
     with pytest.raises(InfraError) as told:
         store.provide_bucket("refusing", LOCKED)

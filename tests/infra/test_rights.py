@@ -14,6 +14,7 @@ from infra.rules import facts, keeping
 from infra.rules.book import named as named_rule
 from infra.rules.judge import Breach, Item, breaches
 from infra.rules.subjects import STATEFUL_SET, Kind
+from migration.adapters.drill_room import scratch_name
 from tests.support.centres import production
 from tests.support.declared import built_once
 from tests.support.rights import Rights, resource_of
@@ -178,6 +179,21 @@ def test_a_drill_reads_the_logins_and_authorities_that_it_needs_and_no_other_sec
                 assert not rights.may("drill", verb, "/secrets", place, name)
     assert rights.may("drill", "get", "/secrets", naming.DRILLS, naming.scratch_ca_secret("portal"))
     assert not rights.may("drill", "get", "/secrets", naming.DRILLS, naming.restore_secret("portal"))
+
+
+def test_what_a_drill_wrote_down_is_written_by_it_alone_and_read_by_who_keeps_the_databases(rights: Rights) -> None:
+    maps, ours = "/configmaps", naming.drill_record("portal")
+    assert ours == scratch_name("portal"), "both sides must mean the same object"
+    for verb in ("get", "patch"):
+        assert rights.may("drill", verb, maps, naming.DRILLS, ours)
+        assert not rights.may("drill", verb, maps, naming.DRILLS, "kube-root-ca.crt")
+    assert rights.may("drill", "create", maps, naming.DRILLS, ours)
+    assert rights.may("data", "get", maps, naming.DRILLS, ours)
+    for verb in CHANGES:
+        assert not rights.may("data", verb, maps, naming.DRILLS, ours)
+        assert not [place for place in EVERYWHERE if rights.may("drill", verb, maps, place, ours)]
+    for verb in ("delete", "list", "watch", "update"):
+        assert not rights.may("drill", verb, maps, naming.DRILLS, ours)
 
 
 def test_people_have_each_identity_by_a_group_of_their_own(rights: Rights) -> None:

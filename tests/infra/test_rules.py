@@ -70,6 +70,8 @@ def test_every_namespace_denies_both_ways_and_has_quota_and_limits(stack: Stacks
     for quota in platform.of("ResourceQuota"):
         hard = quota.inputs["spec"]["hard"]
         assert {"requests.cpu", "limits.cpu", "requests.memory", "limits.memory", "pods"} <= hard.keys()
+        # A sum of limits; a sum of requests would bound nothing, for nothing is requested (decision 0036).
+        assert {"limits.ephemeral-storage"} == {each for each in hard if "ephemeral" in each}
         assert hard["services.loadbalancers"] == hard["services.nodeports"] == "0"
 
 

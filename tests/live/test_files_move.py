@@ -21,6 +21,7 @@ from migration.errors import MigrationError, StepFailed
 from migration.model.words import ProbeState, Severity
 from migration.movers.files_store import Store as Objects
 from tests.support import moving_files
+from tests.support.buckets import client, versions
 from tests.support.moving_files import NFC, NFD, Keys, failed, make, tree
 
 pytestmark = [
@@ -90,6 +91,25 @@ def test_a_tree_in_use_ends_exact_after_the_freeze(move: BucketMove, source: Pat
     assert content(move, "lạ/" + NFC.decode()) == NFC
     assert content(move, "lạ/" + NFD.decode()) == NFD
     assert content(move, "lạ/empty.txt") == b""
+
+
+def test_what_a_pass_replaces_and_deletes_stays_below_and_no_list_or_proof_sees_it(
+    move: BucketMove, source: Path, store: Store
+) -> None:
+    move.replicate(lambda _: None)
+    changed, gone = "ho-so/01/tệp số 1.pdf", "ho-so/02/tệp số 2.pdf"
+    before, lost = (source / changed).read_bytes(), (source / gone).read_bytes()
+    (source / changed).write_bytes(b"changed since")
+    (source / gone).unlink()
+    move.replicate(lambda _: None)
+    move.hand_over()
+    assert failed(move.prove(frozen=True, full=True)) == []
+    assert changed in keys(move)
+    assert gone not in keys(move)
+    s3, bucket = client(store), move._jobs[0].opened.name
+    for key, was in ((changed, before), (gone, lost)):
+        (*_, oldest) = versions(s3, bucket, key)
+        assert s3.get_object(Bucket=bucket, Key=key, VersionId=oldest)["Body"].read() == was
 
 
 def test_names_that_cannot_be_keys_are_kept_reversibly(move: BucketMove, source: Path) -> None:

@@ -177,6 +177,8 @@ def test_a_drill_reads_two_secrets_of_a_system_and_changes_databases_in_its_own_
         assert drill.create(living).status_code == 403
         for verb in ("patch", "delete"):
             assert sent(f"{databases}/{namespace}/clusters/portal-db", verb, drill) == 403
+    for name, namespace, wanted in (("portal-drill", naming.DRILLS, 201), ("portal-drill", DATA, 403)):
+        assert drill.create(of_kind("v1", "ConfigMap", name, namespace)).status_code == wanted
     backup = of_kind("postgresql.cnpg.io/v1", "Backup", "now", DATA, spec={"cluster": {"name": "portal-db"}})
     assert drill.create(backup).status_code == 201
     assert sent(f"{databases}/{DATA}/backups/now", "delete", drill) == 403

@@ -66,7 +66,11 @@ def test_a_backup_is_restored_apart_and_holds_every_row_while_citizens_write(pla
     assert drilled["tables"] > 30  # type: ignore[operator]
     assert in_drills("/apis/postgresql.cnpg.io/v1", "clusters") == in_drills("/api/v1", "pods") == []
     measured(drilled, whole_seconds)
-    assert json.loads(Path(str(drilled["kept"])).read_text()) == {k: v for k, v in drilled.items() if k != "kept"}
+    found = {name: value for name, value in drilled.items() if name not in ("kept", "recorded")}
+    assert json.loads(Path(str(drilled["kept"])).read_text()) == found
+    assert drilled["recorded"] == "dcshift-drills/feedback-drill"
+    (record,) = (each for each in in_drills("/api/v1", "configmaps") if each["metadata"]["name"] == "feedback-drill")
+    assert json.loads(record["data"]["last"]) == json.loads(record["data"]["last-equal"]) == found
 
 
 def measured(drilled: dict[str, Any], whole_seconds: float) -> None:

@@ -14,7 +14,7 @@ from migration.adapters.files import BucketMove
 from migration.adapters.units import ProcessUnits
 from migration.model.inventory import FilesFacts
 from migration.model.words import Proof
-from migration.movers import s3
+from tests.support import buckets
 from tests.support.moving import RealClock, context
 
 NFC = unicodedata.normalize("NFC", "Đơn đề nghị.pdf").encode()
@@ -68,8 +68,7 @@ def tree(folder: Path, files: int = 300) -> Path:
 
 def make(store: Store, source: Path, folder: Path) -> BucketMove:
     bucket = f"b{random.SystemRandom().randrange(10**9)}"
-    opened = s3.Bucket(store.endpoint, "lab", bucket, store.access_key, store.secret_key)
-    assert opened.request("PUT", "").status_code == 200
+    buckets.provided(store, bucket)
     plain = context(folder / "state", None)
     size = sum(path.lstat().st_size for path in source.rglob("*") if path.is_file())
     facts = FilesFacts(host="files1", path=str(source), files=1, size_bytes=size, special_files=[])

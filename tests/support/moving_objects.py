@@ -24,6 +24,7 @@ from migration.movers import bucket_listing, objects
 from migration.movers.bucket_store import Listed
 from migration.movers.objects_job import ObjectsJob
 from migration.movers.s3 import Bucket
+from tests.support.buckets import provided
 from tests.support.moving_files import NFC, NFD
 
 PART_BYTES = 5 * 1024 * 1024
@@ -180,12 +181,13 @@ def fill(bucket: Bucket, objects: int = 120, *, large_bytes: int = 18 * 1024 * 1
 
 
 def make(source: Store, target: Store, folder: Path, **changed: Any) -> Pair:
-    """Make an empty bucket on both sides."""
+    """Make an empty bucket on both sides; the target's keeps versions, as each that `infra.provide` makes."""
     buckets = []
     for store in (source, target):
         name = f"b{random.SystemRandom().randrange(10**9)}"
         buckets.append(Bucket(store.endpoint, "lab", name, store.access_key, store.secret_key))
-        assert buckets[-1].request("PUT", "").status_code == 200
+    assert buckets[0].request("PUT", "").status_code == 200
+    provided(target, buckets[1].name)
     plain: dict[str, Any] = {
         "system": "portal",
         "name": "uploads",

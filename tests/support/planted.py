@@ -67,6 +67,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     ),
     "quota-complete": (
         Plant("ResourceQuota", "spec|hard|limits.cpu", DROP),
+        Plant("ResourceQuota", "spec|hard|limits.ephemeral-storage", DROP),
         Plant("ResourceQuota", "spec|hard|services.nodeports", "1"),
         Plant("ResourceQuota", "spec.hard", DROP),
     ),
@@ -74,6 +75,12 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("LimitRange", "spec.limits.0.max", DROP),
         Plant("LimitRange", "spec.limits.0.max.cpu", DROP),
         Plant("LimitRange", "spec.limits", []),
+    ),
+    "disk-bounded-not-requested": (
+        Plant("LimitRange", "spec.limits.0.max.ephemeral-storage", DROP),
+        Plant("LimitRange", "spec.limits.0.defaultRequest.ephemeral-storage", DROP),
+        Plant("LimitRange", "spec.limits.0.defaultRequest.ephemeral-storage", "1Gi"),
+        Plant("LimitRange", "spec.limits.0.defaultRequest", DROP),
     ),
     "objects-say-whose": (
         Plant("Deployment", _label(_SYSTEM), "other"),

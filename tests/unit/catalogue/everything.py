@@ -42,6 +42,7 @@ def system() -> Document:
     content["objectives"]["rpo"] = "15m"
     content["web"]["rate_limit"] = {"average": 50, "burst": 100}
     content["quota"] = {"cpu": 4, "memory": "8Gi", "storage": "50Gi"}
+    content["files"][0]["kept_days"] = 90
     content["files"].append({"name": "templates", "kind": "volume", "storage": "5Gi"})
     content["source"]["files"]["templates"] = {"host": "app1", "path": "/opt/portal/templates"}
     content["jobs"][0]["max_overlap"] = 0

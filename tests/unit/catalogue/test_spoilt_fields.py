@@ -36,8 +36,8 @@ OPTIONAL = {
     "target.zones", "target.zones.internal", "target.rate_limit", "web.rate_limit",
     "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port",
     "national_endpoints.0.addresses", "holidays", "blackouts",
-    "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.1.storage",
-    "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
+    "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.0.kept_days",
+    "files.1.storage", "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
     "workers", "source.workers", "workers.0.replicas",
 }  # fmt: skip
 MAY_BE_NULL = {
@@ -60,6 +60,7 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "data.classes": [[], ["secret"]],
     "decision.expires": ["2028-03-01", 20280301],
     "files.0.kind": ["tape"],
+    "files.0.kept_days": [0, 3651, "30"],
     "files.1.storage": ["5"],
     "jobs.0.schedule": ["60 * * * *", "* * * *", "* * * * * *", "*/0 * * * *", "5-1 * * * *", "* 24 * * *", "@daily"],
     "jobs.0.command": [[]],

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import ValidationError
 
 from infra.render import representative
 from infra.render.manifests import manifests
@@ -19,7 +18,9 @@ from lab.errors import LabError
 from lab.judges import page
 from lab.judges.__main__ import ask, summary
 from lab.judges.programs import CHECKOV, KUBE_SCORE, TRIVY, Judge, read_checkov, read_kube_score, read_trivy
-from lab.judges.verdict import Failure, Reason, Report, reasons, verdict
+from lab.judges.reasons import reasons
+from lab.judges.verdict import Failure, Reason, Report, verdict
+from lab.paths import CHECKOUT
 from lab.toolchain.locked import project
 
 PROJECT = project("judges")
@@ -33,6 +34,7 @@ def reason(**changed: Any) -> Reason:
         "rule": "CKV_1",
         "objects": ["CronJob httt-*-app/*"],
         "reason": "It is as tidy as can be.",
+        "stands_in": "infra/components/tidying.py",
     }
     return Reason(**{**told, **changed})
 
@@ -59,17 +61,25 @@ def test_a_reason_for_another_rule_judge_or_object_answers_nothing_and_is_told(c
 def test_each_pattern_must_answer_something() -> None:
     found = verdict(judged(BROKEN), [reason(objects=["CronJob httt-portal-app/*", "Job *"])])
     assert found.unanswered == ()
-    assert found.idle == ("checkov CKV_1: Job *",)
+    assert found.idle == ("checkov CKV_1: Job * (infra/components/tidying.py)",)
     assert not found.good
 
 
-@pytest.mark.parametrize(
-    "text", ["- {judge: x, rule: y, objects: [z]}", "- {judge: x, rule: y, objects: [], reason: z}"]
-)
-def test_a_reason_without_words_or_objects_is_refused(text: str, tmp_path: Path) -> None:
-    (tmp_path / "reasons.yaml").write_text(text)
-    with pytest.raises(ValidationError):
-        reasons(tmp_path / "reasons.yaml")
+@pytest.mark.parametrize("spoilt", [{"objects": []}, {"reason": "short"}, {"stands_in": None}, {"until": "2030"}])
+def test_a_reason_without_words_place_or_objects_is_refused(spoilt: dict[str, Any]) -> None:
+    said = json.dumps([{**reason().model_dump(), **spoilt}])
+    with pytest.raises(LabError, match="cannot be read") as told:
+        reasons(("echo", said))
+    assert next(iter(spoilt)) in told.value.why
+
+
+def test_no_module_says_a_reason_that_nobody_collects() -> None:
+    found = {
+        file.relative_to(CHECKOUT).as_posix()
+        for file in (CHECKOUT / "infra").rglob("*.py")
+        if re.search(r"^ANSWERS\b", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert found == {each.stands_in for each in reasons()}
 
 
 @pytest.fixture
