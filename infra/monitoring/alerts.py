@@ -106,6 +106,11 @@ _DATABASE: Final = (
         "ConnectionsNearLimit", f"{series.CONNECTIONS_RATIO} > {CONNECTIONS_RATIO_MAX}", "5m", "page",
         "{{ $labels.system }}: {{ $value | humanizePercentage }} of the database's connections are taken",
     ),
+    # Between two looks a client may wait; one that waits at every look of five minutes finds no connection left.
+    Alert(
+        "PoolClientsWait", f"{series.POOL_WAITING} > 0", "5m", "page",
+        "{{ $labels.system }}: {{ $value }} clients of the pool wait for a connection",
+    ),
     Alert(
         "VolumeNearlyFull", f"{series.VOLUME_RATIO} > {VOLUME_RATIO_MAX}", "15m", "page",
         "{{ $labels.system }}: data and log fill {{ $value | humanizePercentage }} of the database's volume",

@@ -50,6 +50,10 @@ _DATABASES: Final = (
         "Connections taken", "percentunit", _of(series.CONNECTIONS_RATIO), ("ConnectionsNearLimit",),
         limit=alerts.CONNECTIONS_RATIO_MAX, about="Of the instance with the most.",
     ),
+    Panel(
+        "Clients that wait for the pool", "short", _of(series.POOL_WAITING), ("PoolClientsWait",), limit=1,
+        about="Of systems that have a pool.",
+    ),
     Panel("Connections by state", "short", (Query(series.CONNECTIONS, "{{system}} {{state}}"),)),
     Panel(
         "Replication lag", "s", _of(series.LAG_SECONDS), ("ReplicationLags",), limit=alerts.LAG_SECONDS_MAX,

@@ -57,6 +57,7 @@ VOLUME_RATIO: Final = (
     + f" / on (system) {VOLUME_BYTES}"
 )
 LAG_SECONDS: Final = _largest("cnpg_pg_replication_lag")
+POOL_WAITING: Final = "sum by (system) (cnpg_pgbouncer_pools_cl_waiting)"
 STREAMING_COPIES: Final = _largest("cnpg_pg_replication_streaming_replicas")
 LOG_SIZE_BYTES: Final = _largest(LOG_BYTES)
 LOG_WAITING_FILES: Final = _largest('cnpg_collector_pg_wal_archive_status{value="ready"}')

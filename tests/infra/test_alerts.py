@@ -31,6 +31,7 @@ SINCE = f"cnpg_pg_stat_archiver_seconds_since_last_archival{{{PORTAL}}}"
 FAILED = f"cnpg_pg_stat_archiver_last_failed_time{{{PORTAL}}}"
 ARCHIVED = f"cnpg_pg_stat_archiver_last_archived_time{{{PORTAL}}}"
 BACKUP = f"cnpg_collector_last_available_backup_timestamp{{{PORTAL}}}"
+WAITING = f'cnpg_pgbouncer_pools_cl_waiting{{{PORTAL},user="portal",instance="%s"}}'
 LAG = f"cnpg_pg_replication_lag{{{PORTAL}}}"
 EDGE = f'{PLATFORM},name="edge",namespace="dcshift-edge"'
 GIB = 1024**3
@@ -124,6 +125,10 @@ CASES = (
     Case("ReplicationLags", {LAG: "30x20"}, "10m"),
     Case("ConnectionsNearLimit", connections(50, 35), "10m", "portal: 85% of the database's connections are taken"),
     Case("ConnectionsNearLimit", connections(50, 20), "10m"),
+    Case("PoolClientsWait", {WAITING % "a": "2x20", WAITING % "b": "1x20"}, "10m",
+         "portal: 3 clients of the pool wait for a connection"),
+    # Now and then one waits for a moment.
+    Case("PoolClientsWait", {WAITING % "a": "0x3 4x2 0x3 2x2 0x9"}, "10m"),
     Case("VolumeNearlyFull", volume(8, 1), "20m", "portal: data and log fill 90% of the database's volume"),
     Case("VolumeNearlyFull", volume(7, 0.5), "20m"),
     # Due after ten minutes and over after fifty: at thirty-one, half of the time between both is gone.
