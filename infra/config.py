@@ -44,6 +44,7 @@ class Settings:
     prometheus_image: str = "2"
     alertmanager_image: str = "0"
     alert_webhook: str | None = None
+    state_metrics_namespace: str | None = None
     runbooks: str = "docs/runbooks"
     system_id: str | None = None
     release: str | None = None
@@ -133,6 +134,7 @@ def read(stack: str, folder: Path | None = None) -> Settings:
         prometheus_image=told["prometheusImage"],
         alertmanager_image=told["alertmanagerImage"],
         alert_webhook=told.get("alertWebhook"),
+        state_metrics_namespace=told.get("stateMetricsNamespace"),
         runbooks=told["runbooks"],
         system_id=system_id,
         release=release,

@@ -17,6 +17,8 @@ BACKUP_AGE_SECONDS_MAX: Final = 26 * 3600
 LAG_SECONDS_MAX: Final = 60
 CONNECTIONS_RATIO_MAX: Final = 0.8
 VOLUME_RATIO_MAX: Final = 0.8
+RESTARTS_MAX: Final = 3
+"""In an hour: a release restarts a container once, a node that goes twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,21 @@ _DATABASE: Final = (
         "{{ $labels.system }}: data and log fill {{ $value | humanizePercentage }} of the database's volume",
     ),
 )  # fmt: skip
+_STATE: Final = (
+    Alert(
+        "JobFailed", f"{series.JOBS_FAILED} > 0", "1m", "ticket",
+        "{{ $labels.system }}: job {{ $labels.job_name }} failed",
+    ),
+    Alert(
+        "PodRestartsAgain", f"{series.RESTARTS} > {RESTARTS_MAX}", "5m", "ticket",
+        "{{ $labels.system }}: container {{ $labels.container }} of pod {{ $labels.pod }} was restarted "
+        "{{ $value | humanize }} times in an hour",
+    ),
+    Alert(
+        "SecurityLogSilent", series.LOG_PROGRAMS_SILENT, "15m", "page",
+        "{{ $labels.system }}: {{ $labels.program }} of the security log gives no sign of life",
+    ),
+)  # fmt: skip
 _EDGE: Final = (
     # Half of the time is gone that was left for a renewal: the certificate itself says how much that was.
     Alert(
@@ -140,7 +157,7 @@ _ITSELF: Final = (
         "{{ $labels.system }}: a rule could not be evaluated, so its alert is silent",
     ),
 )  # fmt: skip
-ALERTS: Final = (*_SERVICE, *_DATABASE, *_EDGE, *_ITSELF)
+ALERTS: Final = (*_SERVICE, *_DATABASE, *_STATE, *_EDGE, *_ITSELF)
 
 
 def runbook(alert: str, runbooks: str) -> str:
