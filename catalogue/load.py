@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from catalogue import norms, rules
+from catalogue import norms, rules, unanswered
 from catalogue.controls import Controls
 from catalogue.province import Province
 from catalogue.reading import CatalogueError, Fault, parse
@@ -52,6 +52,8 @@ class Examined:
     """None if it is unusable; with faults of the day or of capacity alone it can still be read."""
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
+    unanswered: tuple[Fault, ...] = ()
+    """What levels ask for and nothing here carries out: true every day, so it is kept apart from what people mend."""
 
 
 def load(folder: Path) -> Catalogue:
@@ -70,15 +72,17 @@ def examine(folder: Path, now: datetime.datetime) -> Examined:
     """Return the catalogue with everything that can be said about it at this moment."""
     read = _read(folder)
     faults, warned = list(read.faults), []
+    in_vain: tuple[Fault, ...] = ()
     zone: datetime.tzinfo = datetime.UTC
     if read.whole is not None:
         faults += rules.capacity_faults(read.whole, read.systems)
         warned += rules.warnings(read.systems, read.whole)
+        in_vain = tuple(sorted(unanswered.warnings(read.systems, read.whole)))
         zone = zoneinfo.ZoneInfo(read.whole.province.time_zone)
     ended, soon = rules.dated(read.systems, now.astimezone(zone).date())
     faults, warned = sorted({*faults, *ended}), sorted({*warned, *soon})
     usable = None if read.whole is None or read.faults else _catalogue(read.whole, read.systems)
-    return Examined(usable, tuple(faults), tuple(warned))
+    return Examined(usable, tuple(faults), tuple(warned), in_vain)
 
 
 @dataclass(frozen=True, slots=True)

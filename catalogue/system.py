@@ -97,11 +97,13 @@ class Web(Strict):
     """The system's web process."""
 
     image: Text
-    release: Text
+    release: Text | None = None
+    """What serves at the source, which the cut does not change. Without it the stack's settings say what runs."""
     host: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
     port: Annotated[int, Field(ge=1024, le=65535)]
     health: AbsolutePath
-    ready: AbsolutePath
+    ready: AbsolutePath = Field(default_factory=lambda given: given.get("health", "/"))
+    """Where the process says that it may be sent requests; the health page if nothing else is written."""
     replicas: Annotated[int, Field(ge=1, le=20)]
     pages: list[AbsolutePath] = []
     """Public pages whose text must be the same on both sides."""

@@ -44,6 +44,7 @@ class Settings:
     prometheus_image: str = "2"
     alertmanager_image: str = "0"
     alert_webhook: str | None = None
+    state_metrics_namespace: str | None = None
     runbooks: str = "docs/runbooks"
     system_id: str | None = None
     release: str | None = None
@@ -65,7 +66,9 @@ class Settings:
     @property
     def deployed_release(self) -> str:
         """The release that runs: the stack's own, else the catalogue's."""
-        return self.release or self.system.web.release
+        release = self.release or self.system.web.release
+        assert release is not None, "read() refuses a system's stack of which nobody says what runs"
+        return release
 
     def replicas(self, system: System) -> int:
         """Return how many web pods a system has: the file's number, and outside a lab at least the level's."""
@@ -113,6 +116,8 @@ def read(stack: str, folder: Path | None = None) -> Settings:
     layer = cast(Layer, told.get("layer") or (stack if stack in _OWN_LAYER else "system"))
     system_id = _system(stack, told.get("system"), catalogue) if layer == "system" else None
     release = told.get("release")
+    if system_id is not None and not (release or catalogue.system(system_id).web.release):
+        release = _release_of(told.get("image"), stack, system_id)
     deployed = None if system_id is None else release or catalogue.system(system_id).web.release
     registry, api_server = _of_own_centre(told, catalogue)
     instances = told.get("databaseInstances")
@@ -133,6 +138,7 @@ def read(stack: str, folder: Path | None = None) -> Settings:
         prometheus_image=told["prometheusImage"],
         alertmanager_image=told["alertmanagerImage"],
         alert_webhook=told.get("alertWebhook"),
+        state_metrics_namespace=told.get("stateMetricsNamespace"),
         runbooks=told["runbooks"],
         system_id=system_id,
         release=release,
@@ -178,6 +184,16 @@ def _check_store(settings: Settings) -> None:
             f"target.object_store names the host {host!r}; a network policy knows addresses only, "
             "so give its IPv4 address"
         )
+
+
+def _release_of(image: str | None, stack: str, system_id: str) -> str:
+    """Return the release that an image names, where nothing else does; `image` is `RELEASE@DIGEST`."""
+    if image is None:
+        raise ConfigError(
+            f"nothing says which release of {system_id} runs: its file names no web.release. "
+            f"Write it there, or: pulumi config set dcshift:release RELEASE --stack {stack}"
+        )
+    return image.rpartition("@")[0]
 
 
 def _digest(given: str | None, deployed: str | None) -> str | None:

@@ -44,7 +44,7 @@ def _image(default: str) -> Key:
     return Key("text", allowed, lambda given: values.is_tag(given) or values.is_digest(given), default)
 
 
-def _namespace(default: str) -> Key:
+def _namespace(default: str | None = None) -> Key:
     return Key("text", "a namespace's name: small letters, digits and hyphens, 63 at most", values.is_label, default)
 
 
@@ -82,6 +82,7 @@ KEYS: Final[Mapping[str, Key]] = {
         "http(s)://IPv4-ADDRESS:PORT/PATH without login and query: secrets do not belong in a stack's settings",
         values.is_webhook,
     ),
+    "stateMetricsNamespace": _namespace(),
     "runbooks": Key(
         "text",
         "a folder or an address (https://…) of letters, digits and ._~:/%-, without login and query",

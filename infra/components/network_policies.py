@@ -176,6 +176,10 @@ def monitoring(settings: Settings) -> dict[str, Document]:
         "pools": (pooled, targets.POOLER_PORT),
         "operator": ([_namespace(settings.operator_namespace)], targets.OPERATOR_PORT),
         "gateway": ([_namespace(settings.edge_namespace)], targets.GATEWAY_PORT),
+        "cluster-state": (
+            [_namespace(settings.state_metrics_namespace)] if settings.state_metrics_namespace else [],
+            targets.STATE_PORT,
+        ),
         "certificates": ([_namespace(certificates.namespace)] if certificates else [], targets.CERTIFICATE_PORT),
         "alertmanager": ([{"podSelector": {"matchLabels": _ALERTMANAGER}}], targets.ALERTMANAGER_PORT),
     }

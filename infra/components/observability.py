@@ -116,6 +116,13 @@ class Observability(pulumi.ComponentResource):
             {"app.kubernetes.io/name": "traefik"},
             targets.GATEWAY_PORT,
         )
+        if self._settings.state_metrics_namespace:
+            self._service(
+                naming.STATE_METRICS,
+                self._settings.state_metrics_namespace,
+                {"app.kubernetes.io/name": "kube-state-metrics"},
+                targets.STATE_PORT,
+            )
         if certificates := self._settings.catalogue.province.target.certificates:
             self._service(
                 naming.CERTIFICATE_METRICS,

@@ -17,6 +17,8 @@ BACKUP_AGE_SECONDS_MAX: Final = 26 * 3600
 LAG_SECONDS_MAX: Final = 60
 CONNECTIONS_RATIO_MAX: Final = 0.8
 VOLUME_RATIO_MAX: Final = 0.8
+RESTARTS_MAX: Final = 3
+"""In an hour: a release restarts a container once, a node that goes twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,29 @@ _DATABASE: Final = (
         "ConnectionsNearLimit", f"{series.CONNECTIONS_RATIO} > {CONNECTIONS_RATIO_MAX}", "5m", "page",
         "{{ $labels.system }}: {{ $value | humanizePercentage }} of the database's connections are taken",
     ),
+    # Between two looks a client may wait; one that waits at every look of five minutes finds no connection left.
+    Alert(
+        "PoolClientsWait", f"{series.POOL_WAITING} > 0", "5m", "page",
+        "{{ $labels.system }}: {{ $value }} clients of the pool wait for a connection",
+    ),
     Alert(
         "VolumeNearlyFull", f"{series.VOLUME_RATIO} > {VOLUME_RATIO_MAX}", "15m", "page",
         "{{ $labels.system }}: data and log fill {{ $value | humanizePercentage }} of the database's volume",
+    ),
+)  # fmt: skip
+_STATE: Final = (
+    Alert(
+        "JobFailed", f"{series.JOBS_FAILED} > 0", "1m", "ticket",
+        "{{ $labels.system }}: job {{ $labels.job_name }} failed",
+    ),
+    Alert(
+        "PodRestartsAgain", f"{series.RESTARTS} > {RESTARTS_MAX}", "5m", "ticket",
+        "{{ $labels.system }}: container {{ $labels.container }} of pod {{ $labels.pod }} was restarted "
+        "{{ $value | humanize }} times in an hour",
+    ),
+    Alert(
+        "SecurityLogSilent", series.LOG_PROGRAMS_SILENT, "15m", "page",
+        "{{ $labels.system }}: {{ $labels.program }} of the security log gives no sign of life",
     ),
 )  # fmt: skip
 _EDGE: Final = (
@@ -135,7 +157,7 @@ _ITSELF: Final = (
         "{{ $labels.system }}: a rule could not be evaluated, so its alert is silent",
     ),
 )  # fmt: skip
-ALERTS: Final = (*_SERVICE, *_DATABASE, *_EDGE, *_ITSELF)
+ALERTS: Final = (*_SERVICE, *_DATABASE, *_STATE, *_EDGE, *_ITSELF)
 
 
 def runbook(alert: str, runbooks: str) -> str:

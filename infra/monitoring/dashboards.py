@@ -50,6 +50,10 @@ _DATABASES: Final = (
         "Connections taken", "percentunit", _of(series.CONNECTIONS_RATIO), ("ConnectionsNearLimit",),
         limit=alerts.CONNECTIONS_RATIO_MAX, about="Of the instance with the most.",
     ),
+    Panel(
+        "Clients that wait for the pool", "short", _of(series.POOL_WAITING), ("PoolClientsWait",), limit=1,
+        about="Of systems that have a pool.",
+    ),
     Panel("Connections by state", "short", (Query(series.CONNECTIONS, "{{system}} {{state}}"),)),
     Panel(
         "Replication lag", "s", _of(series.LAG_SECONDS), ("ReplicationLags",), limit=alerts.LAG_SECONDS_MAX,
@@ -96,6 +100,21 @@ _TARGETS: Final = Panel(
     ("TargetDown",),
     limit=1,
 )
+_STATE: Final = (
+    Panel(
+        "Jobs that failed in a day", "short", (Query(series.JOBS_FAILED, "{{system}} {{job_name}}"),), ("JobFailed",),
+        limit=1, kind="stat", about="Empty where no job failed, and where no kube-state-metrics is named.",
+    ),
+    Panel(
+        "Restarts in an hour", "short", (Query(series.RESTARTS, "{{system}} {{pod}} {{container}}"),),
+        ("PodRestartsAgain",), limit=alerts.RESTARTS_MAX,
+    ),
+)  # fmt: skip
+_LOG: Final = Panel(
+    "Programs of the security log without a sign of life", "short",
+    (Query(series.LOG_PROGRAMS_SILENT, "{{program}}"),), ("SecurityLogSilent",), limit=1, kind="stat",
+    about="Empty when all of them answer, and where no kube-state-metrics is named.",
+)  # fmt: skip
 _CERTIFICATES: Final = Panel(
     "Certificates end in, are renewed in", "s",
     (
@@ -115,9 +134,9 @@ DASHBOARDS: Final = (
     Dashboard(
         "centre",
         "The centre: errors, answers, and what measures them",
-        (_FIRING, *_REQUESTS, _CERTIFICATES, _TARGETS, *_ITSELF),
+        (_FIRING, *_REQUESTS, *_STATE, _CERTIFICATES, _LOG, _TARGETS, *_ITSELF),
     ),
-    Dashboard("system", "One system", (_FIRING, *_REQUESTS, *_DATABASES, _TARGETS), of_one_system=True),
+    Dashboard("system", "One system", (_FIRING, *_REQUESTS, *_STATE, *_DATABASES, _TARGETS), of_one_system=True),
     Dashboard("databases", "Databases: connections, copies, log, archive, backups", _DATABASES),
 )
 

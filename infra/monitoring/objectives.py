@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from catalogue.system import System, mebibytes, seconds
+from infra import naming
 from infra.config import Settings
 from infra.monitoring import series
-from infra.monitoring.targets import targets
+from infra.monitoring.targets import PLATFORM, targets
 
 Document = dict[str, Any]
 _MONTH_SECONDS: Final = 30 * 24 * 3600
@@ -31,7 +32,11 @@ def file(settings: Settings) -> Document:
     """Return the file of recorded series."""
     return {
         "groups": [
-            {"name": "catalogue", "interval": "1m", "rules": [*_declared(settings), *_promised(settings)]},
+            {
+                "name": "catalogue",
+                "interval": "1m",
+                "rules": [*_declared(settings), *_promised(settings), *_log_programs(settings)],
+            },
             {"name": "requests", "rules": _requests()},
             # Sums of what was recorded: three days of every answer's code would be read anew each time.
             {"name": "ratios", "interval": "1m", "rules": [_ratio(window) for window in _WINDOWS]},
@@ -56,6 +61,15 @@ def _promised(settings: Settings) -> list[Document]:
             _constant(series.VOLUME_BYTES, mebibytes(system.database.storage) * 1024**2, system=system.id),
         ]
     return found
+
+
+def _log_programs(settings: Settings) -> list[Document]:
+    """Return a series for each program of the security log, where somebody says how they are."""
+    log = settings.catalogue.province.security_log
+    if not (log and settings.state_metrics_namespace):
+        return []
+    programs = [naming.LOG_AGENT, naming.LOG_RELAY, *([naming.LOG_NATIONAL] if log.national else [])]
+    return [_constant(series.LOG_PROGRAM, 1, program=each, system=PLATFORM) for each in programs]
 
 
 def _constant(name: str, value: float, **labels: str) -> Document:

@@ -1,6 +1,6 @@
 """What is measured, each thing once: the expressions that alerts compare and dashboards show; pure.
 
-Raw names are those of traefik 3.6, CloudNativePG, cert-manager, Prometheus and Alertmanager. Names with `system:` and
+Raw names are those of traefik 3.6, CloudNativePG, cert-manager, kube-state-metrics 2, Prometheus and Alertmanager. Names with `system:` and
 `dcshift_` are recorded by `infra.monitoring.objectives`. Every expression says whose it is by the label `system`.
 """
 
@@ -16,6 +16,7 @@ BUDGET: Final = "dcshift_error_budget_ratio"
 ARCHIVE_WAIT_SECONDS_MAX: Final = "dcshift_archive_wait_seconds_max"
 VOLUME_BYTES: Final = "dcshift_volume_bytes"
 TARGETS_DECLARED: Final = "dcshift_targets_declared"
+LOG_PROGRAM: Final = "dcshift_log_program"
 
 
 def error_ratio(window: str) -> str:
@@ -57,6 +58,7 @@ VOLUME_RATIO: Final = (
     + f" / on (system) {VOLUME_BYTES}"
 )
 LAG_SECONDS: Final = _largest("cnpg_pg_replication_lag")
+POOL_WAITING: Final = "sum by (system) (cnpg_pgbouncer_pools_cl_waiting)"
 STREAMING_COPIES: Final = _largest("cnpg_pg_replication_streaming_replicas")
 LOG_SIZE_BYTES: Final = _largest(LOG_BYTES)
 LOG_WAITING_FILES: Final = _largest('cnpg_collector_pg_wal_archive_status{value="ready"}')
@@ -68,6 +70,20 @@ BACKUP_TIME: Final = _largest("cnpg_collector_last_available_backup_timestamp")
 
 CERTIFICATE_END_TIME: Final = "certmanager_certificate_expiration_timestamp_seconds"
 CERTIFICATE_RENEWAL_TIME: Final = "certmanager_certificate_renewal_timestamp_seconds"
+
+_JOB: Final = "(system, namespace, job_name)"
+JOBS_FAILED: Final = (
+    # A failed job stays for days: what is a day old was looked at, or never will be.
+    f'max by {_JOB} (kube_job_failed{{condition="true"}} == 1) '
+    f"and on {_JOB} max by {_JOB} (time() - kube_job_status_start_time < 86400)"
+)
+RESTARTS: Final = "max by (system, namespace, pod, container) (increase(kube_pod_container_status_restarts_total[1h]))"
+_SET, _NODES = ('kube_statefulset_status_replicas_ready{program!=""}', 'kube_daemonset_status_%s{program!=""}')
+# Of the agents one on each node: a node without one sends nothing. The probe of each fails when its output stands still.
+LOG_PROGRAMS_SILENT: Final = (
+    f"{LOG_PROGRAM} unless on (program) ({_SET} > 0 or "
+    f"{_NODES % 'number_ready'} >= {_NODES % 'desired_number_scheduled'})"
+)
 
 # A target whose name leads nowhere has no `up` at all: what is declared is counted against what answers.
 TARGETS_ANSWERING: Final = f"(sum by (job, system) (up) or {TARGETS_DECLARED} * 0)"

@@ -20,10 +20,16 @@ GATEWAY_PORT: Final = 9100
 """The port of metrics in traefik's own chart."""
 CERTIFICATE_PORT: Final = 9402
 """The port of metrics in cert-manager's own chart."""
+STATE_PORT: Final = 8080
+"""The port of metrics in kube-state-metrics' own manifests."""
 PROMETHEUS_PORT: Final = 9090
 ALERTMANAGER_PORT: Final = 9093
 _SAMPLES_MAX: Final = 20_000
 """Of one answer: a target that goes mad must not take the memory of all."""
+_KEPT_OF_STATE: Final = (
+    "kube_(job_failed|job_status_start_time|pod_container_status_restarts_total|statefulset_status_replicas_ready"
+    "|daemonset_status_number_ready|daemonset_status_desired_number_scheduled)"
+)
 _KEPT_OF_GATEWAY: Final = "traefik_(router_requests_total|router_request_duration_seconds_.*|config_.*)|process_.*"
 
 
@@ -79,6 +85,7 @@ def targets(settings: Settings) -> list[Target]:
         Target("prometheus", PLATFORM, "localhost", PROMETHEUS_PORT),
         Target("alertmanager", PLATFORM, naming.host(naming.ALERTMANAGER, naming.MONITORING), ALERTMANAGER_PORT),
         *_certificates(settings),
+        *_cluster_state(settings),
     ]
 
 
@@ -87,6 +94,14 @@ def _certificates(settings: Settings) -> list[Target]:
         return []
     host = naming.host(naming.CERTIFICATE_METRICS, made.namespace)
     return [Target("certificates", PLATFORM, host, CERTIFICATE_PORT)]
+
+
+def _cluster_state(settings: Settings) -> list[Target]:
+    """Return kube-state-metrics, where the site has one: what pods and jobs do is asked of it, not of the API server."""
+    if not settings.state_metrics_namespace:
+        return []
+    host = naming.host(naming.STATE_METRICS, settings.state_metrics_namespace)
+    return [Target("cluster-state", PLATFORM, host, STATE_PORT)]
 
 
 def file(settings: Settings) -> Document:
@@ -127,7 +142,26 @@ def _job(job: str, asked: list[Target], settings: Settings) -> Document:
             {"action": "keep", "source_labels": ["__name__"], "regex": _KEPT_OF_GATEWAY},
             *(_label("system", each.id, "router", _router(each, settings)) for each in settings.catalogue.systems),
         ]
+    if job == "cluster-state":
+        found["metric_relabel_configs"] = [
+            {"action": "keep", "source_labels": ["__name__"], "regex": _KEPT_OF_STATE},
+            *(_label("system", each.id, "namespace", _namespaces(each)) for each in settings.catalogue.systems),
+            *(_program(namespace, kind) for namespace, kind in _LOG_PROGRAMS.items()),
+        ]
     return found
+
+
+_LOG_PROGRAMS: Final = {naming.SECURITY_LOG: "statefulset", naming.LOG_AGENTS: "daemonset"}
+
+
+def _program(namespace: str, kind: str) -> Document:
+    """Say of a set of the security log's which program it is, whatever its kind."""
+    found = {"source_labels": ["namespace", kind], "regex": f"{namespace};(.+)"}
+    return {**found, "target_label": "program", "replacement": "$1"}
+
+
+def _namespaces(system: System) -> str:
+    return "|".join((naming.app_namespace(system.id), naming.data_namespace(system.id)))
 
 
 def _label(name: str, value: str, source: str, expression: str) -> Document:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from catalogue.controls import FIELDS, IDS
+from catalogue.unanswered import UP_TO
 from infra.rules.book import RULES
 from infra.rules.rule import Rule
 
@@ -43,7 +44,7 @@ def carried_out(rules: Iterable[Rule] = RULES, reads: Mapping[str, list[str]] | 
         cited[rule.law].append(f"`{rule.id}`")
     reads = readers() if reads is None else reads
     return {
-        control: "; ".join(filter(None, (_files(reads.get(field, [])), _rules(cited[control])))) or _by_nobody(control)
+        control: _by(control, _files(reads.get(field, [])), _rules(cited[control])) or _by_nobody(control)
         for control, field in IDS.items()
     }
 
@@ -76,6 +77,11 @@ def _files(names: list[str]) -> str:
 
 def _rules(ids: list[str]) -> str:
     return f"rule{'s' if len(ids) > 1 else ''} {', '.join(ids)}" if ids else ""
+
+
+def _by(control: str, files: str, rules: str) -> str:
+    found = "; ".join(filter(None, (files, rules)))
+    return f"{found}; in full up to `{UP_TO[control]}`, beyond it {NOBODY}" if found and control in UP_TO else found
 
 
 def _by_nobody(control: str) -> str:

@@ -40,7 +40,10 @@ class PublicWebMove:
         """Return what speaks against moving the web process: another release, a silent source, no page to compare."""
         where, found = f"{self._context.system.id}/web", []
         declared = self._context.system.web.release
-        if self._web.release != declared:
+        if declared is None:
+            what = f"the catalogue names no release: nobody compared the target's {self._web.release} with the source's"
+            found.append(Finding(Severity.WARNING, "release-unsaid", where, what, "write web.release, or compare them"))
+        elif self._web.release != declared:
             found.append(
                 Finding(
                     Severity.BLOCKER,

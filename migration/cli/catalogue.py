@@ -46,7 +46,8 @@ def check() -> int:
             print(f"  wave {system.wave}  {system.id:<12} level {system.level}  {system.name.vi}")
         unverified = f"{len(used.unverified)} of {len(used.controls)} controls not compared with the text of the law"
         print(f"  norms {used.id}: {unverified}")
-        warned = f", {plural(len(examined.warnings), 'warning')}" if examined.warnings else ""
+        warnings = len(_warnings(examined))
+        warned = f", {plural(warnings, 'warning')}" if warnings else ""
         print(f"{workspace.catalogue_folder}: {len(read.systems)} systems, no fault{warned}, hash {read.hash[:6]}")
 
     _say_warnings(examined)
@@ -92,15 +93,20 @@ def norms_diff(
 
 def _say_warnings(examined: Examined) -> None:
     if not OUT.json:
-        for warning in examined.warnings:
+        for warning in _warnings(examined):
             OUT.note(f"warning: {warning}")
+
+
+def _warnings(examined: Examined) -> tuple[Fault, ...]:
+    # Beside faults, what levels ask for in vain can wait: people mend those first.
+    return examined.warnings if examined.faults else (*examined.warnings, *examined.unanswered)
 
 
 def _said(examined: Examined) -> dict[str, Any]:
     def rows(faults: tuple[Fault, ...]) -> list[dict[str, Any]]:
         return [{"file": fault.file, "line": fault.line, "sentence": fault.sentence} for fault in faults]
 
-    return {"faults": rows(examined.faults), "warnings": rows(examined.warnings)}
+    return {"faults": rows(examined.faults), "warnings": rows(_warnings(examined))}
 
 
 def _named(norms_id: str) -> NormSet:

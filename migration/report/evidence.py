@@ -100,7 +100,7 @@ def _system(
         "source_versions": {
             "PostgreSQL": facts.database.server_version,
             "system": pinned.inventory.hosts[system.source.web.host].distribution,
-            "release": system.web.release,
+            "release": system.web.release or "–",
         },
         "target_versions": {
             "PostgreSQL": str(contract.database.major),

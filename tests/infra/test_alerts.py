@@ -23,7 +23,7 @@ UP = {
     'up{job="pgbouncer",system="portal",instance="a"}': "1x20",
     **{
         f'up{{job="{job}",{PLATFORM}}}': "1x20"
-        for job in ("postgres-operator", "gateway", "certificates", "prometheus", "alertmanager")
+        for job in ("postgres-operator", "gateway", "certificates", "cluster-state", "prometheus", "alertmanager")
     },
 }
 READY = f'cnpg_collector_pg_wal_archive_status{{{PORTAL},value="ready"}}'
@@ -31,9 +31,36 @@ SINCE = f"cnpg_pg_stat_archiver_seconds_since_last_archival{{{PORTAL}}}"
 FAILED = f"cnpg_pg_stat_archiver_last_failed_time{{{PORTAL}}}"
 ARCHIVED = f"cnpg_pg_stat_archiver_last_archived_time{{{PORTAL}}}"
 BACKUP = f"cnpg_collector_last_available_backup_timestamp{{{PORTAL}}}"
+WAITING = f'cnpg_pgbouncer_pools_cl_waiting{{{PORTAL},user="portal",instance="%s"}}'
 LAG = f"cnpg_pg_replication_lag{{{PORTAL}}}"
 EDGE = f'{PLATFORM},name="edge",namespace="dcshift-edge"'
 GIB = 1024**3
+OF_JOB = f'{PORTAL},namespace="httt-portal-app",job_name="portal-tidy-29"'
+RESTARTED = f'kube_pod_container_status_restarts_total{{{PORTAL},namespace="n",pod="web-1",container="web"}}'
+
+
+def job(failed: int, began: int) -> dict[str, str]:
+    """A job that began at a second of the test, beside one that ended well."""
+    well = OF_JOB.replace("29", "28")
+    return {
+        f'kube_job_failed{{{OF_JOB},condition="true"}}': f"{failed}x200",
+        f'kube_job_failed{{{OF_JOB},condition="false"}}': f"{1 - failed}x200",
+        f'kube_job_failed{{{well},condition="true"}}': "0x200",
+        f"kube_job_status_start_time{{{OF_JOB}}}": f"{began}x200",
+        f"kube_job_status_start_time{{{well}}}": f"{began}x200",
+    }
+
+
+def log_programs(relay: str = "1x40", national: str | None = "1x40", agents: str = "3x40") -> dict[str, str]:
+    """How many pods of each program are well; none: the set itself is gone."""
+    sets = {"dcshift-log-relay": relay, "dcshift-log-national": national}
+    ready = 'kube_statefulset_status_replicas_ready{system="platform",program="%s"}'
+    agent = '{system="platform",program="dcshift-log-agent"}'
+    return {
+        **{ready % name: values for name, values in sets.items() if values},
+        f"kube_daemonset_status_number_ready{agent}": agents,
+        f"kube_daemonset_status_desired_number_scheduled{agent}": "3x40",
+    }
 
 
 def certificate(renewal: int, end: int) -> dict[str, str]:
@@ -124,8 +151,46 @@ CASES = (
     Case("ReplicationLags", {LAG: "30x20"}, "10m"),
     Case("ConnectionsNearLimit", connections(50, 35), "10m", "portal: 85% of the database's connections are taken"),
     Case("ConnectionsNearLimit", connections(50, 20), "10m"),
+    Case("PoolClientsWait", {WAITING % "a": "2x20", WAITING % "b": "1x20"}, "10m",
+         "portal: 3 clients of the pool wait for a connection"),
+    # Now and then one waits for a moment.
+    Case("PoolClientsWait", {WAITING % "a": "0x3 2 0x2 4x2 0x9"}, "10m"),
     Case("VolumeNearlyFull", volume(8, 1), "20m", "portal: data and log fill 90% of the database's volume"),
     Case("VolumeNearlyFull", volume(7, 0.5), "20m"),
+    *(
+        Case("JobFailed", job(failed, began), at, told, labels=(
+            ("system", "portal"), ("namespace", "httt-portal-app"), ("job_name", "portal-tidy-29"),
+        ), every="15m")
+        # It failed in its first hour, a day ago, and not at all.
+        for failed, began, at, told in (
+            (1, 3600, "3h", "portal: job portal-tidy-29 failed"), (1, 3600, "26h", None), (0, 3600, "3h", None),
+        )
+    ),
+    *(
+        Case("PodRestartsAgain", {RESTARTED: values}, "70m", told, labels=(
+            ("system", "portal"), ("namespace", "n"), ("pod", "web-1"), ("container", "web"),
+        ), every="10m")
+        for values, told in (
+            ("0+1x9", "portal: container web of pod web-1 was restarted 6 times in an hour"),
+            # A release, and before that ten within a day.
+            ("10x3 11x9", None),
+        )
+    ),
+    *(
+        Case("SecurityLogSilent", log_programs(**how), "30m", told, (("system", "platform"), ("program", program)))
+        for how, program, told in (
+            ({"national": "1x5 0x40"}, "dcshift-log-national",
+             "platform: dcshift-log-national of the security log gives no sign of life"),
+            ({"national": None}, "dcshift-log-national",
+             "platform: dcshift-log-national of the security log gives no sign of life"),
+            # One node of three sends nothing.
+            ({"agents": "3x5 2x40"}, "dcshift-log-agent",
+             "platform: dcshift-log-agent of the security log gives no sign of life"),
+            ({}, "", None),
+            # Its receiver's certificate was renewed: it was started anew.
+            ({"relay": "1x20 0x9 1x20"}, "", None),
+        )
+    ),
     # Due after ten minutes and over after fifty: at thirty-one, half of the time between both is gone.
     Case("CertificateExpiresSoon", certificate(600, 3000), "46m",
          "platform: certificate edge was not renewed and ends at 1970-01-01 00:50:00 +0000 UTC",

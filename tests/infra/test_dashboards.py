@@ -17,7 +17,7 @@ from tests.support.promtool import as_series, play, write_files
 
 Document = dict[str, Any]
 SYSTEMS = ("portal", "feedback")
-PLATFORM_JOBS = ("postgres-operator", "gateway", "prometheus", "alertmanager", "certificates")
+PLATFORM_JOBS = ("postgres-operator", "gateway", "prometheus", "alertmanager", "certificates", "cluster-state")
 GIB: Final = 1024**3
 AT, AT_SECONDS = "70m", 4200
 UNITS = {"short", "s", "bytes", "percentunit", "reqps", "cps", "bool_yes_no"}
@@ -41,7 +41,11 @@ def of_system(system: str) -> dict[str, str]:
         f'up{{job="postgres",{database}}}': "0x99",
         f'cnpg_backends_total{{{database},state="idle"}}': "50x99",
         f'cnpg_backends_total{{{database},state="active"}}': "20x99",
+        f'cnpg_pgbouncer_pools_cl_waiting{{{database},user="{system}"}}': "3x99",
         f'cnpg_pg_settings_setting{{{database},name="max_connections"}}': "100x99",
+        f'kube_job_failed{{{one},namespace="n",job_name="tidy",condition="true"}}': "1x99",
+        f'kube_job_status_start_time{{{one},namespace="n",job_name="tidy"}}': "60x99",
+        f'kube_pod_container_status_restarts_total{{{one},namespace="n",pod="web-1",container="web"}}': "0+0.1x99",
         f"cnpg_pg_replication_lag{{{database}}}": "0x99",
         f'cnpg_pg_replication_lag{{{one},instance="b"}}': "30x99",
         f"cnpg_pg_replication_streaming_replicas{{{database}}}": "1x99",
@@ -59,6 +63,10 @@ def of_system(system: str) -> dict[str, str]:
 
 
 OF_PLATFORM = {
+    'kube_statefulset_status_replicas_ready{system="platform",program="dcshift-log-relay"}': "1x99",
+    'kube_statefulset_status_replicas_ready{system="platform",program="dcshift-log-national"}': "0x99",
+    'kube_daemonset_status_number_ready{system="platform",program="dcshift-log-agent"}': "2x99",
+    'kube_daemonset_status_desired_number_scheduled{system="platform",program="dcshift-log-agent"}': "2x99",
     **{f'up{{job="{job}",system="platform"}}': "1x99" for job in PLATFORM_JOBS},
     'certmanager_certificate_renewal_timestamp_seconds{system="platform",name="edge"}': f"{AT_SECONDS + 600000}x99",
     'certmanager_certificate_expiration_timestamp_seconds{system="platform",name="edge"}': f"{AT_SECONDS + 864000}x99",
@@ -87,7 +95,10 @@ def expected(system: str) -> dict[tuple[str, int], dict[str, float]]:
         ("Time to answer", 0): {"": 0.1},
         ("Time to answer", 1): {"": 0.28},
         ("Time to answer", 2): {"": 0.296},
+        ("Jobs that failed in a day", 0): {'job_name="tidy", namespace="n"': 1},
+        ("Restarts in an hour", 0): {'container="web", namespace="n", pod="web-1"': 6},
         ("Connections taken", 0): {"": 0.7},
+        ("Clients that wait for the pool", 0): {"": 3},
         ("Connections by state", 0): {'state="idle"': 50, 'state="active"': 20},
         ("Replication lag", 0): {"": 30},
         ("Copies that follow", 0): {"": 1},
@@ -108,6 +119,7 @@ def expected(system: str) -> dict[tuple[str, int], dict[str, float]]:
 
 
 EXPECTED_OF_PLATFORM: Final[dict[tuple[str, int], dict[str, float]]] = {
+    ("Programs of the security log without a sign of life", 0): {'program="dcshift-log-national"': 1},
     ("Certificates end in, are renewed in", 0): {'name="edge"': 864000},
     ("Certificates end in, are renewed in", 1): {'name="edge"': 600000},
     ("Alerts that were not delivered", 0): {"": 0.1},
@@ -160,7 +172,7 @@ def test_what_the_lab_is_excused_from_is_asked_by_a_panel() -> None:
 
 def names(expression: str) -> set[str]:
     """Return the series of which an expression speaks."""
-    kinds = "system:|dcshift_|cnpg_|traefik_|certmanager_|alertmanager_|prometheus_"
+    kinds = "system:|dcshift_|cnpg_|traefik_|certmanager_|alertmanager_|prometheus_|kube_"
     return set(re.findall(rf"\b(?:(?:{kinds})[\w:]+|up\b)", expression))
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 Document = dict[str, Any]
 OF_THE_PLATFORM: Final = (
     "Certificates end in, are renewed in",
+    "Programs of the security log without a sign of life",
     "Alerts that were not delivered",
     "Rules that could not be evaluated",
 )
@@ -18,6 +19,9 @@ WITHOUT_AN_ANSWER: Final = {
     ("Alerts that fire", 0): "nobody is called",
     ("Since the archive worked, since it failed", 1): "its archive never failed",
     ("Age of the newest backup", 0): "it was born today, and its first night has not come",
+    ("Jobs that failed in a day", 0): "it has no kube-state-metrics",
+    ("Restarts in an hour", 0): "it has no kube-state-metrics",
+    ("Programs of the security log without a sign of life", 0): "it has no kube-state-metrics",
 }
 """Panel and number of the query of which Prometheus of a lab that is well knows no series, and why."""
 

@@ -13,11 +13,13 @@ from lab.monitoring import checker
 from tests.support.declared import built_once
 
 Document = dict[str, Any]
+_TOLD = {"alertWebhook": "http://192.0.2.20:8080/alerts", "stateMetricsNamespace": "kube-system"}
+"""So that everything is measured which may be."""
 
 
 def write_files(folder: Path) -> Path:
     """Write what both programs read into one folder, and return it."""
-    for declared in built_once("platform", {"alertWebhook": "http://192.0.2.20:8080/alerts"}).of("ConfigMap"):
+    for declared in built_once("platform", _TOLD).of("ConfigMap"):
         for name, text in declared.inputs["data"].items():
             (folder / name).write_text(text.replace("/etc/prometheus/", f"{folder}/"), encoding="utf-8")
     return folder

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from catalogue import norms, norms_page
 from catalogue.controls import FIELDS, IDS, WORDS, Controls, Value, rank
 from catalogue.reading import CatalogueError
+from catalogue.unanswered import UP_TO
 from infra.reference import controls
 from infra.rules.book import RULES
 
@@ -192,3 +193,12 @@ def test_what_is_there_at_every_level_is_said_only_of_what_no_level_changes() ->
     assert {
         name for name, by in found.items() if by.startswith(f"{controls.NOBODY} by")
     } == controls.AT_EVERY_LEVEL.keys()
+
+
+def test_what_owners_are_told_is_what_the_page_says_of_nobody() -> None:
+    """What gains a reader or loses its last one changes the page, and must change what `catalogue check` says."""
+    found = controls.carried_out()
+    nobody = {name for name, by in found.items() if by == controls.NOBODY}
+    in_part = {name for name, by in found.items() if by.endswith(f"beyond it {controls.NOBODY}")}
+    assert nobody | in_part == UP_TO.keys()
+    assert in_part == {"encryption-in-transit"}

@@ -38,11 +38,11 @@ OPTIONAL = {
     "national_endpoints.0.addresses", "holidays", "blackouts",
     "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.0.kept_days",
     "files.1.storage", "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
-    "workers", "source.workers", "workers.0.replicas",
+    "workers", "source.workers", "workers.0.replicas", "web.release", "web.ready",
 }  # fmt: skip
 MAY_BE_NULL = {
     "security_log", "security_log.national", "objectives.rpo", "quota", "files.0.storage", "files.1.storage",
-    "target.rate_limit", "web.rate_limit", "target.certificates", "database.pooler",
+    "target.rate_limit", "web.rate_limit", "target.certificates", "database.pooler", "web.release",
 }  # fmt: skip
 OUT_OF_RANGE: dict[str, list[object]] = {
     "level": [6],
@@ -51,6 +51,8 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "web.replicas": [21],
     "web.host": ["Host", "a.b"],
     "web.health": ["healthz"],
+    "web.ready": ["readyz"],
+    "web.release": [" 8"],
     "database.major": [15, 19],
     "database.engine": ["mariadb"],
     "database.storage": ["0Gi", "5GB", "5"],

@@ -18,7 +18,7 @@ from migration.adapters.traffic import GateMove
 from migration.adapters.web import PublicWebMove
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
-from migration.model.words import ProbeState, Side
+from migration.model.words import ProbeState, Severity, Side
 from migration.ports import CronJobState, PlaybookResult
 from migration.verification.pages import first_difference, visible_text
 from tests.support import examples
@@ -250,6 +250,18 @@ def test_what_the_target_ran_itself_is_not_run_again_when_a_disarming_is_repeate
     move._cluster.set_cronjob_last_slot("", "", examples.NOW + MINUTE)
     move.disarm_source()
     assert move._cluster.cronjob("", "").last_slot == examples.NOW + MINUTE
+
+
+def test_a_release_that_nobody_wrote_down_was_compared_with_nothing_and_that_is_said(context: SystemContext) -> None:
+    def told(release: str | None) -> list[tuple[str, str]]:
+        web = context.system.web.model_copy(update={"release": release})
+        asked = dataclasses.replace(context, system=context.system.model_copy(update={"web": web}))
+        move = PublicWebMove(asked, playbooks=Books({}), cluster=Clusters(suspended=True), remote=Edge(), clock=Still())  # type: ignore[arg-type]
+        return [(found.code, found.severity) for found in move.check()]
+
+    assert told(context.contract.web.release) == []
+    assert told("0.9") == [("release-differs", Severity.BLOCKER)]
+    assert told(None) == [("release-unsaid", Severity.WARNING)]
 
 
 def test_a_page_that_was_not_captured_fails_the_proof(context: SystemContext) -> None:
