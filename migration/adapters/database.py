@@ -21,7 +21,7 @@ from migration.errors import BlockedError, MigrationError
 from migration.model.context import SystemContext
 from migration.model.repair import OddRows, Repaired
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
-from migration.movers import claim, identity, limits, link, stream, throttle
+from migration.movers import claim, identity, letting_go, limits, link, stream, throttle
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
@@ -190,9 +190,7 @@ class PostgresMove:
         with self._at.source() as source:
             self._at.take_turn(source)
             claim.end_sessions(source, program)
-            stream.drop_slot(source, self._name)
-            link.run(source, "DROP PUBLICATION IF EXISTS dcshift")
-            identity.put_back(source)
+            letting_go.let_go(source, self._name, "dcshift")
 
     # Quiesce
 
