@@ -6,6 +6,7 @@ It never touches what a later turn has put there since.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Final
 
 import psycopg
 
@@ -13,6 +14,8 @@ from migration.errors import MigrationError, StepFailed
 from migration.movers import identity, link, stream
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, quoted
+
+_TURN: Final = "SELECT dcshift.take_turn(%s)"
 
 
 def let_go(source: Connection, name: str, publication: str) -> None:
@@ -25,13 +28,19 @@ def let_go(source: Connection, name: str, publication: str) -> None:
     identity.put_back(source)
 
 
-def after_failure(job: PostgresJob) -> str:
-    """Let go of the source for a copy that failed, by sessions of its own; return how the source stands now."""
+def after_failure(job: PostgresJob, source: Connection) -> str:
+    """Let go of the source for a copy that failed; return as a phrase how the source stands now.
+
+    `source` is the copy's own session. It is safe while it lives: whoever takes a later turn ends it before.
+    """
     try:
-        with _session(job) as guard, guard.transaction(), _session(job) as source:
-            # Whoever takes a later turn waits for this lock until we are gone: what he puts there is not ours to take.
-            link.rows(guard, "SELECT dcshift.take_turn(%s)", (job.token,))
-            let_go(source, job.name, job.publication)
+        try:
+            _under_its_turn(job, source)
+        except psycopg.OperationalError:  # it was broken off, perhaps with all that the copy had
+            with _session(job) as guard, guard.transaction(), _session(job) as another:
+                # Whoever takes a later turn waits for this lock until we are gone: what he puts there is not ours.
+                link.rows(guard, _TURN, (job.token,))
+                let_go(another, job.name, job.publication)
     except (psycopg.Error, MigrationError) as failure:
         why = failure.why if isinstance(failure, MigrationError) else str(failure)
         return (
@@ -39,6 +48,11 @@ def after_failure(job: PostgresJob) -> str:
             f"{job.name} is there it keeps the source's log, until the step is run again or undone"
         )
     return "nothing of the copy is left at the source"
+
+
+def _under_its_turn(job: PostgresJob, source: Connection) -> None:
+    link.rows(source, _TURN, (job.token,))
+    let_go(source, job.name, job.publication)
 
 
 def broken(failure: psycopg.Error, left: str | None = None) -> StepFailed:

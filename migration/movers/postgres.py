@@ -156,12 +156,12 @@ def _copy(
     try:
         return _copy_anew(job, source, target, folder, file, sparing=sparing)
     except MigrationError as failure:
-        failure.state += f"; {letting_go.after_failure(job)}"
+        failure.state += f"; {letting_go.after_failure(job, source)}"
         raise
     except psycopg.Error as failure:
-        raise letting_go.broken(failure, letting_go.after_failure(job)) from failure
+        raise letting_go.broken(failure, letting_go.after_failure(job, source)) from failure
     except BaseException:
-        letting_go.after_failure(job)
+        letting_go.after_failure(job, source)
         raise
 
 
