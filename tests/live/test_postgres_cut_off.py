@@ -168,7 +168,8 @@ def test_a_stream_that_is_cut_off_goes_on_by_itself_and_nothing_is_missing(case:
     finally:
         for server in case.pair:
             with server.admin() as admin:
-                admin.execute("ALTER SYSTEM RESET ALL")
+                for setting in ("wal_sender_timeout", "wal_receiver_timeout", "wal_retrieve_retry_interval"):
+                    admin.execute(f"ALTER SYSTEM RESET {setting}".encode())
                 admin.execute("SELECT pg_reload_conf()")
 
 

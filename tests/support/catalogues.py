@@ -24,13 +24,13 @@ _INSIDE: Final = {
     "subscriptions": "SELECT subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname ="
     " current_database()) ORDER BY 1",
     "event triggers": "SELECT evtname, evtenabled FROM pg_event_trigger ORDER BY 1",
-    "triggers": "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2",
+    "triggers": "SELECT tgrelid::regclass::text, tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1,2",
     "relations": """SELECT relnamespace::regnamespace::text, relname, relkind, relreplident, relacl::text
         FROM pg_class WHERE oid >= 16384 AND relkind <> 't' AND relname !~ '^pg_toast' ORDER BY 1, 2""",
     "replica identities": "SELECT indexrelid::regclass::text FROM pg_index WHERE indisreplident ORDER BY 1",
     "functions": "SELECT oid::regprocedure::text FROM pg_proc WHERE oid >= 16384 ORDER BY 1",
     "extensions": "SELECT extname, extversion FROM pg_extension ORDER BY 1",
-    "default rights": "SELECT defaclrole::regrole::text, defaclobjtype, defaclacl::text FROM pg_default_acl ORDER BY 1, 2",
+    "default rights": "SELECT defaclrole::regrole::text, defaclobjtype, defaclacl::text FROM pg_default_acl ORDER BY 1",
     "large objects": "SELECT oid, lomacl::text FROM pg_largeobject_metadata ORDER BY 1",
     "right to look at large objects": "SELECT relacl::text FROM pg_class WHERE oid = 'pg_largeobject'::regclass",
 }

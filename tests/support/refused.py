@@ -1,4 +1,4 @@
-"""A small database on its way between two servers that something is wrong with: how its mover ends, and what it leaves."""
+"""A small database on its way while something is wrong with a server: how its mover ends, and what it leaves there."""
 
 from __future__ import annotations
 
