@@ -58,14 +58,25 @@ def log_on_a_small_disk(server: servers.Server, free_megabytes: int) -> Iterator
         try:
             server.start()
             yield lambda more: grow(used + free_megabytes + more)
+        finally:
             server.stop()
             shutil.rmtree(kept)
             run(["cp", "-a", f"{log}/.", kept])
-        finally:
-            server.stop()
     log.rmdir()
     kept.rename(log)
     server.start()
+
+
+def revive(server: servers.Server) -> None:
+    """Start a server that has ended, or wait until one that ended all of its sessions lets somebody in again."""
+    end = time.monotonic() + 30
+    while True:
+        if server.process.poll() is not None:
+            server.start()
+        with contextlib.suppress(psycopg.OperationalError):
+            return server.admin().close()
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_source_whose_disk_is_filled_by_its_log_is_named_and_copied_when_it_has_room(
@@ -90,8 +101,7 @@ def test_a_source_whose_disk_is_filled_by_its_log_is_named_and_copied_when_it_ha
             assert "could not be taken away" in error["state"]
             assert "database-not-read" in case.blockers()
         grow(400)
-        if source.process.poll() is not None:
-            source.start()
+        revive(source)
         case.assert_exact()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from migration.errors import StepFailed
+from migration.errors import BlockedError, StepFailed
 from migration.model.words import ProbeState
 from migration.movers import identity, letting_go, link, postgres
 from tests.support import local_servers as servers
@@ -137,7 +137,7 @@ def test_rights_that_the_source_took_back_are_named_with_the_words_that_give_the
         case.as_admin(0, taken)
         try:
             found = case.move.check()
-            with pytest.raises(Exception, match="cannot be copied as it is"):
+            with pytest.raises(BlockedError, match="cannot be copied as it is"):
                 case.move.replicate(lambda _: None)
         finally:
             case.as_admin(0, given)
