@@ -11,7 +11,14 @@ from typing import Final
 
 import psycopg
 
-from migration.adapters import database_content, database_proof, database_settings, database_target
+from migration.adapters import (
+    database_content,
+    database_proof,
+    database_rights,
+    database_room,
+    database_settings,
+    database_target,
+)
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
 from migration.adapters.database_access import PORT, Access
@@ -21,7 +28,7 @@ from migration.errors import BlockedError, MigrationError
 from migration.model.context import SystemContext
 from migration.model.repair import OddRows, Repaired
 from migration.model.words import Facts, Finding, Probe, ProbeState, Proof, Severity
-from migration.movers import claim, identity, limits, link, stream, throttle
+from migration.movers import claim, identity, letting_go, limits, link, stream, throttle
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
@@ -59,6 +66,7 @@ class PostgresMove:
     def check(self) -> Sequence[Finding]:
         facts, contract = self._context.facts.database, self._context.contract.database
         found = [*findings.from_inventory(facts), *findings.from_programs(facts)]
+        found += database_room.of_target(facts, self._context.system.database.storage, contract.cluster)
         try:
             with self._at.target() as target:
                 found += findings.from_target(target, facts, contract)
@@ -73,6 +81,9 @@ class PostgresMove:
         return found
 
     def _of_both(self, source: Connection, target: Connection) -> Iterator[Finding]:
+        if lacking := list(database_rights.of_source(source)):
+            yield from lacking
+            return  # what else there is could not be asked
         yield from findings.from_source(source, target, self._context.facts.database)
         yield from database_settings.between(source, target, self._context.contract.database)
         yield from database_content.of_source(source)
@@ -190,9 +201,7 @@ class PostgresMove:
         with self._at.source() as source:
             self._at.take_turn(source)
             claim.end_sessions(source, program)
-            stream.drop_slot(source, self._name)
-            link.run(source, "DROP PUBLICATION IF EXISTS dcshift")
-            identity.put_back(source)
+            letting_go.let_go(source, self._name, "dcshift")
 
     # Quiesce
 

@@ -49,7 +49,7 @@ class Place:
 
 
 def pinned(
-    endpoint: Endpoint, stack: ExitStack, *, program: str = PROGRAM, silence_seconds_max: int = link.SILENCE_SECONDS_MAX
+    endpoint: Endpoint, stack: ExitStack, *, program: str = PROGRAM, silence_seconds_max: int | None = None
 ) -> Connection:
     """Open a session, closed with `stack`, in which every value has one text form whatever the server is set to."""
     connection = link.connect(
@@ -85,7 +85,7 @@ def moment(
     most, until the target has everything; raises `StepFailed` when that never succeeded. Everything that is asked
     after `seconds_max` is refused, and what is asked then is cancelled.
     """
-    silence = link.HOLD_SILENCE_SECONDS_MAX if frozen else link.SILENCE_SECONDS_MAX
+    silence = link.HOLD_SILENCE_SECONDS_MAX if frozen else None
     with ExitStack() as stack, ThreadPoolExecutor(2 * workers) as pool:
         opened = [
             pool.submit(pinned, place.endpoint, stack, silence_seconds_max=silence)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 
+import psycopg
+
 from migration.movers import lines, link
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, quoted
@@ -50,9 +52,13 @@ class CopyWatch:
         self._say({})
 
     def _run(self) -> None:
-        with link.session(self._job.target, program=self._job.program) as target:
-            while not self._stop.wait(1.0):
-                self._say(_shares(target))
+        while not self._stop.is_set():
+            try:
+                with link.session(self._job.target, program=self._job.program) as target:
+                    while not self._stop.wait(1.0):
+                        self._say(_shares(target))
+            except psycopg.Error:  # whether the target still answers is asked by another watch
+                self._stop.wait(1.0)
 
     def _say(self, shares: Shares) -> None:
         standing = self._slots.standing()

@@ -12,6 +12,7 @@ from typing import Final
 from migration.model.words import Json
 from migration.movers import after_rows, building, built, carrying, copy, foreign_keys, link, schema, stream
 from migration.movers.after_rows import AfterRows
+from migration.movers.answering import AnswerWatch
 from migration.movers.building import Building
 from migration.movers.carrying import Carrying
 from migration.movers.copy_watch import CopyWatch
@@ -45,6 +46,24 @@ def fill(
 
     The source is spared until its snapshot is let go of; what is built then costs it nothing.
     """
+    try:
+        with TurnWatch(pipe.job, pipe.brake), AnswerWatch(pipe.job, pipe.brake):
+            return _fill(source, target, slot=slot, pipe=pipe, folder=folder, sparing=sparing)
+    except Exception:
+        if pipe.brake.why is not None:
+            raise pipe.brake.why from None  # whatever else failed then was ended by it
+        raise
+
+
+def _fill(
+    source: Connection,
+    target: Connection,
+    *,
+    slot: stream.Slot,
+    pipe: copy.Pipe,
+    folder: Path,
+    sparing: Sparing,
+) -> dict[str, Json]:
     job = pipe.job
     with carrying.in_snapshot(pipe) as reader:
         xmin = int(link.rows(reader, "SELECT txid_snapshot_xmin(txid_current_snapshot())")[0][0])
@@ -65,7 +84,7 @@ def fill(
         # Before the stream is enabled: otherwise its first updates of a big table would be planned without statistics.
         pieces += _statistics(reader, pipe, how, pieces[-1])
         slots = Slots(pieces, job.workers, pipe.brake)
-        with sparing.reading(), TurnWatch(job, pipe.brake), CopyWatch(job, slots, pipe.throttle):
+        with sparing.reading(), CopyWatch(job, slots, pipe.throttle):
             slots.run()
     return {
         "tables": len(tables),

@@ -48,6 +48,7 @@ _REMEMBER = """
 INSERT INTO dcshift.identity_before VALUES (%s, %s, %s, %s) ON CONFLICT (schema_name, table_name) DO NOTHING
 """
 BEFORE = "SELECT schema_name, table_name, identity, index_name FROM dcshift.identity_before ORDER BY 1, 2"
+_NOW = "SELECT relreplident FROM pg_class WHERE oid = to_regclass(%s)"
 
 # `i` without its index, which somebody dropped, is as good as nothing; it cannot be written again.
 _WORDS = {"d": "DEFAULT", "n": "NOTHING", "f": "FULL", "i": "NOTHING"}
@@ -75,7 +76,9 @@ def put_back(source: Connection) -> int:
     """Put back what `give` changed; return how many tables."""
     before = link.rows(source, BEFORE)
     for schema, name, identity, _index in before:
-        if link.rows(source, "SELECT to_regclass(%s)", (quoted(schema, name),))[0][0] is not None:
+        now = link.rows(source, _NOW, (quoted(schema, name),))
+        # A table that was never changed is not waited for. What reads `i` may be an index of our choice.
+        if now and (now[0][0] != identity or identity == "i"):
             _alter(source, schema, name, _WORDS[identity])
         link.rows(
             source, "DELETE FROM dcshift.identity_before WHERE schema_name = %s AND table_name = %s", (schema, name)

@@ -85,13 +85,15 @@ def connect(
     program: str,
     statement_seconds: float = 60.0,
     autocommit: bool = True,
-    silence_seconds_max: int = SILENCE_SECONDS_MAX,
+    silence_seconds_max: int | None = None,
 ) -> Connection:
     """Open a session whose statements have a limit; `program` is how the server's views name it.
 
     A statement's limit is kept by the server. Whether there still is one is asked by the kernel's keepalives: without
-    them an answer from a host that is gone is awaited for ever.
+    them an answer from a host that is gone is awaited for ever: `SILENCE_SECONDS_MAX` if not told otherwise.
     """
+    if silence_seconds_max is None:
+        silence_seconds_max = SILENCE_SECONDS_MAX
     options = f"-c statement_timeout={int(statement_seconds * 1000)} -c client_min_messages=error"
     return psycopg.connect(
         endpoint.conninfo(
@@ -113,7 +115,7 @@ def session(
     *,
     program: str,
     statement_seconds: float = 60.0,
-    silence_seconds_max: int = SILENCE_SECONDS_MAX,
+    silence_seconds_max: int | None = None,
 ) -> Iterator[Connection]:
     """Open a session in autocommit and close it."""
     connection = connect(

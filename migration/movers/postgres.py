@@ -3,7 +3,7 @@
 With `--engine physical` it moves a whole server by its files instead: `movers/physical.py`.
 
 It begins again from nothing after being killed at any moment, it only reads the source's rows, and it never touches a
-target that it did not fill.
+target that it did not fill. What it put at the source for a copy that failed, it takes away again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,21 @@ import psycopg
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
-from migration.movers import built, claim, copy, filling, identity, lines, link, memory, room, schema, settings, stream
+from migration.movers import (
+    built,
+    claim,
+    copy,
+    filling,
+    identity,
+    letting_go,
+    lines,
+    link,
+    memory,
+    room,
+    schema,
+    settings,
+    stream,
+)
 from migration.movers import job as jobs
 from migration.movers.database_load import DatabaseLoad
 from migration.movers.job import PostgresJob, Words
@@ -45,24 +59,17 @@ def main(argv: list[str] | None = None) -> int:
         said = words.parse_args(argv)
         if said.undo and said.engine != "physical":
             words.error("--undo is known to --engine physical alone: dcshift rollback takes back a logical copy")
-        lines.result(
-            _physical(said.job, words.prog, undo=said.undo)
-            if said.engine == "physical"
-            else move(jobs.given(said.job, jobs.read, words.prog))
-        )
+        with _told_to_end():
+            lines.result(
+                _physical(said.job, words.prog, undo=said.undo)
+                if said.engine == "physical"
+                else move(jobs.given(said.job, jobs.read, words.prog))
+            )
     except MigrationError as failure:
         lines.error(failure)
         return failure.exit_code
     except psycopg.Error as failure:
-        lines.error(
-            StepFailed(
-                "database-failed",
-                what="the copy stopped because a database refused or broke off",
-                why=str(failure).strip() or type(failure).__name__,
-                state="the source was only read; the copy is incomplete and begins again on the next run",
-                next="mend the cause, then dcshift run",
-            )
-        )
+        lines.error(letting_go.broken(failure))
         return 1
     except OSError as failure:
         if not room.is_full(failure):
@@ -76,9 +83,17 @@ def _physical(where: str, program: str, *, undo: bool) -> dict[str, Json]:
     from migration.movers import physical, physical_job
 
     job = jobs.given(where, physical_job.read, program)
-    # Told to end, it still takes its slots away from the source: its copy is worthless without it anyway.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return physical.undo(job) if undo else physical.move(job)
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Whoever is told to end still takes his slots away from the source: without him his copy is worthless anyway."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def move(job: PostgresJob) -> dict[str, Json]:
@@ -134,9 +149,25 @@ def _follows(job: PostgresJob, source: Connection, target: Connection) -> bool:
 def _copy(
     job: PostgresJob, source: Connection, target: Connection, folder: Path, file: Path, *, sparing: Sparing
 ) -> dict[str, Json]:
+    """Make the copy from nothing; after a failure nothing of ours burdens the source."""
     lines.progress("cleaning", 0, None, "steps")
     claim.clean(target, job.system, job.owner, job.name)
     claim.take(target, job.system)
+    try:
+        return _copy_anew(job, source, target, folder, file, sparing=sparing)
+    except MigrationError as failure:
+        failure.state += f"; {letting_go.after_failure(job, source)}"
+        raise
+    except psycopg.Error as failure:
+        raise letting_go.broken(failure, letting_go.after_failure(job, source)) from failure
+    except BaseException:
+        letting_go.after_failure(job, source)
+        raise
+
+
+def _copy_anew(
+    job: PostgresJob, source: Connection, target: Connection, folder: Path, file: Path, *, sparing: Sparing
+) -> dict[str, Json]:
     stream.drop_slot(source, job.name)
     keyless = identity.give(source)
     stream.publish(source, job.publication)

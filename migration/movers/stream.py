@@ -147,7 +147,7 @@ def create_subscription(job: PostgresJob, target: Connection) -> None:
             "subscription-refused",
             what=f"the subscription {job.name} could not be created",
             why=str(refused).replace(job.feed.password.get_secret_value(), "***").strip(),
-            state="rows are copied; changes are kept by the slot and not yet followed",
+            state="rows are copied and no change of them is followed",
             next="mend the cause (can the target's server reach the source?), then dcshift run",
         ) from None
 
@@ -161,7 +161,7 @@ def enable(name: str, publication: str, source: Connection, target: Connection) 
             "subscription-misses-tables",
             what=f"the subscription {name} does not know exactly the published tables",
             why=f"they differ in: {odd}",
-            state="the subscription is disabled; the slot keeps the changes",
+            state="the subscription is disabled; the source serves",
             next="dcshift run copies anew",
         )
     link.run(target, f"ALTER SUBSCRIPTION {quoted(name)} ENABLE")

@@ -15,7 +15,7 @@ import pytest
 from migration.adapters.database import PostgresMove
 from migration.errors import StepFailed
 from migration.model.words import ProbeState, Proof
-from migration.movers import postgres
+from migration.movers import link, postgres, stream
 from migration.movers.job import PostgresJob
 from tests.support import local_servers as servers
 
@@ -248,3 +248,39 @@ def test_an_index_that_became_invalid_on_a_target_that_follows_is_built_anew(pai
         facts = postgres.move(move._job())
         assert facts["rebuilt_indexes"] == ['"public"."dossier_open"']
     assert failed(move.prove(frozen=False)) == []
+
+
+def test_a_subscription_that_misses_a_table_is_not_enabled_and_the_next_copy_has_it(
+    pair: Pair, move: PostgresMove
+) -> None:
+    job = move._job()
+    postgres.move(job)
+    here, there = pair[0].admin("portal"), pair[1].admin("portal")
+    with (
+        here,
+        there,
+        link.session(job.source, program="test") as source,
+        link.session(job.target, program="test") as target,
+    ):
+
+        def refused() -> str:
+            there.execute("ALTER SUBSCRIPTION dcshift_portal DISABLE")
+            with pytest.raises(StepFailed) as told:
+                stream.enable(job.name, job.publication, source, target)
+            assert told.value.code == "subscription-misses-tables"
+            # Enabled, it would discard what the source wrote into that table, and nobody would say so.
+            assert there.execute("SELECT subenabled FROM pg_subscription").fetchone() == (False,)
+            return told.value.why
+
+        here.execute("CREATE TABLE late (id integer PRIMARY KEY)")
+        here.execute("ALTER TABLE late OWNER TO portal")
+        here.execute("ALTER PUBLICATION dcshift ADD TABLE late")
+        here.execute("INSERT INTO late VALUES (1)")
+        assert refused() == "they differ in: public.late"
+        here.execute("ALTER PUBLICATION dcshift DROP TABLE late")
+        there.execute("UPDATE pg_subscription_rel SET srsubstate = 'i' WHERE srrelid = 'dossier'::regclass")
+        assert refused() == "they differ in: public.dossier"
+    postgres.move(job)
+    assert failed(move.prove(frozen=False)) == []
+    with pair[1].admin("portal") as target:
+        assert target.execute("SELECT id FROM late").fetchall() == [(1,)]

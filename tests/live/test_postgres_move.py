@@ -18,6 +18,7 @@ from migration.errors import StepFailed
 from migration.model.words import ProbeState, Severity
 from migration.movers import link
 from migration.movers.job import PostgresJob
+from tests.support import catalogues
 from tests.support import local_servers as servers
 from tests.support.moving import database_move, failed
 from tests.support.writer import Writer
@@ -240,26 +241,9 @@ def test_a_target_with_tables_of_others_is_refused(pair: Pair, move: PostgresMov
         assert owner.execute("SELECT count(*) FROM theirs").fetchone() == (0,)
 
 
-def world(pair: Pair) -> list[object]:
+def world(pair: Pair) -> list[catalogues.Catalogue]:
     """Everything of both sides that an undo must bring back."""
-    found: list[object] = []
-    acl = """SELECT a.grantee, a.privilege_type
-        FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) a
-        WHERE datname = 'portal' ORDER BY 1, 2"""
-    queries = [
-        acl,
-        "SELECT count(*) FROM pg_replication_slots",
-        "SELECT pubname FROM pg_publication",
-        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1",
-        "SELECT relname, relkind, relreplident FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1",
-        "SELECT rolname FROM pg_roles WHERE rolname LIKE 'dcshift%' ORDER BY 1",
-        "SELECT setconfig FROM pg_db_role_setting",
-        "SELECT count(*) FROM pg_largeobject_metadata",
-    ]
-    for server in pair:
-        with server.admin("portal") as admin:
-            found += [admin.execute(query.encode()).fetchall() for query in queries]
-    return found
+    return [catalogues.of(server, "portal") for server in pair]
 
 
 def test_the_way_back_leaves_both_sides_as_they_were(pair: Pair, move: PostgresMove) -> None:
