@@ -11,9 +11,9 @@ from typing import Final
 
 import psycopg
 
-from migration.adapters import database_content, database_proof, database_settings, database_target
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
+from migration.adapters import database_preflight, database_proof, database_target
 from migration.adapters.database_access import PORT, Access
 from migration.adapters.database_repair import Repair
 from migration.adapters.database_sessions import Sessions
@@ -73,11 +73,9 @@ class PostgresMove:
         return found
 
     def _of_both(self, source: Connection, target: Connection) -> Iterator[Finding]:
-        yield from findings.from_source(source, target, self._context.facts.database)
-        yield from database_settings.between(source, target, self._context.contract.database)
-        yield from database_content.of_source(source)
-        yield from database_content.of_extensions(source, target)
-        yield from database_content.of_sorting(source, target)
+        yield from database_preflight.of_both(
+            source, target, self._context.facts.database, self._context.contract.database
+        )
 
     # Prepare
 

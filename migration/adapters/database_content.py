@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import psycopg
 
+from migration.adapters.naming import few
 from migration.model.words import Finding, Severity
 from migration.movers import link
 from migration.movers.link import Connection
 
-_NAMED_MAX = 5
 _OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') AND n.nspname !~ '^pg_(toast|temp)'"
 
 
@@ -91,7 +91,7 @@ def of_source(source: Connection) -> Iterator[Finding]:
     where = source.info.dbname
     for code, (severity, query, what, next_step) in _QUESTIONS.items():
         if names := [str(name) for (name,) in link.rows(source, query)]:
-            yield Finding(severity, code, where, f"{len(names)} {what}: {_named(names)}", next_step)
+            yield Finding(severity, code, where, f"{len(names)} {what}: {few(names)}", next_step)
 
 
 _CONFIGURED = """
@@ -152,7 +152,7 @@ def of_sorting(source: Connection, target: Connection) -> Iterator[Finding]:
     query = "SELECT quote_ident(collname) FROM pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace"
     there = {name for (name,) in link.rows(target, query)}
     if lacking := [name for (name,) in link.rows(source, _USED) if name not in there]:
-        what = f"columns sort by collations that the target does not have: {_named(lacking)}"
+        what = f"columns sort by collations that the target does not have: {few(lacking)}"
         yield Finding(Severity.BLOCKER, "target-collations", where, what, "add their locales to the target's image")
     here, versions = dict(link.rows(source, _SORTERS)), dict(link.rows(target, _SORTERS))
     for provider, library in (("c", "the C library"), ("i", "ICU")):
@@ -161,8 +161,3 @@ def of_sorting(source: Connection, target: Connection) -> Iterator[Finding]:
             what = f"{library} sorts text by version {before} at the source, {after} on the target"
             advice = "nothing: indexes are built anew on the target; queries that sort by text may order otherwise"
             yield Finding(Severity.WARNING, "collation-version", where, what, advice)
-
-
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-    return ", ".join(names[:_NAMED_MAX]) + more

@@ -108,43 +108,19 @@ def from_target(target: Connection, facts: DatabaseFacts, contract: TargetDataba
     if others := claim.foreign(target):
         what = f"the target already holds {len(others)} relations that are not ours: {', '.join(others[:5])}"
         yield Finding(Severity.BLOCKER, "target-not-empty", where, what, "empty it by hand if they are not needed")
-    user = contract.migration_role
-    for role, code in ((contract.owner, "target-owner-role"), ("pg_create_subscription", "target-subscription-role")):
+    user, granted = contract.migration_role, "pg_create_subscription"
+    roles = {contract.owner: "target-owner-role"} | ({granted: "target-subscription-role"} if version >= 160000 else {})
+    for role, code in roles.items():
         query = "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s"
         found = link.rows(target, query, (role,))
-        if (found or version >= 160000) and (not found or not found[0][0]):
+        if not found or not found[0][0]:
             what = f"{user} is not a member of {role}"
             yield Finding(Severity.BLOCKER, code, where, what, "pulumi up on the system's data layer")
 
 
-_ELSEWHERE_OWNED = """
-SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
-    AND n.nspname !~ '^pg_(toast|temp)' AND c.relowner <> (SELECT datdba FROM pg_database
-        WHERE datname = current_database())
-    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-        AND d.deptype = 'e') ORDER BY 1
-"""
-_GRANTEES = """
-SELECT DISTINCT pg_get_userbyid(a.grantee) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
-    aclexplode(c.relacl) a
-WHERE a.grantee <> 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
-"""
-
-
-def from_source(source: Connection, target: Connection, facts: DatabaseFacts) -> Iterator[Finding]:
+def from_source(source: Connection, facts: DatabaseFacts) -> Iterator[Finding]:
     """Yield findings that need a session at the source; possible once the migration's role exists there."""
     where = f"{facts.host}/{facts.name}"
-    if names := [name for (name,) in link.rows(source, _ELSEWHERE_OWNED)]:
-        what = f"{len(names)} relations do not belong to the database's owner: {', '.join(names[:5])}"
-        yield Finding(Severity.BLOCKER, "source-other-owners", where, what, f"ALTER ... OWNER TO {facts.owner}")
-    roles = {role for (role,) in link.rows(target, "SELECT rolname FROM pg_roles")}
-    mine = str(link.rows(source, "SELECT current_user")[0][0])
-    if missing := sorted({role for (role,) in link.rows(source, _GRANTEES)} - roles - {mine, facts.owner}):
-        what = f"roles with rights in this database do not exist on the target: {', '.join(missing)}"
-        yield Finding(
-            Severity.BLOCKER, "target-roles", where, what, "declare them on the target, or revoke their rights"
-        )
     if unlogged := link.rows(source, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u'"):
         what = f"{len(unlogged)} unlogged tables; no change of them is followed, they are copied in the freeze"
         yield Finding(Severity.WARNING, "unlogged-tables", where, what, "nothing")
