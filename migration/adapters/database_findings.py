@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from catalogue.target import TargetDatabase
 from migration.adapters import command
+from migration.adapters.naming import few
 from migration.errors import StepFailed
 from migration.model.inventory import DatabaseFacts
 from migration.model.words import Finding, Severity
-from migration.movers import claim, identity, link, stream
+from migration.movers import claim, identity, link, schema_changes, stream
 from migration.movers.link import Connection
 
 _LONG_TRANSACTION_SECONDS = 60.0
@@ -150,6 +151,7 @@ def from_stream(source: Connection, target: Connection, system: str, name: str) 
     elif not link.rows(target, "SELECT 1 FROM pg_stat_subscription WHERE subname = %s AND pid IS NOT NULL", (name,)):
         what = "nothing on the target applies the changes"
         yield Finding(Severity.BLOCKER, "stream-stopped", where, what, "read the log of the target's database")
+    yield from _of_changes(source, target, system, where)
     query = """SELECT count(*), max(extract(epoch FROM now() - xact_start)) FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
             AND xact_start < now() - interval '5 seconds'"""
@@ -157,6 +159,17 @@ def from_stream(source: Connection, target: Connection, system: str, name: str) 
     if count:
         what = f"{count} transactions are open, the longest for {longest:.0f} s; a freeze would break them off"
         yield Finding(Severity.WARNING, "source-long-transaction", where, what, "let them end first")
+
+
+def _of_changes(source: Connection, target: Connection, system: str, where: str) -> Iterator[Finding]:
+    anew = f"dcshift rollback {system}, then dcshift run copies anew"
+    if changed := schema_changes.definitions(source, target):
+        what = f"{len(changed)} definitions differ since the copy, and no stream carries them: {few(changed)}"
+        mend = f"as the owner, make the same change on the target or take it back at the source; otherwise {anew}"
+        yield Finding(Severity.BLOCKER, "schema-changed", where, what, mend)
+    if missed := schema_changes.not_followed(source, "dcshift"):
+        what = f"tables were made since the copy, and nobody follows their rows: {few(missed)}"
+        yield Finding(Severity.BLOCKER, "table-not-followed", where, what, f"drop them at the source; otherwise {anew}")
 
 
 def _plain(collation: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from migration.adapters import database_findings
 from migration.model.inventory import DatabaseFacts, TableFacts
 from migration.model.words import Finding, Severity
-from migration.movers import claim, link
+from migration.movers import claim, link, stream
 from tests.support import two_databases
 from tests.support.findings import found, planted
 from tests.support.moving import context, database_move
@@ -135,12 +135,16 @@ def test_what_a_session_at_the_source_sees_is_named(
 
 @pytest.fixture
 def following(sides: Sides) -> Iterator[Sides]:
-    """A target that says of itself that it follows, and a slot that nobody reads."""
+    """A target that says of itself that it follows, with the source's definitions, and a slot that nobody reads."""
     claim.take(sides.target, "portal")
     claim.set_phase(sides.target, claim.FOLLOWING)
+    stream.publish(sides.source, "dcshift")
+    sides.as_admin(1, "SET ROLE portal; CREATE TABLE t (id integer PRIMARY KEY)")
     sides.as_admin(0, f"SELECT pg_create_logical_replication_slot('{SOURCE_ROLE}', 'pgoutput')")
     yield sides
+    sides.as_admin(1, "DROP TABLE t")
     claim.leave(sides.target)
+    link.run(sides.source, "DROP PUBLICATION dcshift")
     sides.as_admin(0, f"SELECT pg_drop_replication_slot('{SOURCE_ROLE}')")
 
 
