@@ -13,7 +13,7 @@ import psycopg
 
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
-from migration.adapters import database_preflight, database_proof, database_target
+from migration.adapters import database_preflight, database_programs, database_proof, database_target
 from migration.adapters.database_access import PORT, Access
 from migration.adapters.database_repair import Repair
 from migration.adapters.database_sessions import Sessions
@@ -58,7 +58,7 @@ class PostgresMove:
 
     def check(self) -> Sequence[Finding]:
         facts, contract = self._context.facts.database, self._context.contract.database
-        found = [*findings.from_inventory(facts), *findings.from_programs(facts)]
+        found = [*findings.from_inventory(facts), *database_programs.from_programs(facts)]
         try:
             with self._at.target() as target:
                 found += findings.from_target(target, facts, contract)

@@ -53,7 +53,7 @@ _QUESTIONS: dict[str, tuple[Severity, str, str, str]] = {
         Severity.BLOCKER,
         f"""SELECT format('%I.%I.%I (%s)', n.nspname, c.relname, a.attname, o) FROM pg_attribute a
         JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(a.attoptions) o
-        -- pg_attver is a mark that late minor releases make themselves and their pg_dump leaves out.
+        -- pg_attver is a mark of the server's own: `database_programs` asks who would carry it.
         WHERE split_part(o, '=', 1) NOT IN ('n_distinct', 'n_distinct_inherited', 'pg_attver')
             AND NOT a.attisdropped AND {_OURS}
         ORDER BY 1""",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from catalogue.target import TargetDatabase
-from migration.adapters import command
 from migration.adapters.naming import few
-from migration.errors import StepFailed
 from migration.model.inventory import DatabaseFacts
 from migration.model.words import Finding, Severity
 from migration.movers import claim, identity, link, schema_changes, stream
@@ -67,20 +64,6 @@ def from_inventory(facts: DatabaseFacts) -> Iterator[Finding]:
     if facts.large_objects:
         what = f"{facts.large_objects} large objects; those that change during the move are carried in the freeze"
         yield Finding(Severity.INFO, "large-objects", where, what, "nothing")
-
-
-def from_programs(facts: DatabaseFacts) -> Iterator[Finding]:
-    """Yield a finding if this machine's pg_dump is not there or too old: it refuses a server newer than itself."""
-    major = facts.server_version_number // 10000
-    try:
-        said = command.run(["pg_dump", "--version"], check=False).stdout.strip()
-    except StepFailed as missing:
-        said = missing.why
-    found = re.search(r"\(PostgreSQL\) (\d+)", said)
-    if found is None or int(found[1]) < major:
-        what = f"the source is PostgreSQL {facts.server_version}, which it does not read: {said or 'it says nothing'}"
-        next_step = f"install postgresql-client-{major} or newer on this machine"
-        yield Finding(Severity.BLOCKER, "pg-dump-older", "pg_dump of this machine", what, next_step)
 
 
 def from_target(target: Connection, facts: DatabaseFacts, contract: TargetDatabase) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalogue.target import TargetDatabase
-from migration.adapters import database_content, database_findings, database_roles, database_settings
+from migration.adapters import database_content, database_findings, database_programs, database_roles, database_settings
 from migration.model.inventory import DatabaseFacts
 from migration.model.words import Finding
 from migration.movers.link import Connection
@@ -16,6 +16,7 @@ def of_both(
 ) -> Iterator[Finding]:
     """Yield what speaks against copying; possible once the migration's role exists at the source."""
     yield from database_findings.from_source(source, facts)
+    yield from database_programs.of_marks(source)
     yield from database_roles.of_roles(source, target, facts)
     yield from database_settings.between(source, target, contract)
     yield from database_content.of_source(source)
