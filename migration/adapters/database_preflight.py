@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalogue.target import TargetDatabase
-from migration.adapters import database_content, database_findings, database_programs, database_roles, database_settings
+from migration.adapters import (
+    database_content,
+    database_extensions,
+    database_findings,
+    database_programs,
+    database_roles,
+    database_settings,
+    database_sorting,
+)  # fmt: skip
 from migration.model.inventory import DatabaseFacts
 from migration.model.words import Finding
 from migration.movers.link import Connection
@@ -20,5 +28,6 @@ def of_both(
     yield from database_roles.of_roles(source, target, facts)
     yield from database_settings.between(source, target, contract)
     yield from database_content.of_source(source)
-    yield from database_content.of_extensions(source, target)
-    yield from database_content.of_sorting(source, target)
+    yield from database_extensions.of_versions(source, target)
+    yield from database_extensions.of_rows(source, target)
+    yield from database_sorting.of_sorting(source, target)

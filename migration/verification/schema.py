@@ -9,7 +9,7 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from migration.model.words import Proof
+from migration.model.words import Facts, Proof
 from migration.verification.definitions import Tokens, alike, tokens
 from migration.verification.session import DIFFERENCES_MAX, Moment, between
 
@@ -150,9 +150,18 @@ def _by_name(lines: Iterable[str]) -> dict[str, list[tuple[Tokens, str]]]:
     return found
 
 
+_VERSIONS = "SELECT extname, extversion FROM pg_extension"
+
+
 def prove_schema(moment: Moment) -> Proof:
-    """Compare all definitions."""
-    answers = moment.both_many(list(QUESTIONS.values()))
+    """Compare all definitions; a newer version of an extension is no difference, but it is said."""
+    answers = moment.both_many([*QUESTIONS.values(), _VERSIONS])
+    here, there = (dict(answer.pop()) for answer in answers)
+    others = [
+        f"{name} {here[name]}, there {there[name]}"
+        for name in sorted(here)
+        if there.get(name, here[name]) != here[name]
+    ]
     differences: list[str] = []
     objects = 0
     for what, source, target in zip(QUESTIONS, *answers, strict=True):
@@ -162,4 +171,7 @@ def prove_schema(moment: Moment) -> Proof:
     sentence = f"{objects} definitions of {len(QUESTIONS)} kinds are equal"
     if differences:
         sentence = f"{len(differences)} definitions differ"
-    return Proof("schema", not differences, sentence, {"definitions": objects}, tuple(differences[:DIFFERENCES_MAX]))
+    if others:
+        sentence += f"; extensions of another version: {', '.join(others)}"
+    figures: Facts = {"definitions": objects, "extensions_of_another_version": list(others)}
+    return Proof("schema", not differences, sentence, figures, tuple(differences[:DIFFERENCES_MAX]))
