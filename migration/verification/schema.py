@@ -157,11 +157,8 @@ def prove_schema(moment: Moment) -> Proof:
     """Compare all definitions; a newer version of an extension is no difference, but it is said."""
     answers = moment.both_many([*QUESTIONS.values(), _VERSIONS])
     here, there = (dict(answer.pop()) for answer in answers)
-    others = [
-        f"{name} {here[name]}, there {there[name]}"
-        for name in sorted(here)
-        if there.get(name, here[name]) != here[name]
-    ]
+    common = sorted(here.keys() & there.keys())
+    others = [f"{name} {here[name]}, there {there[name]}" for name in common if here[name] != there[name]]
     differences: list[str] = []
     objects = 0
     for what, source, target in zip(QUESTIONS, *answers, strict=True):
