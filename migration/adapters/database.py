@@ -11,16 +11,15 @@ from typing import Final
 
 import psycopg
 
-from migration.adapters import (
-    database_content,
-    database_proof,
-    database_rights,
-    database_room,
-    database_settings,
-    database_target,
-)
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
+from migration.adapters import (
+    database_preflight,
+    database_programs,
+    database_proof,
+    database_room,
+    database_target,
+)
 from migration.adapters.database_access import PORT, Access
 from migration.adapters.database_repair import Repair
 from migration.adapters.database_sessions import Sessions
@@ -65,7 +64,7 @@ class PostgresMove:
 
     def check(self) -> Sequence[Finding]:
         facts, contract = self._context.facts.database, self._context.contract.database
-        found = [*findings.from_inventory(facts), *findings.from_programs(facts)]
+        found = [*findings.from_inventory(facts), *database_programs.from_programs(facts)]
         found += database_room.of_target(facts, self._context.system.database.storage, contract.cluster)
         try:
             with self._at.target() as target:
@@ -81,14 +80,9 @@ class PostgresMove:
         return found
 
     def _of_both(self, source: Connection, target: Connection) -> Iterator[Finding]:
-        if lacking := list(database_rights.of_source(source)):
-            yield from lacking
-            return  # what else there is could not be asked
-        yield from findings.from_source(source, target, self._context.facts.database)
-        yield from database_settings.between(source, target, self._context.contract.database)
-        yield from database_content.of_source(source)
-        yield from database_content.of_extensions(source, target)
-        yield from database_content.of_sorting(source, target)
+        yield from database_preflight.of_both(
+            source, target, self._context.facts.database, self._context.contract.database
+        )
 
     # Prepare
 

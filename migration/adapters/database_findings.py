@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from catalogue.target import TargetDatabase
-from migration.adapters import command
-from migration.errors import StepFailed
+from migration.adapters.naming import few
 from migration.model.inventory import DatabaseFacts
 from migration.model.words import Finding, Severity
-from migration.movers import claim, identity, link, stream
+from migration.movers import claim, identity, link, schema_changes, stream
 from migration.movers.link import Connection
 
 _LONG_TRANSACTION_SECONDS = 60.0
@@ -68,20 +66,6 @@ def from_inventory(facts: DatabaseFacts) -> Iterator[Finding]:
         yield Finding(Severity.INFO, "large-objects", where, what, "nothing")
 
 
-def from_programs(facts: DatabaseFacts) -> Iterator[Finding]:
-    """Yield a finding if this machine's pg_dump is not there or too old: it refuses a server newer than itself."""
-    major = facts.server_version_number // 10000
-    try:
-        said = command.run(["pg_dump", "--version"], check=False).stdout.strip()
-    except StepFailed as missing:
-        said = missing.why
-    found = re.search(r"\(PostgreSQL\) (\d+)", said)
-    if found is None or int(found[1]) < major:
-        what = f"the source is PostgreSQL {facts.server_version}, which it does not read: {said or 'it says nothing'}"
-        next_step = f"install postgresql-client-{major} or newer on this machine"
-        yield Finding(Severity.BLOCKER, "pg-dump-older", "pg_dump of this machine", what, next_step)
-
-
 def from_target(target: Connection, facts: DatabaseFacts, contract: TargetDatabase) -> Iterator[Finding]:
     """Yield findings about the target, and about the source's needs there."""
     where = f"{contract.cluster}/{contract.name}"
@@ -108,43 +92,19 @@ def from_target(target: Connection, facts: DatabaseFacts, contract: TargetDataba
     if others := claim.foreign(target):
         what = f"the target already holds {len(others)} relations that are not ours: {', '.join(others[:5])}"
         yield Finding(Severity.BLOCKER, "target-not-empty", where, what, "empty it by hand if they are not needed")
-    user = contract.migration_role
-    for role, code in ((contract.owner, "target-owner-role"), ("pg_create_subscription", "target-subscription-role")):
+    user, granted = contract.migration_role, "pg_create_subscription"
+    roles = {contract.owner: "target-owner-role"} | ({granted: "target-subscription-role"} if version >= 160000 else {})
+    for role, code in roles.items():
         query = "SELECT pg_has_role(current_user, oid, 'MEMBER') FROM pg_roles WHERE rolname = %s"
         found = link.rows(target, query, (role,))
-        if (found or version >= 160000) and (not found or not found[0][0]):
+        if not found or not found[0][0]:
             what = f"{user} is not a member of {role}"
             yield Finding(Severity.BLOCKER, code, where, what, "pulumi up on the system's data layer")
 
 
-_ELSEWHERE_OWNED = """
-SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
-    AND n.nspname !~ '^pg_(toast|temp)' AND c.relowner <> (SELECT datdba FROM pg_database
-        WHERE datname = current_database())
-    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-        AND d.deptype = 'e') ORDER BY 1
-"""
-_GRANTEES = """
-SELECT DISTINCT pg_get_userbyid(a.grantee) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
-    aclexplode(c.relacl) a
-WHERE a.grantee <> 0 AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift')
-"""
-
-
-def from_source(source: Connection, target: Connection, facts: DatabaseFacts) -> Iterator[Finding]:
+def from_source(source: Connection, facts: DatabaseFacts) -> Iterator[Finding]:
     """Yield findings that need a session at the source; possible once the migration's role exists there."""
     where = f"{facts.host}/{facts.name}"
-    if names := [name for (name,) in link.rows(source, _ELSEWHERE_OWNED)]:
-        what = f"{len(names)} relations do not belong to the database's owner: {', '.join(names[:5])}"
-        yield Finding(Severity.BLOCKER, "source-other-owners", where, what, f"ALTER ... OWNER TO {facts.owner}")
-    roles = {role for (role,) in link.rows(target, "SELECT rolname FROM pg_roles")}
-    mine = str(link.rows(source, "SELECT current_user")[0][0])
-    if missing := sorted({role for (role,) in link.rows(source, _GRANTEES)} - roles - {mine, facts.owner}):
-        what = f"roles with rights in this database do not exist on the target: {', '.join(missing)}"
-        yield Finding(
-            Severity.BLOCKER, "target-roles", where, what, "declare them on the target, or revoke their rights"
-        )
     if unlogged := link.rows(source, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u'"):
         what = f"{len(unlogged)} unlogged tables; no change of them is followed, they are copied in the freeze"
         yield Finding(Severity.WARNING, "unlogged-tables", where, what, "nothing")
@@ -174,6 +134,7 @@ def from_stream(source: Connection, target: Connection, system: str, name: str) 
     elif not link.rows(target, "SELECT 1 FROM pg_stat_subscription WHERE subname = %s AND pid IS NOT NULL", (name,)):
         what = "nothing on the target applies the changes"
         yield Finding(Severity.BLOCKER, "stream-stopped", where, what, "read the log of the target's database")
+    yield from _of_changes(source, target, system, where)
     query = """SELECT count(*), max(extract(epoch FROM now() - xact_start)) FROM pg_stat_activity
         WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
             AND xact_start < now() - interval '5 seconds'"""
@@ -181,6 +142,17 @@ def from_stream(source: Connection, target: Connection, system: str, name: str) 
     if count:
         what = f"{count} transactions are open, the longest for {longest:.0f} s; a freeze would break them off"
         yield Finding(Severity.WARNING, "source-long-transaction", where, what, "let them end first")
+
+
+def _of_changes(source: Connection, target: Connection, system: str, where: str) -> Iterator[Finding]:
+    anew = f"dcshift rollback {system}, then dcshift run copies anew"
+    if changed := schema_changes.definitions(source, target):
+        what = f"{len(changed)} definitions differ since the copy, and no stream carries them: {few(changed)}"
+        mend = f"as the owner, make the same change on the target or take it back at the source; otherwise {anew}"
+        yield Finding(Severity.BLOCKER, "schema-changed", where, what, mend)
+    if missed := schema_changes.not_followed(source, "dcshift"):
+        what = f"tables were made since the copy, and nobody follows their rows: {few(missed)}"
+        yield Finding(Severity.BLOCKER, "table-not-followed", where, what, f"drop them at the source; otherwise {anew}")
 
 
 def _plain(collation: str) -> str:

@@ -15,14 +15,13 @@ from migration.model.words import Finding, Severity
 from migration.movers import cluster
 from migration.movers.physical_facts import DatabaseRow, SourceFacts, TargetFacts
 from migration.movers.physical_job import PhysicalJob
+from migration.movers.releases import released
 
 _SOURCE_PROGRAMS: Final = ("postgres", "pg_controldata", "pg_ctl", "pg_resetwal")
 _TARGET_PROGRAMS: Final = (
     "postgres", "initdb", "pg_ctl", "pg_controldata", "pg_resetwal", "pg_dump", "pg_dumpall", "pg_restore", "psql",
     "pg_upgrade", "vacuumdb",
 )  # fmt: skip
-# Releases of one day have one number here: 18.1, 17.7, 16.11, 15.15, 14.20 and 13.23 came out together.
-_DAY_OF_FIRST_MINOR: Final = {13: 0, 14: 3, 15: 8, 16: 12, 17: 16, 18: 22}
 _SAME: Final = (
     "block_size", "wal_block_size", "segment_size", "wal_segment_size", "max_identifier_length", "max_index_keys",
     "data_checksums",
@@ -203,14 +202,6 @@ def machine_of(version: str) -> str:
     found = re.search(r" on ([^-]+)-", version)
     name = found[1] if found else "an unknown machine"
     return _MACHINES.get(name, name)
-
-
-def released(number: int, other: int) -> bool | None:
-    """Say whether one release came out before another; None where that is not known."""
-    days = [_DAY_OF_FIRST_MINOR.get(each // 10000) for each in (number, other)]
-    if days[0] is None or days[1] is None:
-        return None
-    return days[0] + number % 10000 < days[1] + other % 10000
 
 
 def missing_locales(row: DatabaseRow) -> list[str]:

@@ -33,9 +33,10 @@ from migration.movers import (
     memory,
     room,
     schema,
+    schema_changes,
     settings,
     stream,
-)
+)  # fmt: skip
 from migration.movers import job as jobs
 from migration.movers.database_load import DatabaseLoad
 from migration.movers.job import PostgresJob, Words
@@ -213,10 +214,13 @@ def catch_up(
         if lag.bytes <= job.lag_bytes_max and stream.wait_for_mark(target, stream.mark(source), seconds_max=5.0):
             return {"lag_bytes": lag.bytes}
         if stream.apply_errors(target, job.name) > errors:
+            changed = schema_changes.definitions(source, target)[:5]
             raise StepFailed(
                 "changes-not-applied",
                 what=f"the target does not apply the changes of {job.system}",
-                why="its apply worker failed; the server's log has the reason",
+                why=f"definitions differ since the copy: {'; '.join(changed)}"
+                if changed
+                else "its apply worker failed; the server's log has the reason",
                 state="the source serves; the slot keeps the changes",
                 next=f"read the log of the target's database, mend the cause, then dcshift run ({job.name})",
             )

@@ -16,7 +16,7 @@ from migration.movers import link
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, literal, quoted
 
-_PUBLISHED = """
+PUBLISHED = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence = 'p'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') AND n.nspname !~ '^pg_(toast|temp)'
@@ -28,7 +28,7 @@ UNION ALL SELECT 'dcshift', 'marker' ORDER BY 1, 2
 
 def publish(source: Connection, publication: str) -> int:
     """Create the publication of every table and the marker; return how many tables it names."""
-    names = [quoted(schema, name) for schema, name in link.rows(source, _PUBLISHED)]
+    names = [quoted(schema, name) for schema, name in link.rows(source, PUBLISHED)]
     link.run(source, f"DROP PUBLICATION IF EXISTS {quoted(publication)}")
     link.run(source, f"CREATE PUBLICATION {quoted(publication)} FOR TABLE {', '.join(f'ONLY {n}' for n in names)}")
     return len(names)

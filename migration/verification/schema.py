@@ -9,7 +9,7 @@ import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from migration.model.words import Proof
+from migration.model.words import Facts, Proof
 from migration.verification.definitions import Tokens, alike, tokens
 from migration.verification.session import DIFFERENCES_MAX, Moment, between
 
@@ -32,10 +32,13 @@ OUR_FUNCTIONS = f"""{OURS} AND {not_of_extension("pg_proc", "p.oid")} AND NOT EX
 _IN_CLASS = f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OURS} AND {not_of_extension('pg_class', 'c.oid')}"
 _NAME = "format('%I.%I', n.nspname, c.relname)"
 
+FILLED = "materialised view"
+"""Whether it was filled: the one answer that the freeze may still change."""
+
 QUESTIONS = {
     "relation": f"""
         SELECT {_NAME} || ' | ' || concat_ws(' ', c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity,
-            c.relispopulated, array_to_string(c.reloptions, ','), pg_get_expr(c.relpartbound, c.oid),
+            array_to_string(c.reloptions, ','), pg_get_expr(c.relpartbound, c.oid),
             CASE WHEN c.relkind = 'p' THEN pg_get_partkeydef(c.oid) END,
             (SELECT string_agg(inhparent::regclass::text, ',' ORDER BY inhseqno) FROM pg_inherits
                 WHERE inhrelid = c.oid), obj_description(c.oid, 'pg_class'))
@@ -73,6 +76,9 @@ QUESTIONS = {
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint
         -- Not by `tgisinternal`: before 15 it says so of what partitions have of their root's triggers, too.
         {_IN_CLASS} AND (k.oid IS NULL OR k.contype = 't')""",
+    FILLED: f"""
+        SELECT {_NAME} || ' | ' || CASE WHEN c.relispopulated THEN 'filled' ELSE 'never filled' END
+        FROM pg_class c {_IN_CLASS} AND c.relkind = 'm'""",
     "view": f"""
         SELECT {_NAME} || ' | ' || pg_get_viewdef(c.oid) FROM pg_class c {_IN_CLASS} AND c.relkind IN ('v', 'm')""",
     "rule": f"""
@@ -144,9 +150,15 @@ def _by_name(lines: Iterable[str]) -> dict[str, list[tuple[Tokens, str]]]:
     return found
 
 
+_VERSIONS = "SELECT extname, extversion FROM pg_extension"
+
+
 def prove_schema(moment: Moment) -> Proof:
-    """Compare all definitions."""
-    answers = moment.both_many(list(QUESTIONS.values()))
+    """Compare all definitions; a newer version of an extension is no difference, but it is said."""
+    answers = moment.both_many([*QUESTIONS.values(), _VERSIONS])
+    here, there = (dict(answer.pop()) for answer in answers)
+    common = sorted(here.keys() & there.keys())
+    others = [f"{name} {here[name]}, there {there[name]}" for name in common if here[name] != there[name]]
     differences: list[str] = []
     objects = 0
     for what, source, target in zip(QUESTIONS, *answers, strict=True):
@@ -156,4 +168,7 @@ def prove_schema(moment: Moment) -> Proof:
     sentence = f"{objects} definitions of {len(QUESTIONS)} kinds are equal"
     if differences:
         sentence = f"{len(differences)} definitions differ"
-    return Proof("schema", not differences, sentence, {"definitions": objects}, tuple(differences[:DIFFERENCES_MAX]))
+    if others:
+        sentence += f"; extensions of another version: {', '.join(others)}"
+    figures: Facts = {"definitions": objects, "extensions_of_another_version": list(others)}
+    return Proof("schema", not differences, sentence, figures, tuple(differences[:DIFFERENCES_MAX]))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.toolchain import postgres_servers
+from migration.adapters import database_findings
 from migration.adapters.database import PostgresMove
 from migration.adapters.postgres import pinned
 from migration.model.words import ProbeState, Severity
@@ -20,7 +21,7 @@ from tests.support import local_servers as servers
 from tests.support import version_servers
 from tests.support.hard_versions import CHANGES, SINCE_15_PLANTS, sample
 from tests.support.hard_versions import PLANTS as ALWAYS
-from tests.support.moving import database_move, failed, surveyed
+from tests.support.moving import context, database_move, failed, surveyed
 from tests.support.version_servers import Standing
 from tests.support.writer import Writer
 
@@ -102,6 +103,15 @@ def encrypted(source: servers.Server, move: PostgresMove) -> list[tuple[object, 
 
 def blockers(move: PostgresMove) -> list[str]:
     return [f"{found.code}: {found.what}" for found in move.check() if found.severity is Severity.BLOCKER]
+
+
+def test_a_login_that_may_neither_become_the_owner_nor_subscribe_is_named(standing: Standing, tmp_path: Path) -> None:
+    servers.new_databases(standing[15], standing[17], "portal", "SELECT 1")
+    known = context(tmp_path, None)
+    facts = known.facts.database.model_copy(update={"extensions": {}})
+    with link.session(standing[17].endpoint("portal", "reader"), program="test") as outsider:
+        found = database_findings.from_target(outsider, facts, known.contract.database)
+        assert {one.code for one in found} == {"target-owner-role", "target-subscription-role"}
 
 
 def test_every_major_hashes_and_writes_the_canaries_alike(standing: Standing) -> None:

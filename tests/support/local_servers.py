@@ -26,6 +26,7 @@ _SETTINGS = {
     "wal_level": "logical",
     "max_wal_senders": "10",
     "max_replication_slots": "10",
+    "max_prepared_transactions": "2",
     "fsync": "off",
     "shared_buffers": "128MB",
     "max_wal_size": "2GB",

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from migration.adapters import database_content, database_findings
-from migration.model.words import Finding, Severity
+from migration.model.words import Severity
 from migration.movers import identity, link, stream
 from tests.support import two_databases
-from tests.support.moving import context
+from tests.support.findings import found
 from tests.support.two_databases import Pair, Sides
 
 PLAIN = """
@@ -28,21 +27,11 @@ def sides(pair: Pair) -> Iterator[Sides]:
         yield both
 
 
-def found(sides: Sides) -> dict[str, Finding]:
-    facts = context(sides.pair[0].folder, None).facts.database
-    findings = [
-        *database_findings.from_source(sides.source, sides.target, facts),
-        *database_content.of_source(sides.source),
-        *database_content.of_extensions(sides.source, sides.target),
-        *database_content.of_sorting(sides.source, sides.target),
-    ]
-    # Two servers of this machine may have been built with other libraries.
-    return {one.code: one for one in findings if one.code != "collation-version"}
-
-
-_RAW = "CREATE FUNCTION raw() RETURNS integer LANGUAGE internal AS 'pg_backend_pid'"
-_EVENT = "CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'"
-_FIRE = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
+_RAW = """
+    CREATE FUNCTION raw() RETURNS integer LANGUAGE internal AS 'pg_backend_pid'; ALTER FUNCTION raw() OWNER TO portal
+"""
+_EVENT = "SET ROLE portal; CREATE FUNCTION e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; RESET ROLE"
+_FIRE = "SET ROLE portal; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 _WOKEN = "CREATE TRIGGER w BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f(); ALTER TABLE t ENABLE {} TRIGGER w"
 _KEYLESS = "CREATE DOMAIN doc AS json; CREATE TABLE keyless (d doc, l json[])"
 _CONFIGURED = """

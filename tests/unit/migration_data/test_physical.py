@@ -21,6 +21,7 @@ from migration.movers.link import Endpoint
 from migration.movers.physical_facts import DatabaseRow, InDatabase, SourceFacts, TargetFacts
 from migration.movers.physical_job import MovedDatabase, PhysicalJob
 from migration.movers.postgres import main
+from migration.movers.releases import released
 from migration.movers.standby import place as place_in_log
 
 
@@ -139,7 +140,7 @@ def test_c_utf8_and_another_library_are_told_before_they_can_break_an_index(tmp_
      (180004, 150020, True), (190000, 150018, None)],
 )  # fmt: skip
 def test_minor_releases_are_compared_by_the_day_they_came_out(target: int, source: int, before: bool | None) -> None:
-    assert findings.released(target, source) is before
+    assert released(target, source) is before
 
 
 @pytest.mark.parametrize(

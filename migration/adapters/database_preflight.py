@@ -1,0 +1,37 @@
+"""Asks everything about one database whose two sides can be entered; the one list of those questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from catalogue.target import TargetDatabase
+from migration.adapters import (
+    database_content,
+    database_extensions,
+    database_findings,
+    database_programs,
+    database_rights,
+    database_roles,
+    database_settings,
+    database_sorting,
+)  # fmt: skip
+from migration.model.inventory import DatabaseFacts
+from migration.model.words import Finding
+from migration.movers.link import Connection
+
+
+def of_both(
+    source: Connection, target: Connection, facts: DatabaseFacts, contract: TargetDatabase
+) -> Iterator[Finding]:
+    """Yield what speaks against copying; possible once the migration's role exists at the source."""
+    if lacking := list(database_rights.of_source(source)):
+        yield from lacking
+        return  # what else there is could not be asked
+    yield from database_findings.from_source(source, facts)
+    yield from database_programs.of_marks(source)
+    yield from database_roles.of_roles(source, target, facts)
+    yield from database_settings.between(source, target, contract)
+    yield from database_content.of_source(source)
+    yield from database_extensions.of_versions(source, target)
+    yield from database_extensions.of_rows(source, target)
+    yield from database_sorting.of_sorting(source, target)
