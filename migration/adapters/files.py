@@ -13,12 +13,12 @@ from typing import Final, Protocol
 from pydantic import SecretStr
 
 from catalogue.target import TargetBucket
-from migration.adapters import files_check, files_proof
+from migration.adapters import files_at_source, files_check, files_proof
 from migration.adapters.database_freeze import wait_for_unit
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof
-from migration.movers import bucket_check, files, limits, throttle
+from migration.movers import bucket_check, files, files_manifest, limits, throttle
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import HANDED_OVER, MANIFEST
@@ -169,7 +169,7 @@ class BucketMove:
                 continue
             with self._alone(job) as index:
                 facts[job.name] = _said(files.carry_last(job))
-                files.write_manifest(job)
+                files_manifest.write(job)
                 # Its time at the store says afterwards which objects the target wrote itself.
                 Store(job).put_bytes(HANDED_OVER, b"")
                 index.set_fact("phase", "handed-over")
@@ -189,7 +189,7 @@ class BucketMove:
                 return Probe(ProbeState.NOT_DONE, f"{job.name} had no last pass under the freeze")
             if Store(job).head(HANDED_OVER) is None:
                 return Probe(ProbeState.NOT_DONE, f"the bucket of {job.name} does not say so")
-            if odd := files_proof.changed_at_source(job):
+            if odd := files_at_source.changed(job):
                 return Probe(ProbeState.NOT_DONE, f"{len(odd)} files of {job.name} changed after the last pass")
         return Probe(ProbeState.DONE, "the last pass was made, the bucket says so, nothing changed at the source since")
 

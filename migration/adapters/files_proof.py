@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from migration.adapters import files_at_source
 from migration.errors import MigrationError
 from migration.model.words import Json, Proof
 from migration.movers import files_source
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import HANDED_OVER, path_of, shown
-from migration.movers.files_source import Found
 from migration.movers.files_store import Listed, Store, md5_of
 
 # A host's clock may be off by some seconds; a file changed this long before the last pass must have been carried by it.
@@ -57,7 +57,7 @@ def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
     seen = Compared()
     with ThreadPoolExecutor(2) as pool:
         if frozen and not full:
-            source = pool.submit(lambda: (0, changed_at_source(job)))
+            source = pool.submit(lambda: (0, files_at_source.changed(job)))
         else:
             source = pool.submit(_with_source, job, frozen=frozen, full=full)
         recent = frozen and not full and _is_recent(job, now)
@@ -75,24 +75,6 @@ def _is_recent(job: FilesJob, now: float) -> bool:
     return 0 <= now - float(Index(job.staging).fact("listed_at") or 0) < _LISTED_SECONDS_MAX
 
 
-def changed_at_source(job: FilesJob) -> list[str]:
-    """Return differences in name, size, time and mode between the source as it lists itself and what was carried."""
-    found, entries = files_source.listing(job), Index(job.staging).entries()
-    said = [f"file {shown(path)}: is gone at the source" for path in entries.keys() - found.keys()]
-    said += [f"file {shown(path)}: is new at the source" for path in found.keys() - entries.keys()]
-    said += [f"file {shown(path)}: differs ({what})" for path, what in _changed(found, entries)]
-    return sorted(said)
-
-
-def _changed(found: Mapping[bytes, Found], entries: Mapping[bytes, Entry]) -> Iterator[tuple[bytes, str]]:
-    """Yield each file that is there and is not as it was carried, with the first thing that differs."""
-    for path in found.keys() & entries.keys():
-        one, entry = found[path], entries[path]
-        pairs = {"size": (one.size, entry.size), "time": (one.mtime_ns, entry.mtime_ns), "mode": (one.mode, entry.mode)}
-        if what := next((word for word, (here, carried) in pairs.items() if here != carried), None):
-            yield path, what
-
-
 def bucket_as_indexed(job: FilesJob) -> bool:
     """Say whether the bucket's own list holds exactly what was carried."""
     seen = Compared()
@@ -106,9 +88,7 @@ def _with_source(job: FilesJob, *, frozen: bool, full: bool) -> tuple[int, list[
     odd = files_source.compare(job, content=full)
     if frozen:
         # rsync compares with the staging tree, into which a mode alone is not brought; the index has it.
-        changed = _changed(files_source.look(job, frozen=True)[0], Index(job.staging).entries())
-        modes = [f"file {shown(path)}: differs (mode)" for path, what in changed if what == "mode"]
-        return 0, [f"file {one.name}: {one.what}" for one in odd] + modes
+        return 0, [f"file {one.name}: {one.what}" for one in odd] + files_at_source.not_brought(job)
 
     def settled(one: files_source.Odd) -> bool:
         return one.modified is not None and one.modified < pass_began - _CLOCKS

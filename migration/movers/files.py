@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
-from migration.movers import files_job, files_source, lines, locked, programs, room
+from migration.movers import files_job, files_listing, files_source, lines, locked, programs, room
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
-from migration.movers.files_names import MANIFEST, key_of, path_of, shown
+from migration.movers.files_listing import Found
+from migration.movers.files_names import key_of, path_of, shown
 from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.host_load import HostLoad
 from migration.movers.job import Words, given
@@ -101,10 +102,10 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None, sparing
     index.set_fact("pass_began", str(time.time()))
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
     # Asked before it is carried: a linked folder that nobody decided about must not be missed in silence.
-    listed, others = files_source.listed(job, frozen=frozen)
+    listed = files_listing.look(job, frozen=frozen).decided(job)
     files_source.pull(job, frozen=frozen, throttle=throttle, sparing=sparing)
     found = files_source.scan(job)
-    if found and not listed and not files_source.listing(job, frozen=frozen):
+    if found and not listed.files and not files_listing.look(job, frozen=frozen).files:
         why = f"it lists no file where rsync brought {len(found)}"
         raise programs.unbelieved("find", why, doing=f"listing the files of {job.system}/{job.name}")
     known = index.entries()
@@ -120,7 +121,7 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None, sparing
         index.change(drop=gone)
     seconds = round(time.monotonic() - began, 3)
     size = sum(found[path].size for path in wanted)
-    return Pass(len(found), len(wanted), size, len(gone), tuple(sorted(map(shown, others))), seconds)
+    return Pass(len(found), len(wanted), size, len(gone), _shown(listed), seconds)
 
 
 def carry_last(job: FilesJob) -> Pass:
@@ -131,8 +132,10 @@ def carry_last(job: FilesJob) -> Pass:
     began = time.monotonic()
     index, store = Index(job.staging), Store(job)
     known = index.entries()
-    found, others = files_source.listed(job)
-    index.set_fact("left_behind", json.dumps({shown(path): kind for path, kind in sorted(others.items())}))
+    seen = files_listing.look(job, frozen=True).decided(job)
+    found = seen.files
+    index.set_beside(seen.beside)
+    index.set_fact("beside", "recorded")
     if known and not found:
         raise StepFailed(
             "source-files-vanished",
@@ -163,14 +166,18 @@ def carry_last(job: FilesJob) -> Pass:
     seconds = round(time.monotonic() - began, 3)
     touched = json.loads(index.fact("touched") or "[]") + [key_of(path) for path in (*wanted, *gone)]
     index.set_fact("touched", json.dumps(touched))
-    return Pass(len(found), len(wanted), size, len(gone), tuple(sorted(map(shown, others))), seconds)
+    return Pass(len(found), len(wanted), size, len(gone), _shown(seen), seconds)
 
 
-def _as_carried(entry: Entry, file: files_source.Found) -> bool:
+def _shown(seen: files_listing.Seen) -> tuple[str, ...]:
+    return tuple(sorted(map(shown, seen.others)))
+
+
+def _as_carried(entry: Entry, file: Found) -> bool:
     return (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns)
 
 
-def _assert_carried(job: FilesJob, entries: dict[bytes, Entry], found: dict[bytes, files_source.Found]) -> None:
+def _assert_carried(job: FilesJob, entries: dict[bytes, Entry], found: dict[bytes, Found]) -> None:
     odd = [path for path in found if path not in entries or not _as_carried(entries[path], found[path])]
     if odd or len(entries) != len(found):
         raise StepFailed(
@@ -207,7 +214,7 @@ def _upload(job: FilesJob, index: Index, store: Store, wanted: list[bytes], on_d
         index.change(put=fresh)
 
 
-def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, files_source.Found]) -> dict[bytes, Entry]:
+def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, Found]) -> dict[bytes, Entry]:
     """Find again what an earlier mover carried whose index was lost: the same name, size and content hash."""
     objects = {listed.key: listed for listed in store.list() if path_of(listed.key) is not None}
     if not objects:
@@ -222,7 +229,7 @@ def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, files_s
     return {entry.path: entry for entry in adopted}
 
 
-def _same(job: FilesJob, path: bytes, file: files_source.Found, listed: Listed) -> Entry | None:
+def _same(job: FilesJob, path: bytes, file: Found, listed: Listed) -> Entry | None:
     full = job.tree / os.fsdecode(path)
     part = job.part_bytes if file.size > job.part_bytes else None
     md5, etag = digests(full, job.part_bytes) if part else (md5_of(full),) * 2
@@ -248,31 +255,6 @@ def _assert_names(paths: list[bytes]) -> None:
             state="nothing of this pass was carried",
             next="shorten these names at the source, then dcshift run",
         )
-
-
-def write_manifest(job: FilesJob) -> str:
-    """Write the list of all files into the bucket: what S3 does not keep (time, mode) and what it must match."""
-    entries = sorted(Index(job.staging).entries().values(), key=lambda entry: entry.path)
-    text = "".join(
-        json.dumps(
-            {
-                "path": shown(e.path),
-                "key": e.key,
-                "size": e.size,
-                "mtime_ns": e.mtime_ns,
-                "mode": f"{e.mode:04o}",
-                "md5": e.md5,
-                "part_bytes": e.part_bytes,
-            },
-            ensure_ascii=False,
-        )
-        + "\n"
-        for e in entries
-    )
-    left = json.loads(Index(job.staging).fact("left_behind") or "{}")
-    text += "".join(json.dumps({"path": p, "left_behind": k}, ensure_ascii=False) + "\n" for p, k in left.items())
-    Store(job).put_bytes(MANIFEST, text.encode())
-    return MANIFEST
 
 
 def only_one(job: FilesJob) -> AbstractContextManager[None]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from migration.movers.files_listing import Beside
+
 _MAKE = """
 CREATE TABLE IF NOT EXISTS object (path BLOB PRIMARY KEY, key TEXT NOT NULL, size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL, md5 TEXT NOT NULL, etag TEXT NOT NULL, part_bytes INTEGER);
+CREATE TABLE IF NOT EXISTS beside (path BLOB PRIMARY KEY, kind TEXT NOT NULL, leads_to BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -49,6 +52,18 @@ class Index:
             rows = [(e.path, e.key, e.size, e.mtime_ns, e.mode, e.md5, e.etag, e.part_bytes) for e in put]
             database.executemany("INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             database.executemany("DELETE FROM object WHERE path = ?", [(path,) for path in drop])
+
+    def beside(self) -> dict[bytes, Beside]:
+        """Return what lay beside the files when they were handed over."""
+        with closing(self._open()) as database:
+            return {path: Beside(*said) for path, *said in database.execute("SELECT path, kind, leads_to FROM beside")}
+
+    def set_beside(self, beside: Mapping[bytes, Beside]) -> None:
+        """Record it anew, in one transaction."""
+        with closing(self._open()) as database, database:
+            database.execute("DELETE FROM beside")
+            rows = [(path, one.kind, one.leads_to) for path, one in beside.items()]
+            database.executemany("INSERT INTO beside VALUES (?, ?, ?)", rows)
 
     def fact(self, name: str) -> str | None:
         with closing(self._open()) as database:

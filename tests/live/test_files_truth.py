@@ -24,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("rsync") is None, reason="no rsync here: apt-get install rsync"),
 ]
 ONE, TWO = "ho-so/01/tệp số 1.pdf", "ho-so/02/tệp số 2.pdf"
+EMPTY = "lạ/trống"
 NOT_PROVED = (Path(__file__).parents[2] / "docs/verification.md").read_text(encoding="utf-8").split("## Not proved")[1]
 
 
@@ -104,22 +105,37 @@ def test_a_link_in_a_files_place_is_found(move: BucketMove, source: Path) -> Non
     assert f"file {ONE}: is a symbolic link at the source" in found[1]
 
 
-def test_where_a_link_leads_is_nothing_that_was_carried(move: BucketMove, source: Path) -> None:
-    """People decided to leave it; the manifest names it, and not where it led."""
-    assert manifest(move)["link"] == {"path": "link", "left_behind": "symbolic link"}
+def test_where_a_link_leads_is_in_the_manifest_and_compared(move: BucketMove, source: Path) -> None:
+    """People decided to leave it; whoever makes it anew at the target must know where it led."""
+    assert manifest(move)["link"] == {"path": "link", "left_behind": "symbolic link", "leads_to": "big.bin"}
     (source / "link").unlink()
+    gone = [said(move, full=full) for full in (False, True)]
     (source / "link").symlink_to("lạ")
     found = [said(move, full=full) for full in (False, True)]
     (source / "link").unlink()
     (source / "link").symlink_to("big.bin")
-    assert found == ["", ""]
+    assert all("link link: is gone at the source" in each for each in gone)
+    assert all("link link: leads to lạ at the source, led to big.bin when it was left behind" in each for each in found)
+
+
+def test_a_folder_without_files_is_in_the_manifest_and_compared(move: BucketMove, source: Path) -> None:
+    """A bucket has no place for it; an application may stop at its absence."""
+    assert manifest(move)[EMPTY] == {"path": EMPTY, "folder": True}
+    (source / EMPTY).rmdir()
+    (source / "mới" / "trống").mkdir(parents=True)
+    found = [said(move, full=full) for full in (False, True)]
+    (source / "mới" / "trống").rmdir()
+    (source / "mới").rmdir()
+    (source / EMPTY).mkdir()
+    for each in found:
+        assert f"folder {EMPTY}: is gone at the source" in each
+        assert "folder mới/trống: is new at the source" in each
+        assert "folder mới:" not in each, "what lies in it is named"
 
 
 def test_what_a_bucket_has_no_place_for_is_no_difference_and_a_page_says_so(move: BucketMove, source: Path) -> None:
-    (source / "trống").mkdir()
     os.setxattr(source / ONE, "user.ghi-chu", b"x")
     found = [said(move, full=full) for full in (False, True)]
-    (source / "trống").rmdir()
     os.removexattr(source / ONE, "user.ghi-chu")
     assert found == ["", ""]
-    assert "Extended attributes, owners and folders without files" in NOT_PROVED
+    assert "Extended attributes and owners" in NOT_PROVED

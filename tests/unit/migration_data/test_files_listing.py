@@ -13,7 +13,7 @@ from migration.adapters import files_findings
 from migration.errors import StepFailed
 from migration.model.inventory import FilesFacts, LinkFacts
 from migration.model.words import Severity
-from migration.movers import files, files_source
+from migration.movers import files, files_listing, files_manifest, files_source
 from migration.movers.files_index import Entry
 from migration.movers.files_job import FilesJob
 
@@ -40,8 +40,8 @@ def test_a_source_that_is_a_link_to_its_folder_is_listed_as_rsync_reads_it(tmp_p
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "hồ sơ.pdf").write_text("1")
     (tmp_path / "uploads").symlink_to("shared")
-    found = files_source.listing(job(tmp_path, tmp_path / "uploads"))
-    assert list(found) == ["hồ sơ.pdf".encode()]
+    found = files_listing.look(job(tmp_path, tmp_path / "uploads"), frozen=True)
+    assert list(found.files) == ["hồ sơ.pdf".encode()]
 
 
 def test_a_source_that_lists_nothing_any_more_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +74,7 @@ def test_a_linked_folder_is_never_left_behind_in_silence(
     monkeypatch.setattr(files, "Store", lambda *job: None)
     ordered = job(tmp_path, odd, *decided)
     for act in (
-        lambda: files_source.listing(ordered),
+        lambda: files_listing.look(ordered, frozen=True).decided(ordered),
         lambda: files.carry(ordered, frozen=False),
         lambda: files.carry_last(ordered),
     ):
@@ -106,14 +106,16 @@ def test_what_people_decided_to_leave_is_left_and_said_in_the_manifest(
     odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Kept()
-    monkeypatch.setattr(files, "Store", lambda *job: store)
+    for module in (files, files_manifest):
+        monkeypatch.setattr(module, "Store", lambda *job: store)
     ordered = job(tmp_path, odd, "năm *", "pipe")
     for one in (files.carry(ordered, frozen=False), files.carry_last(ordered)):
         assert (one.files, one.others) == (1, ("năm cũ", "pipe"))
-    files.write_manifest(ordered)
+    files_manifest.write(ordered)
     assert [path.name for path in ordered.tree.iterdir()] == ["2.pdf"]
     manifest = store.objects.pop(".dcshift/manifest.jsonl").decode()
-    assert '{"path": "năm cũ", "left_behind": "symbolic link"}' in manifest
+    assert '{"path": "năm cũ", "left_behind": "symbolic link", "leads_to": "../shared"}' in manifest
+    assert '{"path": "pipe", "left_behind": "FIFO"}' in manifest
     assert store.objects == {"2.pdf": b"2"}
 
 
