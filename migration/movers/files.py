@@ -10,13 +10,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
 from migration.movers import files_job, files_listing, files_source, lines, locked, programs, room
+from migration.movers.bucket_claim import FOLLOWING, Turn
+from migration.movers.files_carrier import Carrier, OnDone
+from migration.movers.files_claim import FilesTurn
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_listing import Found
@@ -25,12 +27,7 @@ from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.host_load import HostLoad
 from migration.movers.job import Words, given
 from migration.movers.sparing import Sparing
-from migration.movers.spread import spread
 from migration.movers.throttle import Throttle
-
-_RECORD_EVERY = 500
-OnDone = Callable[[int, int, int], None]
-"""Called with bytes done, bytes in all, files done."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,13 +72,16 @@ def replicate(job: FilesJob) -> dict[str, Json]:
 
     with only_one(job), Sparing(job.source_limits_file, HostLoad(job)) as sparing:
         passes = []
+        turn = FilesTurn(job)
+        turn.take()
         files_source.assert_room(job)
         for _ in range(job.passes_max):
             lines.progress(files_source.READING, 0, None, "files")
-            passes.append(carry(job, frozen=False, on_done=on_done, sparing=sparing))
+            passes.append(carry(job, turn, frozen=False, on_done=on_done, sparing=sparing))
             if passes[-1].carried + passes[-1].deleted <= job.small_pass_files:
                 break
-        Index(job.staging).set_fact("phase", "following")
+        turn.set_phase(FOLLOWING)
+        Index(job.staging).set_fact("phase", FOLLOWING)
     return {
         "passes": len(passes),
         "files": passes[-1].files,
@@ -94,7 +94,9 @@ def replicate(job: FilesJob) -> dict[str, Json]:
     }
 
 
-def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None, sparing: Sparing | None = None) -> Pass:
+def carry(
+    job: FilesJob, turn: Turn, *, frozen: bool, on_done: OnDone | None = None, sparing: Sparing | None = None
+) -> Pass:
     """Make one pass: the source's changes into the staging tree, from there into the bucket."""
     began = time.monotonic()
     throttle = Throttle(None if frozen else job.limit_file)
@@ -115,16 +117,15 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None, sparing
     wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
     _assert_names(wanted)
     gone = [path for path in known if path not in found]
-    _upload(job, index, store, sorted(wanted, key=lambda path: -found[path].size), on_done)
-    if gone:
-        store.delete([known[path].key for path in gone])
-        index.change(drop=gone)
+    at = Carrier(job, index, store, turn)
+    at.upload(sorted(wanted, key=lambda path: -found[path].size), on_done)
+    at.delete([known[path] for path in gone])
     seconds = round(time.monotonic() - began, 3)
     size = sum(found[path].size for path in wanted)
     return Pass(len(found), len(wanted), size, len(gone), _shown(listed), seconds)
 
 
-def carry_last(job: FilesJob) -> Pass:
+def carry_last(job: FilesJob, turn: Turn) -> Pass:
     """Make the last pass, under the freeze: ask the source alone what changed, and bring just that.
 
     It looks at no file of the staging tree that it does not bring, so it must follow a whole pass.
@@ -150,12 +151,11 @@ def carry_last(job: FilesJob) -> Pass:
     index.set_fact("pass_began", str(time.time()))
     if wanted:
         files_source.pull_some(job, wanted)
-    _upload(job, index, store, wanted, None)
-    if gone:
-        store.delete([known[path].key for path in gone])
-        index.change(drop=gone)
-        for path in gone:
-            (job.tree / os.fsdecode(path)).unlink(missing_ok=True)
+    at = Carrier(job, index, store, turn)
+    at.upload(wanted, None)
+    at.delete([known[path] for path in gone])
+    for path in gone:
+        (job.tree / os.fsdecode(path)).unlink(missing_ok=True)
     entries = index.entries()
     _assert_carried(job, entries, found)
     # A changed mode changes neither size nor time: nothing is carried for it, and the manifest must not keep the older.
@@ -187,31 +187,6 @@ def _assert_carried(job: FilesJob, entries: dict[bytes, Entry], found: dict[byte
             state="the source is frozen and unchanged; undoing this step lets it serve",
             next="dcshift run tries again after the way back",
         )
-
-
-def _upload(job: FilesJob, index: Index, store: Store, wanted: list[bytes], on_done: OnDone | None) -> None:
-    done_bytes = done_files = 0
-    fresh: list[Entry] = []
-    files = {path: job.tree / os.fsdecode(path) for path in wanted}
-    total = sum(full.lstat().st_size for full in files.values()) if on_done is not None else 0
-    said = time.monotonic()
-
-    def take(entry: Entry) -> None:
-        nonlocal done_bytes, done_files, said
-        fresh.append(entry)
-        done_bytes, done_files = done_bytes + entry.size, done_files + 1
-        if len(fresh) >= _RECORD_EVERY:
-            index.change(put=fresh)
-            fresh.clear()
-        if on_done is not None and time.monotonic() - said > 1.0:
-            said = time.monotonic()
-            on_done(done_bytes, total, done_files)
-
-    workers = min(job.workers, max(len(wanted), 1))
-    try:
-        spread(files.items(), lambda one: store.put_file(*one), workers=workers, on_done=take)
-    finally:
-        index.change(put=fresh)
 
 
 def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, Found]) -> dict[bytes, Entry]:

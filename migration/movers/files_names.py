@@ -8,6 +8,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 RESERVED: Final = ".dcshift/"
 """Keys below it are ours: the manifest, and files whose names cannot be keys."""
 MANIFEST: Final = f"{RESERVED}manifest.jsonl"
+CLAIM: Final = f"{RESERVED}files.json"
+"""Whose copy a bucket holds, in which turn, how far."""
 HANDED_OVER: Final = f"{RESERVED}handed-over"
 """Written when the source's last pass was made; what is newer in the bucket was written by the target."""
 _ENCODED: Final = f"{RESERVED}names/"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from migration.errors import StepFailed, UsageError
 from migration.model.words import Json
 from migration.movers import bucket_check, bucket_listing, lines, objects_check, s3
-from migration.movers.objects_claim import Turn
+from migration.movers.objects_claim import turn
 from migration.movers.objects_copy import Copier, Outcome
 from migration.movers.objects_index import Carried, Index, Todo
 from migration.movers.objects_job import ObjectsJob
@@ -64,7 +64,7 @@ class Target:
         self._job, self.store = job, ObjectStore(job.target, "target", part_bytes=job.part_bytes)
         if job.source.url == job.target.url:
             raise _same(job, "the job names it twice")
-        self.turn = Turn(self.store, job)
+        self.turn = turn(job)
         self.turn.assert_allowed()
         bucket_check.assert_trusted(job.target, s3.probe(job.target, PROBE))
 

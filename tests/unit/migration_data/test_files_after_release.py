@@ -52,6 +52,7 @@ def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Moved:
     job = FilesJob(
         system="portal",
         name="uploads",
+        token=1,
         source=str(tmp_path / "uploads"),
         become=[],
         staging=tmp_path / "staging",

@@ -14,6 +14,7 @@ from migration.errors import StepFailed
 from migration.model.inventory import FilesFacts, LinkFacts
 from migration.model.words import Severity
 from migration.movers import files, files_listing, files_manifest, files_source
+from migration.movers.bucket_claim import Turn
 from migration.movers.files_index import Entry
 from migration.movers.files_job import FilesJob
 
@@ -24,6 +25,7 @@ def job(folder: Path, source: Path, *left_behind: str) -> FilesJob:
     return FilesJob(
         system="portal",
         name="uploads",
+        token=1,
         source=str(source),
         become=[],
         left_behind=list(left_behind),
@@ -34,6 +36,16 @@ def job(folder: Path, source: Path, *left_behind: str) -> FilesJob:
         access_key="a",
         secret_key=SecretStr("s"),
     )
+
+
+class Ours(Turn):
+    """A turn that lasts."""
+
+    def __init__(self) -> None:
+        """Ask no store."""
+
+    def assert_ours(self) -> None:
+        """Hold."""
 
 
 def test_a_source_that_is_a_link_to_its_folder_is_listed_as_rsync_reads_it(tmp_path: Path) -> None:
@@ -50,7 +62,7 @@ def test_a_source_that_lists_nothing_any_more_removes_nothing(tmp_path: Path, mo
     monkeypatch.setattr(files.Index, "entries", lambda index: {b"a": carried})
     monkeypatch.setattr(files, "Store", lambda *job: None)
     with pytest.raises(StepFailed) as refused:
-        files.carry_last(job(tmp_path, tmp_path / "uploads"))
+        files.carry_last(job(tmp_path, tmp_path / "uploads"), Ours())
     assert refused.value.code == "source-files-vanished"
 
 
@@ -75,8 +87,8 @@ def test_a_linked_folder_is_never_left_behind_in_silence(
     ordered = job(tmp_path, odd, *decided)
     for act in (
         lambda: files_listing.look(ordered, frozen=True).decided(ordered),
-        lambda: files.carry(ordered, frozen=False),
-        lambda: files.carry_last(ordered),
+        lambda: files.carry(ordered, Ours(), frozen=False),
+        lambda: files.carry_last(ordered, Ours()),
     ):
         with pytest.raises(StepFailed) as refused:
             act()
@@ -109,7 +121,7 @@ def test_what_people_decided_to_leave_is_left_and_said_in_the_manifest(
     for module in (files, files_manifest):
         monkeypatch.setattr(module, "Store", lambda *job: store)
     ordered = job(tmp_path, odd, "năm *", "pipe")
-    for one in (files.carry(ordered, frozen=False), files.carry_last(ordered)):
+    for one in (files.carry(ordered, Ours(), frozen=False), files.carry_last(ordered, Ours())):
         assert (one.files, one.others) == (1, ("năm cũ", "pipe"))
     files_manifest.write(ordered)
     assert [path.name for path in ordered.tree.iterdir()] == ["2.pdf"]
