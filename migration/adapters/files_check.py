@@ -11,7 +11,7 @@ from migration.adapters import files_findings
 from migration.errors import MigrationError
 from migration.model.context import SystemContext
 from migration.model.words import Finding, Severity
-from migration.movers import bucket_check, s3
+from migration.movers import bucket_check, files_attributes, s3
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import RESERVED, path_of
@@ -28,7 +28,7 @@ def findings(
     found = list(_of_sets(context, staging))
     try:
         for job in jobs():
-            found += _of_store(job)
+            found += [*_of_attributes(job), *_of_store(job)]
     except (MigrationError, KeyError) as failure:
         what = f"the bucket could not be looked at: {failure.args[0] if failure.args else failure}"
         advice = "pulumi up, then dcshift check"
@@ -44,6 +44,20 @@ def _of_sets(context: SystemContext, staging: Callable[[str], Path]) -> Iterator
         if free < needed and not staging(name).exists():
             where, what = f"{facts.host}:{facts.path}", f"staging needs {needed:,} bytes in {folder}, {free:,} are free"
             yield Finding(Severity.BLOCKER, "staging-space", where, what, "make room, or move DCSHIFT_STATE")
+
+
+def _of_attributes(job: FilesJob) -> Iterator[Finding]:
+    where = f"{job.reach[-1]}:{job.source}" if job.reach else job.source
+    if why := files_attributes.unread(job):
+        what = f"extended attributes and ACLs cannot be read, so none is kept or compared: {why}"
+        advice = "see that python3 runs there under sudo, if the application needs them; owners and modes are kept"
+        yield Finding(Severity.WARNING, "attributes-not-read", where, what, advice)
+    if job.staging.is_dir() and (count := Index(job.staging).count_with_attributes()):
+        what = (
+            f"{count:,} files or folders have extended attributes or ACLs: the manifest keeps them, objects have none"
+        )
+        advice = "nothing, unless the application reads them"
+        yield Finding(Severity.INFO, "attributes-in-manifest", where, what, advice)
 
 
 def probe(job: FilesJob) -> s3.Trust:

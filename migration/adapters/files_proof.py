@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from migration.adapters import files_at_source
 from migration.errors import MigrationError
 from migration.model.words import Json, Proof
-from migration.movers import files_source
+from migration.movers import files_described, files_source
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import HANDED_OVER, path_of, shown
@@ -44,6 +44,8 @@ class Compared:
     deleted_since: list[str] = field(default_factory=list)
     """Files that were seen in the bucket before the release and are gone from it now."""
     differences: list[str] = field(default_factory=list)
+    attributes_unread: str | None = None
+    """Why extended attributes and ACLs were not compared under the freeze."""
 
 
 def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
@@ -65,6 +67,7 @@ def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
         target.result()
         seen.changed_meanwhile, differences = source.result()
     seen.differences = differences + seen.differences
+    seen.attributes_unread = Index(job.staging).fact(files_described.UNREAD) if frozen else None
     if frozen and not full:
         # Under the freeze every object was looked at: in the list shortly before it, or one by one since.
         Index(job.staging).set_fact("seen_at_target", None if seen.differences else str(now))
@@ -187,6 +190,7 @@ def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> 
     figures: dict[str, Json] = {}
     differences: list[str] = []
     gone: list[str] = []
+    unread: list[str] = []
     total = bytes_total = 0
     for job in jobs:
         try:
@@ -208,6 +212,9 @@ def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> 
             "written_since": seen.written_since,
             "deleted_since": len(seen.deleted_since),
         }
+        if seen.attributes_unread:
+            figures[job.name] |= {"attributes_not_read": seen.attributes_unread}
+            unread.append(job.name)
         gone += sorted(seen.deleted_since)
     figures |= {"files": total, "bytes": bytes_total, "differences": len(differences)}
     how = "every byte read back" if full else "names, sizes and hashes"
@@ -220,6 +227,8 @@ def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> 
             f"{total - len(gone):,} of {total:,} files are equal ({how}); warning: {len(gone):,} {were} in the "
             f"bucket at the release and {are} gone since: {named}"
         )
+    if unread:
+        sentence += f"; extended attributes could not be read: {', '.join(unread)}"
     if differences:
         sentence = f"{len(differences)} files differ"
     return Proof("files", not differences, sentence, figures, tuple(differences[:_DIFFERENCES_MAX]))

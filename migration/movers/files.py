@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
-from migration.movers import files_job, files_listing, files_source, lines, locked, programs, room
+from migration.movers import files_described, files_job, files_listing, files_source, lines, locked, programs, room
 from migration.movers.bucket_claim import FOLLOWING, Turn
 from migration.movers.files_carrier import Carrier, OnDone
 from migration.movers.files_claim import FilesTurn
@@ -120,6 +120,7 @@ def carry(
     at = Carrier(job, index, store, turn)
     at.upload(sorted(wanted, key=lambda path: -found[path].size), on_done)
     at.delete([known[path] for path in gone])
+    files_described.record(job, index, listed, frozen=frozen)
     seconds = round(time.monotonic() - began, 3)
     size = sum(found[path].size for path in wanted)
     return Pass(len(found), len(wanted), size, len(gone), _shown(listed), seconds)
@@ -135,8 +136,6 @@ def carry_last(job: FilesJob, turn: Turn) -> Pass:
     known = index.entries()
     seen = files_listing.look(job, frozen=True).decided(job)
     found = seen.files
-    index.set_beside(seen.beside)
-    index.set_fact("beside", "recorded")
     if known and not found:
         raise StepFailed(
             "source-files-vanished",
@@ -156,6 +155,7 @@ def carry_last(job: FilesJob, turn: Turn) -> Pass:
     at.delete([known[path] for path in gone])
     for path in gone:
         (job.tree / os.fsdecode(path)).unlink(missing_ok=True)
+    files_described.record(job, index, seen, frozen=True)
     entries = index.entries()
     _assert_carried(job, entries, found)
     # A changed mode changes neither size nor time: nothing is carried for it, and the manifest must not keep the older.

@@ -14,10 +14,9 @@ from migration.movers import programs
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import shown
 
-FOLDER, LINK = "folder", "symbolic link"
-_FILE: Final = "file"
+FILE, FOLDER, LINK = "file", "folder", "symbolic link"
 _KINDS: Final = {
-    b"f": _FILE,
+    b"f": FILE,
     b"d": FOLDER,
     b"l": LINK,
     b"s": "socket",
@@ -26,7 +25,7 @@ _KINDS: Final = {
     b"c": "character device",
 }
 # A link's words and a path may hold anything but a zero byte.
-_WORDS: Final = r"%y %s %T@ %m\0%l\0%P\0"
+_WORDS: Final = r"%y %s %T@ %C@ %m %U %G %n\0%l\0%P\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +38,21 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """What lies in a tree and is no file: a folder, a link, a socket."""
+class Described:
+    """Whatever lies in a tree, without its content."""
 
     kind: str
-    leads_to: bytes = b""
+    leads_to: bytes
     """What a link says; of anything else, nothing."""
+    mode: int
+    owner: int
+    group: int
+    """Numbers: who has them is the source host's own knowledge."""
+    links: int
+    changed_ns: int
+    """When anything of it last changed by the source's clock (ctime); 0 when that says nothing."""
+    attributes: str | None = None
+    """Extended attributes, ACLs among them, as `files_attributes` writes them; None as long as nobody read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +60,12 @@ class Seen:
     """What the source holds, by relative path."""
 
     files: dict[bytes, Found]
-    beside: dict[bytes, Beside]
+    described: dict[bytes, Described]
 
     @property
     def others(self) -> dict[bytes, str]:
         """The kind of everything that is neither a file nor a folder."""
-        return {path: one.kind for path, one in self.beside.items() if one.kind != FOLDER}
+        return {path: one.kind for path, one in self.described.items() if one.kind not in (FILE, FOLDER)}
 
     def decided(self, job: FilesJob) -> Seen:
         """Return this; raises `StepFailed` (not-a-file) when it has what nobody decided to leave behind."""
@@ -76,15 +84,14 @@ def look(job: FilesJob, *, frozen: bool) -> Seen:
     argv = [*job.reach, shlex.join(find)] if job.reach else find
     out = programs.run_raw(argv, dict(os.environ), doing="listing the files", timeout_seconds=job.pull_seconds_max)
     files: dict[bytes, Found] = {}
-    beside: dict[bytes, Beside] = {}
+    described: dict[bytes, Described] = {}
     for said, leads_to, path in _threes(out):
-        kind, size, time, mode = said.split(b" ", 3)
-        word = _KINDS.get(kind, "unknown kind")
-        if word == _FILE:
-            files[path] = Found(int(size), _nanoseconds(time), int(mode, 8))
-        else:
-            beside[path] = Beside(word, leads_to)
-    return Seen(files, beside)
+        letter, size, time, changed, mode, *numbers = said.split(b" ")
+        kind, bits, (owner, group, links) = _KINDS.get(letter, "unknown kind"), int(mode, 8), map(int, numbers)
+        described[path] = Described(kind, leads_to, bits, owner, group, links, _nanoseconds(changed))
+        if kind == FILE:
+            files[path] = Found(int(size), _nanoseconds(time), bits)
+    return Seen(files, described)
 
 
 def _threes(out: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:

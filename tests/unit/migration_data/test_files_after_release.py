@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from migration.adapters import files_proof
 from migration.adapters.files import BucketMove
 from migration.adapters.files_at_source import changed, not_brought
+from migration.movers.files_described import record
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_listing import look
@@ -187,8 +188,7 @@ def test_a_link_that_leads_elsewhere_and_an_empty_folder_that_is_gone_are_named(
     (source / "link").symlink_to("đơn.pdf")
     (source / "aside").symlink_to("đơn.pdf")
     os.mkfifo(source / "pipe")
-    index.set_beside(look(moved.job, frozen=True).beside)
-    index.set_fact("beside", "recorded")
+    record(moved.job, index, look(moved.job, frozen=True), frozen=False)
     assert not_brought(moved.job) == []
     (source / "link").unlink()
     (source / "link").symlink_to("hồ sơ")
@@ -208,8 +208,7 @@ def test_a_link_that_leads_elsewhere_and_an_empty_folder_that_is_gone_are_named(
 def test_a_folder_whose_files_went_or_came_is_named_by_them(moved: Moved) -> None:
     index = Index(moved.job.staging)
     (Path(moved.job.source) / "sau").mkdir()
-    index.set_beside(look(moved.job, frozen=True).beside)
-    index.set_fact("beside", "recorded")
+    record(moved.job, index, look(moved.job, frozen=True), frozen=False)
     moved.source("sau/1.pdf").write_text("new")
     for name in NAMES[1:]:
         moved.source(name).unlink()

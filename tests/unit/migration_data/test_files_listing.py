@@ -126,8 +126,8 @@ def test_what_people_decided_to_leave_is_left_and_said_in_the_manifest(
     files_manifest.write(ordered)
     assert [path.name for path in ordered.tree.iterdir()] == ["2.pdf"]
     manifest = store.objects.pop(".dcshift/manifest.jsonl").decode()
-    assert '{"path": "năm cũ", "left_behind": "symbolic link", "leads_to": "../shared"}' in manifest
-    assert '{"path": "pipe", "left_behind": "FIFO"}' in manifest
+    assert '{"path": "năm cũ", "left_behind": "symbolic link", "leads_to": "../shared", "owner": ' in manifest
+    assert '{"path": "pipe", "left_behind": "FIFO", "owner": ' in manifest
     assert store.objects == {"2.pdf": b"2"}
 
 
