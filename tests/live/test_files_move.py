@@ -70,7 +70,7 @@ def churn(source: Path, stop: threading.Event) -> None:
 def test_a_tree_in_use_ends_exact_after_the_freeze(move: BucketMove, source: Path) -> None:
     assert [f for f in move.check() if f.severity is Severity.BLOCKER] == []
     assert move.replicated().state is ProbeState.NOT_DONE
-    stop = threading.Event()
+    stop, changed = threading.Event(), []
     writer = threading.Thread(target=churn, args=(source, stop))
     writer.start()
     try:
@@ -78,10 +78,16 @@ def test_a_tree_in_use_ends_exact_after_the_freeze(move: BucketMove, source: Pat
         assert move.replicated().state is ProbeState.DONE
         assert facts["uploads"]["not_files"] == ["link"]
         assert failed(move.prove(frozen=False, full=True)) == []
-        move.converge()
+        for number in range(20):
+            if number % 5 == 4:
+                move.converge()
+            (proof,) = move.prove(frozen=False, full=False)
+            assert failed([proof]) == [], f"run {number}: nothing was planted"
+            changed.append(proof.figures["uploads"]["changed_meanwhile"])
     finally:
         stop.set()
         writer.join()
+    assert sum(changed) > 20, "nobody wrote: the test proves nothing"
     assert move.handed_over().state is ProbeState.NOT_DONE
     move.hand_over()
     move.hand_over()
