@@ -22,7 +22,7 @@ from migration.movers.files_claim import FilesTurn
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_listing import Found
-from migration.movers.files_names import key_of, path_of, shown
+from migration.movers.files_names import is_nameable, key_of, path_of, shown
 from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.host_load import HostLoad
 from migration.movers.job import Words, given
@@ -104,7 +104,7 @@ def carry(
     index.set_fact("pass_began", str(time.time()))
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
     # Asked before it is carried: a linked folder that nobody decided about must not be missed in silence.
-    listed = files_listing.look(job, frozen=frozen).decided(job)
+    listed = files_listing.look(job, frozen=frozen).carriable(job)
     files_source.pull(job, frozen=frozen, throttle=throttle, sparing=sparing)
     found = files_source.scan(job)
     if found and not listed.files and not files_listing.look(job, frozen=frozen).files:
@@ -115,7 +115,7 @@ def carry(
         known = _adopt(job, index, store, found)
     index.set_fact("adopted", "yes")
     wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
-    _assert_names(wanted)
+    files_listing.assert_carriable(job, {path: found[path] for path in wanted})
     gone = [path for path in known if path not in found]
     at = Carrier(job, index, store, turn)
     at.upload(sorted(wanted, key=lambda path: -found[path].size), on_done)
@@ -145,7 +145,7 @@ def carry_last(job: FilesJob, turn: Turn) -> Pass:
             next=f"look at {job.source}; if it is empty on purpose, replicate again before the cut",
         )
     wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
-    _assert_names(wanted)
+    files_listing.assert_carriable(job, {path: found[path] for path in wanted})
     gone = [path for path in known if path not in found]
     index.set_fact("pass_began", str(time.time()))
     if wanted:
@@ -196,7 +196,7 @@ def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, Found])
         return {}
     adopted = []
     for path, file in found.items():
-        listed = objects.get(key_of(path)) if _nameable(path) else None
+        listed = objects.get(key_of(path)) if is_nameable(path) else None
         if listed is not None and listed.size == file.size:
             entry = _same(job, path, file, listed)
             adopted += [entry] if entry is not None else []
@@ -211,25 +211,6 @@ def _same(job: FilesJob, path: bytes, file: Found, listed: Listed) -> Entry | No
     if listed.etag != etag:
         return None
     return Entry(path, listed.key, file.size, file.mtime_ns, file.mode, md5, etag, part)
-
-
-def _nameable(path: bytes) -> bool:
-    try:
-        key_of(path)
-    except ValueError:
-        return False
-    return True
-
-
-def _assert_names(paths: list[bytes]) -> None:
-    if bad := [shown(path) for path in paths if not _nameable(path)]:
-        raise StepFailed(
-            "name-too-long",
-            what=f"{len(bad)} files have names that no object can have",
-            why=f"a key has 1024 bytes at most: {', '.join(name[:80] for name in bad[:3])}",
-            state="nothing of this pass was carried",
-            next="shorten these names at the source, then dcshift run",
-        )
 
 
 def only_one(job: FilesJob) -> AbstractContextManager[None]:

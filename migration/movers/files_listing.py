@@ -5,14 +5,15 @@ from __future__ import annotations
 import fnmatch
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from migration.errors import StepFailed
 from migration.movers import programs
 from migration.movers.files_job import FilesJob
-from migration.movers.files_names import shown
+from migration.movers.files_names import is_nameable, shown
+from migration.movers.object_size import too_large
 
 FILE, FOLDER, LINK = "file", "folder", "symbolic link"
 _KINDS: Final = {
@@ -73,6 +74,34 @@ class Seen:
         if unknown := sorted(path for path in others if not is_left_behind(job, path)):
             raise _not_a_file(job, unknown, others)
         return self
+
+    def carriable(self, job: FilesJob) -> Seen:
+        """Return this; raises `StepFailed`: not-a-file, name-too-long, file-too-large."""
+        self.decided(job)
+        assert_carriable(job, self.files)
+        return self
+
+
+def assert_carriable(job: FilesJob, files: Mapping[bytes, Found]) -> None:
+    """Raise `StepFailed` (name-too-long, file-too-large) when files cannot be objects."""
+    if bad := sorted(shown(path) for path in files if not is_nameable(path)):
+        raise StepFailed(
+            "name-too-long",
+            what=f"{len(bad)} files have names that no object can have",
+            why=f"a key has 1024 bytes at most: {', '.join(name[:80] for name in bad[:3])}",
+            state="nothing of this pass was carried",
+            next="shorten these names at the source, then dcshift run",
+        )
+    large = {path: why for path, one in files.items() if (why := too_large(one.size, job.part_bytes))}
+    if large:
+        named = (f"{shown(path)} with {files[path].size:,} bytes ({large[path]})" for path in sorted(large)[:3])
+        raise StepFailed(
+            "file-too-large",
+            what=f"{len(large)} files of {job.system}/{job.name} are larger than an object can be",
+            why=", ".join(named),
+            state="nothing of this pass was carried; the source was only read and serves",
+            next="take them out of the set or make them smaller at the source, then dcshift run",
+        )
 
 
 def look(job: FilesJob, *, frozen: bool) -> Seen:

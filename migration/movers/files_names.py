@@ -35,6 +35,15 @@ def key_of(path: bytes) -> str:
     return key
 
 
+def is_nameable(path: bytes) -> bool:
+    """Say whether a path can be a key at all."""
+    try:
+        key_of(path)
+    except ValueError:
+        return False
+    return True
+
+
 def path_of(key: str) -> bytes | None:
     """Return the path of a key, or None when the object is no file of the tree."""
     if key.startswith(_ENCODED):

@@ -106,10 +106,13 @@ def full(job: FilesJob, why: str) -> StepFailed:
 
 
 def assert_room(job: FilesJob) -> None:
-    """Raise `StepFailed` (staging-full) before a byte is brought that would not fit beside what we keep free."""
+    """Raise `StepFailed` (staging-full) before a byte is brought that would not fit beside what we keep free.
+
+    What cannot be carried at all needs no room: it is said first.
+    """
     job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
     brought = scan(job)
-    listed = files_listing.look(job, frozen=False).decided(job).files
+    listed = files_listing.look(job, frozen=False).carriable(job).files
     wanted = [file for path, file in listed.items() if brought.get(path) != file]
     needed, entries = sum(file.size for file in wanted), room.free_entries(job.staging)
     if needed + _KEPT_FREE_BYTES > room.free_bytes(job.staging) or (entries is not None and len(wanted) > entries):

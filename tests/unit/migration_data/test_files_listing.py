@@ -17,6 +17,7 @@ from migration.movers import files, files_listing, files_manifest, files_source
 from migration.movers.bucket_claim import Turn
 from migration.movers.files_index import Entry
 from migration.movers.files_job import FilesJob
+from migration.movers.object_size import too_large
 
 
 def job(folder: Path, source: Path, *left_behind: str) -> FilesJob:
@@ -181,3 +182,61 @@ def test_the_last_list_of_files_needs_no_room_on_a_disk(tmp_path: Path, monkeypa
     ordered.tree.mkdir()
     files_source.pull_some(ordered, [b"1.pdf"])
     assert (ordered.tree / "1.pdf").read_text() == "1"
+
+
+def test_a_file_that_no_object_can_hold_is_refused_before_anything_is_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "uploads"
+    source.mkdir()
+    (source / "1.pdf").write_text("1")
+    with (source / "phim.bin").open("wb") as sparse:
+        sparse.truncate(10_000 * 5 * 1024 * 1024 + 1)
+    ordered = job(tmp_path, source).model_copy(update={"part_bytes": 5 * 1024 * 1024})
+    refusing = tmp_path / "bin" / "rsync"  # were it brought after all, it would fill the disk
+    refusing.parent.mkdir()
+    refusing.write_text("#!/bin/sh\nexit 9\n")
+    refusing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{refusing.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(files, "Store", lambda *job: None)
+    for act in (
+        lambda: files_source.assert_room(ordered),
+        lambda: files.carry(ordered, Ours(), frozen=False),
+        lambda: files.carry_last(ordered, Ours()),
+    ):
+        with pytest.raises(StepFailed) as refused:
+            act()
+        assert refused.value.code == "file-too-large"
+        assert "phim.bin with 52,428,800,001 bytes (it has more than 10,000 parts" in refused.value.why
+    assert not ordered.tree.exists() or not list(ordered.tree.iterdir())
+    with (source / "phim.bin").open("wb") as sparse:
+        sparse.truncate(5)
+    assert files_listing.look(ordered, frozen=True).carriable(ordered).files
+
+
+def test_a_name_that_is_too_long_is_refused_before_anything_is_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Percent-encoded, a name that is not text is three times as long."""
+    folder = (tmp_path / "uploads").joinpath(*[os.fsdecode(b"\xff" * 200)] * 2)
+    folder.mkdir(parents=True)
+    (folder / "1.pdf").write_text("1")
+    ordered = job(tmp_path, tmp_path / "uploads")
+    monkeypatch.setattr(files, "Store", lambda *job: None)
+    with pytest.raises(StepFailed) as refused:
+        files.carry(ordered, Ours(), frozen=False)
+    assert refused.value.code == "name-too-long"
+    assert not ordered.tree.exists()
+
+
+def test_no_object_has_more_than_five_tebibytes() -> None:
+    part = 2**30
+    assert too_large(5 * 2**40, part) is None
+    assert too_large(5 * 2**40 + 1, part) == "an object has at most 5,497,558,138,880 bytes"
+
+
+def test_a_file_that_no_object_can_hold_forbids_the_move() -> None:
+    [found] = files_findings.from_survey("uploads", facts(largest="phim.bin", largest_bytes=200 * 10**9), [])
+    assert (found.code, found.severity) == ("file-too-large", Severity.BLOCKER)
+    assert "phim.bin with 200,000,000,000 bytes" in found.what
+    assert list(files_findings.from_survey("uploads", facts(largest="phim.bin", largest_bytes=160 * 10**9), [])) == []
