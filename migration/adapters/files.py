@@ -232,6 +232,7 @@ def _said(one: files.Pass) -> dict[str, Json]:
         "deleted": one.deleted,
         "not_files": list(one.others[:20]),
         "seconds": one.seconds,
+        **(one.next.facts() if one.next else {}),
     }
 
 

@@ -15,8 +15,19 @@ from dataclasses import dataclass, replace
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
-from migration.movers import files_described, files_job, files_listing, files_source, lines, locked, programs, room
+from migration.movers import (
+    convergence,
+    files_described,
+    files_job,
+    files_listing,
+    files_source,
+    lines,
+    locked,
+    programs,
+    room,
+)
 from migration.movers.bucket_claim import FOLLOWING, Turn
+from migration.movers.convergence import Forecast
 from migration.movers.files_carrier import Carrier, OnDone
 from migration.movers.files_claim import FilesTurn
 from migration.movers.files_index import Entry, Index
@@ -60,10 +71,16 @@ class Pass:
     others: tuple[str, ...]
     """What lies in the tree, is no file, and was left behind by decision: named, never silently left."""
     seconds: float
+    next: Forecast | None = None
+    """What the pass after it will do; nothing is foreseen after the last one."""
+
+    @property
+    def touched(self) -> int:
+        return self.carried + self.deleted
 
 
 def replicate(job: FilesJob) -> dict[str, Json]:
-    """Carry in passes until one is small; return the facts."""
+    """Carry in passes until one is small, or the next would be no smaller; return the facts."""
     began = time.monotonic()
     rate = lines.Rate()
 
@@ -78,7 +95,7 @@ def replicate(job: FilesJob) -> dict[str, Json]:
         for _ in range(job.passes_max):
             lines.progress(files_source.READING, 0, None, "files")
             passes.append(carry(job, turn, frozen=False, on_done=on_done, sparing=sparing))
-            if passes[-1].carried + passes[-1].deleted <= job.small_pass_files:
+            if convergence.is_enough(len(passes), passes[-1].touched, job.small_pass_files, passes[-1].next):
                 break
         turn.set_phase(FOLLOWING)
         Index(job.staging).set_fact("phase", FOLLOWING)
@@ -89,6 +106,8 @@ def replicate(job: FilesJob) -> dict[str, Json]:
         "carried_bytes": sum(one.carried_bytes for one in passes),
         "last_pass_files": passes[-1].carried,
         "last_pass_seconds": passes[-1].seconds,
+        "converged": passes[-1].touched <= job.small_pass_files,
+        **(passes[-1].next.facts() if passes[-1].next else {}),
         "not_files": list(passes[-1].others[:20]),
         "seconds": round(time.monotonic() - began, 1),
     }
@@ -101,10 +120,12 @@ def carry(
     began = time.monotonic()
     throttle = Throttle(None if frozen else job.limit_file)
     index, store = Index(job.staging), Store(job, throttle)
-    index.set_fact("pass_began", str(time.time()))
+    since = time.time()
+    index.set_fact("pass_began", str(since))
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
     # Asked before it is carried: a linked folder that nobody decided about must not be missed in silence.
     listed = files_listing.look(job, frozen=frozen).carriable(job)
+    listing_seconds = round(time.monotonic() - began, 3)
     files_source.pull(job, frozen=frozen, throttle=throttle, sparing=sparing)
     found = files_source.scan(job)
     if found and not listed.files and not files_listing.look(job, frozen=frozen).files:
@@ -123,7 +144,8 @@ def carry(
     files_described.record(job, index, listed, frozen=frozen)
     seconds = round(time.monotonic() - began, 3)
     size = sum(found[path].size for path in wanted)
-    return Pass(len(found), len(wanted), size, len(gone), _shown(listed), seconds)
+    made = convergence.Round(since, listing_seconds, seconds, len(wanted) + len(gone), size)
+    return Pass(len(found), len(wanted), size, len(gone), _shown(listed), seconds, convergence.note(index, made))
 
 
 def carry_last(job: FilesJob, turn: Turn) -> Pass:
