@@ -15,6 +15,7 @@ from lab.errors import LabError
 from lab.store_server import Store, store_running
 from migration.movers import files_store
 from migration.movers.files_job import FilesJob
+from migration.movers.files_names import path_of
 from migration.movers.s3 import Bucket
 
 BUCKET: Final = "bench"
@@ -33,14 +34,15 @@ class Objects:
     def job(self) -> FilesJob:
         """Return the order for our mover, of one pass: it would look again by itself until nothing changes."""
         return FilesJob(
-            system=BUCKET, name="tree", source=str(self.tree), become=[], staging=self.staging, passes_max=1,
+            system=BUCKET, name="tree", token=1, source=str(self.tree), become=[], staging=self.staging, passes_max=1,
             endpoint=self.store.endpoint, region=REGION, bucket=BUCKET, access_key=self.store.access_key,
             secret_key=SecretStr(self.store.secret_key),
         )  # fmt: skip
 
     def held(self) -> dict[str, tuple[int, datetime]]:
-        """Return every object with its size and when it was written."""
-        return {one.key: (one.size, one.modified) for one in files_store.Store(self.job).list()}
+        """Return every object of the tree with its size and when it was written; our own claim is none."""
+        listed = files_store.Store(self.job).list()
+        return {one.key: (one.size, one.modified) for one in listed if path_of(one.key) is not None}
 
 
 @contextlib.contextmanager

@@ -13,15 +13,17 @@ from typing import Final, Protocol
 from pydantic import SecretStr
 
 from catalogue.target import TargetBucket
-from migration.adapters import files_check, files_proof
+from migration.adapters import files_at_source, files_check, files_proof
 from migration.adapters.database_freeze import wait_for_unit
 from migration.errors import StepFailed
 from migration.model.context import SystemContext
 from migration.model.words import Facts, Finding, Json, Probe, ProbeState, Proof
-from migration.movers import bucket_check, files, limits, throttle
+from migration.movers import bucket_check, files, files_claim, files_manifest, limits, throttle
+from migration.movers.files_claim import COPYING, FOLLOWING, HANDED_OVER, FilesTurn
 from migration.movers.files_index import Index
 from migration.movers.files_job import FilesJob
-from migration.movers.files_names import HANDED_OVER, MANIFEST
+from migration.movers.files_names import HANDED_OVER as MARKER
+from migration.movers.files_names import MANIFEST
 from migration.movers.files_store import Store
 from migration.ports import Clock, Cluster, OnProgress, Playbooks, Remote, Units
 
@@ -65,6 +67,7 @@ class BucketMove:
         return FilesJob(
             system=self._system,
             name=bucket.name,
+            token=self._context.token(),
             source=facts.path,
             left_behind=list(self._context.system.source.files[bucket.name].left_behind),
             reach=self._remote.transport(facts.host),
@@ -77,6 +80,11 @@ class BucketMove:
             access_key=keys["access_key"],
             secret_key=SecretStr(keys["secret_key"]),
         )
+
+    def _ordered(self) -> list[FilesJob]:
+        """Return the jobs under the token of the turn under way: whatever writes takes these."""
+        token = self._context.token()
+        return [job.model_copy(update={"token": token}) for job in self._jobs]
 
     def _staging(self, name: str) -> Path:
         return self._context.state_folder / "files" / name
@@ -114,10 +122,9 @@ class BucketMove:
 
     def replicate(self, on_progress: OnProgress) -> Facts:
         facts: dict[str, Json] = {}
-        token = self._context.token()
-        for job in self._jobs:
+        for job in self._ordered():
             argv = [sys.executable, "-m", "migration.movers.files", "--job", "-"]
-            self._units.start(self._unit(job), argv, secrets={"job": job.as_json()}, token=token)
+            self._units.start(self._unit(job), argv, secrets={"job": job.as_json()}, token=job.token)
             result = wait_for_unit(
                 self._units, self._unit(job), self._clock, on_progress, seconds_max=_BULK_SECONDS_MAX
             )
@@ -132,28 +139,27 @@ class BucketMove:
         return Probe(ProbeState.DONE, f"{len(self._jobs)} sets are carried")
 
     def unreplicate(self) -> None:
-        for job in self._jobs:
+        for job in self._ordered():
             self._units.stop(self._unit(job))
             if not job.staging.is_dir():
                 continue
-            with files.only_one(job):
-                index, store = Index(job.staging), Store(job)
-                if index.fact("phase") == "handed-over":
-                    raise _handed_over(job)
-                entries = index.entries()
-                store.delete([*(entry.key for entry in entries.values()), MANIFEST, HANDED_OVER])
-                left = {one.key for one in store.list()} & {entry.key for entry in entries.values()}
-                if left:
+            with self._alone(job) as (index, turn):
+                store, ours = Store(job), [entry.key for entry in index.entries().values()]
+                for key in (*ours, MANIFEST, MARKER):
+                    turn.assert_ours()
+                    store.delete([key])
+                if left := {one.key for one in store.list()} & set(ours):
                     raise _not_deleted(job, left)
+                turn.leave()
             shutil.rmtree(job.staging)
 
     # Freeze
 
     def converge(self) -> Facts:
         facts: dict[str, Json] = {}
-        for job in self._jobs:
-            with self._alone(job) as index:
-                facts[job.name] = _said(files.carry(job, frozen=False))
+        for job in self._ordered():
+            with self._alone(job) as (index, turn):
+                facts[job.name] = _said(files.carry(job, turn, frozen=False))
                 # The whole bucket is listed now, before anyone waits; under the freeze only what is touched from here
                 # on is asked for again. After the release every object is read.
                 if files_proof.bucket_as_indexed(job):
@@ -163,41 +169,53 @@ class BucketMove:
 
     def hand_over(self) -> Facts:
         facts: dict[str, Json] = {}
-        for job in self._jobs:
-            if Index(job.staging).fact("phase") == "handed-over":
+        for job in self._ordered():
+            if Index(job.staging).fact("phase") == HANDED_OVER:
+                # Somebody died between the last two lines below: the index said it, and the claim did not yet.
+                if files_claim.phase(job) in (COPYING, FOLLOWING):
+                    with files.only_one(job):
+                        turn = FilesTurn(job)
+                        turn.take()
+                        turn.set_phase(HANDED_OVER)
                 facts[job.name] = {"repeated": True}
                 continue
-            with self._alone(job) as index:
-                facts[job.name] = _said(files.carry_last(job))
-                files.write_manifest(job)
+            with self._alone(job) as (index, turn):
+                facts[job.name] = _said(files.carry_last(job, turn))
+                files_manifest.write(job)
                 # Its time at the store says afterwards which objects the target wrote itself.
-                Store(job).put_bytes(HANDED_OVER, b"")
-                index.set_fact("phase", "handed-over")
+                Store(job).put_bytes(MARKER, b"")
+                index.set_fact("phase", HANDED_OVER)
+                turn.set_phase(HANDED_OVER)
         return facts
 
     @contextmanager
-    def _alone(self, job: FilesJob) -> Iterator[Index]:
+    def _alone(self, job: FilesJob) -> Iterator[tuple[Index, FilesTurn]]:
+        """Hold the staging folder and the bucket; raises `StepFailed` when they are another's, or handed over."""
         with files.only_one(job):
-            index = Index(job.staging)
-            if index.fact("phase") == "handed-over":
-                raise _handed_over(job)
-            yield index
+            index, turn = Index(job.staging), FilesTurn(job)
+            if index.fact("phase") == HANDED_OVER:
+                raise files_claim.handed_over(job)
+            turn.take()
+            yield index, turn
 
     def handed_over(self) -> Probe:
         for job in self._jobs:
-            if not job.staging.is_dir() or Index(job.staging).fact("phase") != "handed-over":
+            if not job.staging.is_dir() or Index(job.staging).fact("phase") != HANDED_OVER:
                 return Probe(ProbeState.NOT_DONE, f"{job.name} had no last pass under the freeze")
-            if Store(job).head(HANDED_OVER) is None:
+            if Store(job).head(MARKER) is None or files_claim.phase(job) not in (None, HANDED_OVER):
                 return Probe(ProbeState.NOT_DONE, f"the bucket of {job.name} does not say so")
-            if odd := files_proof.changed_at_source(job):
+            if odd := files_at_source.changed(job):
                 return Probe(ProbeState.NOT_DONE, f"{len(odd)} files of {job.name} changed after the last pass")
         return Probe(ProbeState.DONE, "the last pass was made, the bucket says so, nothing changed at the source since")
 
     def take_back(self) -> None:
-        for job in self._jobs:
-            if job.staging.is_dir() and Index(job.staging).fact("phase") == "handed-over":
-                Store(job).delete([HANDED_OVER])
-                Index(job.staging).set_fact("phase", "following")
+        for job in self._ordered():
+            if not job.staging.is_dir() or Index(job.staging).fact("phase") != HANDED_OVER:
+                continue
+            with files.only_one(job):
+                FilesTurn(job).take(reopen=True)
+                Store(job).delete([MARKER])
+                Index(job.staging).set_fact("phase", FOLLOWING)
                 Index(job.staging).set_fact("seen_at_target", None)
 
     # Proofs
@@ -214,17 +232,8 @@ def _said(one: files.Pass) -> dict[str, Json]:
         "deleted": one.deleted,
         "not_files": list(one.others[:20]),
         "seconds": one.seconds,
+        **(one.next.facts() if one.next else {}),
     }
-
-
-def _handed_over(job: FilesJob) -> StepFailed:
-    return StepFailed(
-        "files-handed-over",
-        what=f"the files of {job.system}/{job.name} are not carried or removed any more",
-        why="they were handed over: the bucket may hold what exists nowhere else",
-        state="nothing was touched",
-        next="dcshift status",
-    )
 
 
 def _not_deleted(job: FilesJob, left: set[str]) -> StepFailed:

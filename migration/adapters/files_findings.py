@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from migration.model.inventory import FilesFacts, LinkFacts
 from migration.model.words import Finding, Severity
+from migration.movers.bucket_store import PART_BYTES
+from migration.movers.object_size import too_large
 
 _NAMED_MAX = 5
 _LEADS = {"folder": "a folder in the set", "file": "a file in the set", "nothing": "nothing", "outside": "outside"}
@@ -38,6 +40,10 @@ def from_survey(name: str, facts: FilesFacts, left_behind: Sequence[str]) -> Ite
     if waived := [path for path in (*(link.path for link in facts.links), *facts.special_files) if decided(path)]:
         what = f"{len(waived):,} links or special files are left behind by decision: {', '.join(waived[:_NAMED_MAX])}"
         yield Finding(Severity.INFO, "left-behind", where, what, "nothing")
+    if why := too_large(facts.largest_bytes, PART_BYTES):
+        what = f"{facts.largest} with {facts.largest_bytes:,} bytes is larger than an object can be: {why}"
+        advice = "take it out of the set or make it smaller at the source; then: dcshift survey && dcshift plan"
+        yield Finding(Severity.BLOCKER, "file-too-large", where, what, advice)
     if facts.hard_linked_files:
         what = f"{facts.hard_linked_files:,} files have more than one name; each name becomes an object of its own"
         yield Finding(Severity.WARNING, "hard-links", where, what, "nothing, if the system never writes one by another")

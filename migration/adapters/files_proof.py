@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from migration.adapters import files_at_source
 from migration.errors import MigrationError
 from migration.model.words import Json, Proof
-from migration.movers import files_source
+from migration.movers import files_described, files_source
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import HANDED_OVER, path_of, shown
-from migration.movers.files_source import Found
 from migration.movers.files_store import Listed, Store, md5_of
 
 # A host's clock may be off by some seconds; a file changed this long before the last pass must have been carried by it.
@@ -44,6 +44,8 @@ class Compared:
     deleted_since: list[str] = field(default_factory=list)
     """Files that were seen in the bucket before the release and are gone from it now."""
     differences: list[str] = field(default_factory=list)
+    attributes_unread: str | None = None
+    """Why extended attributes and ACLs were not compared under the freeze."""
 
 
 def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
@@ -57,7 +59,7 @@ def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
     seen = Compared()
     with ThreadPoolExecutor(2) as pool:
         if frozen and not full:
-            source = pool.submit(lambda: (0, changed_at_source(job)))
+            source = pool.submit(lambda: (0, files_at_source.changed(job)))
         else:
             source = pool.submit(_with_source, job, frozen=frozen, full=full)
         recent = frozen and not full and _is_recent(job, now)
@@ -65,6 +67,7 @@ def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
         target.result()
         seen.changed_meanwhile, differences = source.result()
     seen.differences = differences + seen.differences
+    seen.attributes_unread = Index(job.staging).fact(files_described.UNREAD) if frozen else None
     if frozen and not full:
         # Under the freeze every object was looked at: in the list shortly before it, or one by one since.
         Index(job.staging).set_fact("seen_at_target", None if seen.differences else str(now))
@@ -73,24 +76,6 @@ def compare(job: FilesJob, *, frozen: bool, full: bool, now: float) -> Compared:
 
 def _is_recent(job: FilesJob, now: float) -> bool:
     return 0 <= now - float(Index(job.staging).fact("listed_at") or 0) < _LISTED_SECONDS_MAX
-
-
-def changed_at_source(job: FilesJob) -> list[str]:
-    """Return differences in name, size, time and mode between the source as it lists itself and what was carried."""
-    found, entries = files_source.listing(job), Index(job.staging).entries()
-    said = [f"file {shown(path)}: is gone at the source" for path in entries.keys() - found.keys()]
-    said += [f"file {shown(path)}: is new at the source" for path in found.keys() - entries.keys()]
-    said += [f"file {shown(path)}: differs ({what})" for path, what in _changed(found, entries)]
-    return sorted(said)
-
-
-def _changed(found: Mapping[bytes, Found], entries: Mapping[bytes, Entry]) -> Iterator[tuple[bytes, str]]:
-    """Yield each file that is there and is not as it was carried, with the first thing that differs."""
-    for path in found.keys() & entries.keys():
-        one, entry = found[path], entries[path]
-        pairs = {"size": (one.size, entry.size), "time": (one.mtime_ns, entry.mtime_ns), "mode": (one.mode, entry.mode)}
-        if what := next((word for word, (here, carried) in pairs.items() if here != carried), None):
-            yield path, what
 
 
 def bucket_as_indexed(job: FilesJob) -> bool:
@@ -106,9 +91,7 @@ def _with_source(job: FilesJob, *, frozen: bool, full: bool) -> tuple[int, list[
     odd = files_source.compare(job, content=full)
     if frozen:
         # rsync compares with the staging tree, into which a mode alone is not brought; the index has it.
-        changed = _changed(files_source.look(job, frozen=True)[0], Index(job.staging).entries())
-        modes = [f"file {shown(path)}: differs (mode)" for path, what in changed if what == "mode"]
-        return 0, [f"file {one.name}: {one.what}" for one in odd] + modes
+        return 0, [f"file {one.name}: {one.what}" for one in odd] + files_at_source.not_brought(job)
 
     def settled(one: files_source.Odd) -> bool:
         return one.modified is not None and one.modified < pass_began - _CLOCKS
@@ -207,6 +190,7 @@ def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> 
     figures: dict[str, Json] = {}
     differences: list[str] = []
     gone: list[str] = []
+    unread: list[str] = []
     total = bytes_total = 0
     for job in jobs:
         try:
@@ -228,6 +212,9 @@ def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> 
             "written_since": seen.written_since,
             "deleted_since": len(seen.deleted_since),
         }
+        if seen.attributes_unread:
+            figures[job.name] |= {"attributes_not_read": seen.attributes_unread}
+            unread.append(job.name)
         gone += sorted(seen.deleted_since)
     figures |= {"files": total, "bytes": bytes_total, "differences": len(differences)}
     how = "every byte read back" if full else "names, sizes and hashes"
@@ -240,6 +227,8 @@ def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> 
             f"{total - len(gone):,} of {total:,} files are equal ({how}); warning: {len(gone):,} {were} in the "
             f"bucket at the release and {are} gone since: {named}"
         )
+    if unread:
+        sentence += f"; extended attributes could not be read: {', '.join(unread)}"
     if differences:
         sentence = f"{len(differences)} files differ"
     return Proof("files", not differences, sentence, figures, tuple(differences[:_DIFFERENCES_MAX]))

@@ -82,6 +82,9 @@ class FilesFacts(Observed):
     links_count: int = 0
     hard_linked_files: int = 0
     """Regular files that have another name, in the set or beside it."""
+    largest: str | None = None
+    largest_bytes: int = 0
+    """The largest file: an object has a greatest size."""
 
 
 class JobFacts(Observed):

@@ -10,26 +10,35 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
-from migration.movers import files_job, files_source, lines, locked, programs, room
+from migration.movers import (
+    convergence,
+    files_described,
+    files_job,
+    files_listing,
+    files_source,
+    lines,
+    locked,
+    programs,
+    room,
+)
+from migration.movers.bucket_claim import FOLLOWING, Turn
+from migration.movers.convergence import Forecast
+from migration.movers.files_carrier import Carrier, OnDone
+from migration.movers.files_claim import FilesTurn
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
-from migration.movers.files_names import MANIFEST, key_of, path_of, shown
+from migration.movers.files_listing import Found
+from migration.movers.files_names import is_nameable, key_of, path_of, shown
 from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.host_load import HostLoad
 from migration.movers.job import Words, given
 from migration.movers.sparing import Sparing
-from migration.movers.spread import spread
 from migration.movers.throttle import Throttle
-
-_RECORD_EVERY = 500
-OnDone = Callable[[int, int, int], None]
-"""Called with bytes done, bytes in all, files done."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -62,10 +71,16 @@ class Pass:
     others: tuple[str, ...]
     """What lies in the tree, is no file, and was left behind by decision: named, never silently left."""
     seconds: float
+    next: Forecast | None = None
+    """What the pass after it will do; nothing is foreseen after the last one."""
+
+    @property
+    def touched(self) -> int:
+        return self.carried + self.deleted
 
 
 def replicate(job: FilesJob) -> dict[str, Json]:
-    """Carry in passes until one is small; return the facts."""
+    """Carry in passes until one is small, or the next would be no smaller; return the facts."""
     began = time.monotonic()
     rate = lines.Rate()
 
@@ -74,13 +89,16 @@ def replicate(job: FilesJob) -> dict[str, Json]:
 
     with only_one(job), Sparing(job.source_limits_file, HostLoad(job)) as sparing:
         passes = []
+        turn = FilesTurn(job)
+        turn.take()
         files_source.assert_room(job)
         for _ in range(job.passes_max):
             lines.progress(files_source.READING, 0, None, "files")
-            passes.append(carry(job, frozen=False, on_done=on_done, sparing=sparing))
-            if passes[-1].carried + passes[-1].deleted <= job.small_pass_files:
+            passes.append(carry(job, turn, frozen=False, on_done=on_done, sparing=sparing))
+            if convergence.is_enough(len(passes), passes[-1].touched, job.small_pass_files, passes[-1].next):
                 break
-        Index(job.staging).set_fact("phase", "following")
+        turn.set_phase(FOLLOWING)
+        Index(job.staging).set_fact("phase", FOLLOWING)
     return {
         "passes": len(passes),
         "files": passes[-1].files,
@@ -88,23 +106,29 @@ def replicate(job: FilesJob) -> dict[str, Json]:
         "carried_bytes": sum(one.carried_bytes for one in passes),
         "last_pass_files": passes[-1].carried,
         "last_pass_seconds": passes[-1].seconds,
+        "converged": passes[-1].touched <= job.small_pass_files,
+        **(passes[-1].next.facts() if passes[-1].next else {}),
         "not_files": list(passes[-1].others[:20]),
         "seconds": round(time.monotonic() - began, 1),
     }
 
 
-def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None, sparing: Sparing | None = None) -> Pass:
+def carry(
+    job: FilesJob, turn: Turn, *, frozen: bool, on_done: OnDone | None = None, sparing: Sparing | None = None
+) -> Pass:
     """Make one pass: the source's changes into the staging tree, from there into the bucket."""
     began = time.monotonic()
     throttle = Throttle(None if frozen else job.limit_file)
     index, store = Index(job.staging), Store(job, throttle)
-    index.set_fact("pass_began", str(time.time()))
+    since = time.time()
+    index.set_fact("pass_began", str(since))
     index.set_fact("listed_at", None)  # what was listed before this pass says nothing about what it writes
     # Asked before it is carried: a linked folder that nobody decided about must not be missed in silence.
-    listed, others = files_source.listed(job, frozen=frozen)
+    listed = files_listing.look(job, frozen=frozen).carriable(job)
+    listing_seconds = round(time.monotonic() - began, 3)
     files_source.pull(job, frozen=frozen, throttle=throttle, sparing=sparing)
     found = files_source.scan(job)
-    if found and not listed and not files_source.listing(job, frozen=frozen):
+    if found and not listed.files and not files_listing.look(job, frozen=frozen).files:
         why = f"it lists no file where rsync brought {len(found)}"
         raise programs.unbelieved("find", why, doing=f"listing the files of {job.system}/{job.name}")
     known = index.entries()
@@ -112,18 +136,19 @@ def carry(job: FilesJob, *, frozen: bool, on_done: OnDone | None = None, sparing
         known = _adopt(job, index, store, found)
     index.set_fact("adopted", "yes")
     wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
-    _assert_names(wanted)
+    files_listing.assert_carriable(job, {path: found[path] for path in wanted})
     gone = [path for path in known if path not in found]
-    _upload(job, index, store, sorted(wanted, key=lambda path: -found[path].size), on_done)
-    if gone:
-        store.delete([known[path].key for path in gone])
-        index.change(drop=gone)
+    at = Carrier(job, index, store, turn)
+    at.upload(sorted(wanted, key=lambda path: -found[path].size), on_done)
+    at.delete([known[path] for path in gone])
+    files_described.record(job, index, listed, frozen=frozen)
     seconds = round(time.monotonic() - began, 3)
     size = sum(found[path].size for path in wanted)
-    return Pass(len(found), len(wanted), size, len(gone), tuple(sorted(map(shown, others))), seconds)
+    made = convergence.Round(since, listing_seconds, seconds, len(wanted) + len(gone), size)
+    return Pass(len(found), len(wanted), size, len(gone), _shown(listed), seconds, convergence.note(index, made))
 
 
-def carry_last(job: FilesJob) -> Pass:
+def carry_last(job: FilesJob, turn: Turn) -> Pass:
     """Make the last pass, under the freeze: ask the source alone what changed, and bring just that.
 
     It looks at no file of the staging tree that it does not bring, so it must follow a whole pass.
@@ -131,8 +156,8 @@ def carry_last(job: FilesJob) -> Pass:
     began = time.monotonic()
     index, store = Index(job.staging), Store(job)
     known = index.entries()
-    found, others = files_source.listed(job)
-    index.set_fact("left_behind", json.dumps({shown(path): kind for path, kind in sorted(others.items())}))
+    seen = files_listing.look(job, frozen=True).decided(job)
+    found = seen.files
     if known and not found:
         raise StepFailed(
             "source-files-vanished",
@@ -142,17 +167,17 @@ def carry_last(job: FilesJob) -> Pass:
             next=f"look at {job.source}; if it is empty on purpose, replicate again before the cut",
         )
     wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
-    _assert_names(wanted)
+    files_listing.assert_carriable(job, {path: found[path] for path in wanted})
     gone = [path for path in known if path not in found]
     index.set_fact("pass_began", str(time.time()))
     if wanted:
         files_source.pull_some(job, wanted)
-    _upload(job, index, store, wanted, None)
-    if gone:
-        store.delete([known[path].key for path in gone])
-        index.change(drop=gone)
-        for path in gone:
-            (job.tree / os.fsdecode(path)).unlink(missing_ok=True)
+    at = Carrier(job, index, store, turn)
+    at.upload(wanted, None)
+    at.delete([known[path] for path in gone])
+    for path in gone:
+        (job.tree / os.fsdecode(path)).unlink(missing_ok=True)
+    files_described.record(job, index, seen, frozen=True)
     entries = index.entries()
     _assert_carried(job, entries, found)
     # A changed mode changes neither size nor time: nothing is carried for it, and the manifest must not keep the older.
@@ -163,14 +188,18 @@ def carry_last(job: FilesJob) -> Pass:
     seconds = round(time.monotonic() - began, 3)
     touched = json.loads(index.fact("touched") or "[]") + [key_of(path) for path in (*wanted, *gone)]
     index.set_fact("touched", json.dumps(touched))
-    return Pass(len(found), len(wanted), size, len(gone), tuple(sorted(map(shown, others))), seconds)
+    return Pass(len(found), len(wanted), size, len(gone), _shown(seen), seconds)
 
 
-def _as_carried(entry: Entry, file: files_source.Found) -> bool:
+def _shown(seen: files_listing.Seen) -> tuple[str, ...]:
+    return tuple(sorted(map(shown, seen.others)))
+
+
+def _as_carried(entry: Entry, file: Found) -> bool:
     return (entry.size, entry.mtime_ns) == (file.size, file.mtime_ns)
 
 
-def _assert_carried(job: FilesJob, entries: dict[bytes, Entry], found: dict[bytes, files_source.Found]) -> None:
+def _assert_carried(job: FilesJob, entries: dict[bytes, Entry], found: dict[bytes, Found]) -> None:
     odd = [path for path in found if path not in entries or not _as_carried(entries[path], found[path])]
     if odd or len(entries) != len(found):
         raise StepFailed(
@@ -182,39 +211,14 @@ def _assert_carried(job: FilesJob, entries: dict[bytes, Entry], found: dict[byte
         )
 
 
-def _upload(job: FilesJob, index: Index, store: Store, wanted: list[bytes], on_done: OnDone | None) -> None:
-    done_bytes = done_files = 0
-    fresh: list[Entry] = []
-    files = {path: job.tree / os.fsdecode(path) for path in wanted}
-    total = sum(full.lstat().st_size for full in files.values()) if on_done is not None else 0
-    said = time.monotonic()
-
-    def take(entry: Entry) -> None:
-        nonlocal done_bytes, done_files, said
-        fresh.append(entry)
-        done_bytes, done_files = done_bytes + entry.size, done_files + 1
-        if len(fresh) >= _RECORD_EVERY:
-            index.change(put=fresh)
-            fresh.clear()
-        if on_done is not None and time.monotonic() - said > 1.0:
-            said = time.monotonic()
-            on_done(done_bytes, total, done_files)
-
-    workers = min(job.workers, max(len(wanted), 1))
-    try:
-        spread(files.items(), lambda one: store.put_file(*one), workers=workers, on_done=take)
-    finally:
-        index.change(put=fresh)
-
-
-def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, files_source.Found]) -> dict[bytes, Entry]:
+def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, Found]) -> dict[bytes, Entry]:
     """Find again what an earlier mover carried whose index was lost: the same name, size and content hash."""
     objects = {listed.key: listed for listed in store.list() if path_of(listed.key) is not None}
     if not objects:
         return {}
     adopted = []
     for path, file in found.items():
-        listed = objects.get(key_of(path)) if _nameable(path) else None
+        listed = objects.get(key_of(path)) if is_nameable(path) else None
         if listed is not None and listed.size == file.size:
             entry = _same(job, path, file, listed)
             adopted += [entry] if entry is not None else []
@@ -222,57 +226,13 @@ def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, files_s
     return {entry.path: entry for entry in adopted}
 
 
-def _same(job: FilesJob, path: bytes, file: files_source.Found, listed: Listed) -> Entry | None:
+def _same(job: FilesJob, path: bytes, file: Found, listed: Listed) -> Entry | None:
     full = job.tree / os.fsdecode(path)
     part = job.part_bytes if file.size > job.part_bytes else None
     md5, etag = digests(full, job.part_bytes) if part else (md5_of(full),) * 2
     if listed.etag != etag:
         return None
     return Entry(path, listed.key, file.size, file.mtime_ns, file.mode, md5, etag, part)
-
-
-def _nameable(path: bytes) -> bool:
-    try:
-        key_of(path)
-    except ValueError:
-        return False
-    return True
-
-
-def _assert_names(paths: list[bytes]) -> None:
-    if bad := [shown(path) for path in paths if not _nameable(path)]:
-        raise StepFailed(
-            "name-too-long",
-            what=f"{len(bad)} files have names that no object can have",
-            why=f"a key has 1024 bytes at most: {', '.join(name[:80] for name in bad[:3])}",
-            state="nothing of this pass was carried",
-            next="shorten these names at the source, then dcshift run",
-        )
-
-
-def write_manifest(job: FilesJob) -> str:
-    """Write the list of all files into the bucket: what S3 does not keep (time, mode) and what it must match."""
-    entries = sorted(Index(job.staging).entries().values(), key=lambda entry: entry.path)
-    text = "".join(
-        json.dumps(
-            {
-                "path": shown(e.path),
-                "key": e.key,
-                "size": e.size,
-                "mtime_ns": e.mtime_ns,
-                "mode": f"{e.mode:04o}",
-                "md5": e.md5,
-                "part_bytes": e.part_bytes,
-            },
-            ensure_ascii=False,
-        )
-        + "\n"
-        for e in entries
-    )
-    left = json.loads(Index(job.staging).fact("left_behind") or "{}")
-    text += "".join(json.dumps({"path": p, "left_behind": k}, ensure_ascii=False) + "\n" for p, k in left.items())
-    Store(job).put_bytes(MANIFEST, text.encode())
-    return MANIFEST
 
 
 def only_one(job: FilesJob) -> AbstractContextManager[None]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
+
+from migration.movers.files_listing import Described
 
 _MAKE = """
 CREATE TABLE IF NOT EXISTS object (path BLOB PRIMARY KEY, key TEXT NOT NULL, size INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL, mode INTEGER NOT NULL, md5 TEXT NOT NULL, etag TEXT NOT NULL, part_bytes INTEGER);
+CREATE TABLE IF NOT EXISTS described (path BLOB PRIMARY KEY, kind TEXT NOT NULL, leads_to BLOB NOT NULL,
+    mode INTEGER NOT NULL, owner INTEGER NOT NULL, "group" INTEGER NOT NULL, links INTEGER NOT NULL,
+    changed_ns INTEGER NOT NULL, attributes TEXT);
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -49,6 +54,24 @@ class Index:
             rows = [(e.path, e.key, e.size, e.mtime_ns, e.mode, e.md5, e.etag, e.part_bytes) for e in put]
             database.executemany("INSERT OR REPLACE INTO object VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             database.executemany("DELETE FROM object WHERE path = ?", [(path,) for path in drop])
+
+    def described(self) -> dict[bytes, Described]:
+        """Return how the source described what lies in it, files and everything else."""
+        with closing(self._open()) as database:
+            return {path: Described(*said) for path, *said in database.execute("SELECT * FROM described")}
+
+    def describe(self, put: Mapping[bytes, Described], drop: Iterable[bytes]) -> None:
+        """Record what is new and what went, in one transaction."""
+        with closing(self._open()) as database, database:
+            rows = [(path, *astuple(one)) for path, one in put.items()]
+            database.executemany("INSERT OR REPLACE INTO described VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            database.executemany("DELETE FROM described WHERE path = ?", [(path,) for path in drop])
+
+    def count_with_attributes(self) -> int:
+        """Return of how many files and folders attributes were read, and there were some."""
+        with closing(self._open()) as database:
+            query = "SELECT count(*) FROM described WHERE attributes <> '{}'"
+            return int(database.execute(query).fetchone()[0])
 
     def fact(self, name: str) -> str | None:
         with closing(self._open()) as database:

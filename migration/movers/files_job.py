@@ -19,6 +19,9 @@ class FilesJob(BaseModel):
 
     system: str
     name: str
+    token: int = Field(ge=0)
+    """Fencing token of the turn that ordered it; bucket and machine refuse it when a later turn has begun. 0: no turn,
+    which may look and carries nothing."""
     source: str
     """The folder at the source."""
     reach: list[str] = []

@@ -8,6 +8,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 RESERVED: Final = ".dcshift/"
 """Keys below it are ours: the manifest, and files whose names cannot be keys."""
 MANIFEST: Final = f"{RESERVED}manifest.jsonl"
+CLAIM: Final = f"{RESERVED}files.json"
+"""Whose copy a bucket holds, in which turn, how far."""
 HANDED_OVER: Final = f"{RESERVED}handed-over"
 """Written when the source's last pass was made; what is newer in the bucket was written by the target."""
 _ENCODED: Final = f"{RESERVED}names/"
@@ -31,6 +33,15 @@ def key_of(path: bytes) -> str:
     if len(key) > _KEY_BYTES_MAX:
         raise ValueError(f"a name of {len(path)} bytes cannot be an object's key")
     return key
+
+
+def is_nameable(path: bytes) -> bool:
+    """Say whether a path can be a key at all."""
+    try:
+        key_of(path)
+    except ValueError:
+        return False
+    return True
 
 
 def path_of(key: str) -> bytes | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import os
 import re
 import shlex
@@ -15,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from migration.errors import StepFailed
-from migration.movers import lines, programs, room
+from migration.movers import files_listing, lines, programs, room
 from migration.movers.files_job import FilesJob
+from migration.movers.files_listing import Found
 from migration.movers.files_names import shown
 from migration.movers.sparing import Sparing
 from migration.movers.throttle import Throttle
@@ -106,10 +106,14 @@ def full(job: FilesJob, why: str) -> StepFailed:
 
 
 def assert_room(job: FilesJob) -> None:
-    """Raise `StepFailed` (staging-full) before a byte is brought that would not fit beside what we keep free."""
+    """Raise `StepFailed` (staging-full) before a byte is brought that would not fit beside what we keep free.
+
+    What cannot be carried at all needs no room: it is said first.
+    """
     job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
     brought = scan(job)
-    wanted = [file for path, file in listing(job, frozen=False).items() if brought.get(path) != file]
+    listed = files_listing.look(job, frozen=False).carriable(job).files
+    wanted = [file for path, file in listed.items() if brought.get(path) != file]
     needed, entries = sum(file.size for file in wanted), room.free_entries(job.staging)
     if needed + _KEPT_FREE_BYTES > room.free_bytes(job.staging) or (entries is not None and len(wanted) > entries):
         kept = f"{_KEPT_FREE_BYTES:,} are kept free for the journal"
@@ -152,7 +156,7 @@ def compare(job: FilesJob, *, content: bool) -> list[Odd]:
             what = "is new at the source" if "+" in flags else f"differs ({_words(flags)})"
             found.append(Odd(name, what, modified))
     # rsync passes over what is no file, and so over a file that became one.
-    for path, kind in look(job, frozen=False)[1].items():
+    for path, kind in files_listing.look(job, frozen=False).others.items():
         if _is_file_here(job, path, if_absent=False):
             found.append(Odd(shown(path), f"is a {kind} at the source", None))
     return found
@@ -181,7 +185,7 @@ def _words(flags: str) -> str:
 
 def _rsync(job: FilesJob, options: list[str]) -> list[str]:
     argv = ["env", "TZ=UTC", "rsync", "--perms", "--times", "--omit-dir-times"]
-    # Links are not brought: a bucket has none. `listing` names them, so rsync need not.
+    # Links are not brought: a bucket has none. `files_listing` names them, so rsync need not.
     argv += ["--info=nonreg0"]
     # Files of one network: comparing blocks costs more than sending them. Names go as they are, not through a shell.
     argv += ["--whole-file", "--protect-args", "--timeout=120", *options]
@@ -191,79 +195,6 @@ def _rsync(job: FilesJob, options: list[str]) -> list[str]:
         argv += ["--rsh", shlex.join(words), "--rsync-path", shlex.join([*job.become, "rsync"])]
         source = f"{destination}:{source}"
     return [*argv, "--", source, f"{job.tree}/"]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One file of a tree."""
-
-    size: int
-    mtime_ns: int
-    mode: int
-
-
-def listing(job: FilesJob, *, frozen: bool = True) -> dict[bytes, Found]:
-    """Return the regular files of the source itself, in a fifth of the time that rsync needs for both sides.
-
-    A file that goes while it is looked at is an error under the freeze only. Raises `StepFailed` (not-a-file) when
-    something there is neither file nor folder, and nobody decided to leave it behind.
-    """
-    return listed(job, frozen=frozen)[0]
-
-
-def listed(job: FilesJob, *, frozen: bool = True) -> tuple[dict[bytes, Found], dict[bytes, str]]:
-    """Return what `listing` returns, and the kind of each link or special file that is left behind by decision."""
-    files, others = look(job, frozen=frozen)
-    if unknown := sorted(path for path in others if not is_left_behind(job, path)):
-        raise _not_a_file(job, unknown, others)
-    return files, others
-
-
-_KINDS = {"l": "symbolic link", "s": "socket", "p": "FIFO", "b": "block device", "c": "character device"}
-
-
-def look(job: FilesJob, *, frozen: bool) -> tuple[dict[bytes, Found], dict[bytes, str]]:
-    """Return the source's regular files, and the kind of everything else that is no folder."""
-    find = [*job.become] if job.reach else []
-    # With the slash a source that is itself a link (`uploads -> shared/uploads`) is followed, as rsync follows it.
-    find += [
-        "find",
-        f"{job.source.rstrip('/')}/",
-        *([] if frozen else ["-ignore_readdir_race"]),
-        "!",
-        "-type",
-        "d",
-        "-printf",
-        r"%y %s %T@ %m %P\0",
-    ]
-    argv = [*job.reach, shlex.join(find)] if job.reach else find
-    out = programs.run_raw(argv, dict(os.environ), doing="listing the files", timeout_seconds=job.pull_seconds_max)
-    found: dict[bytes, Found] = {}
-    others: dict[bytes, str] = {}
-    for line in out.split(b"\0")[:-1]:
-        kind, size, time, mode, path = line.split(b" ", 4)
-        if kind != b"f":
-            others[path] = _KINDS.get(kind.decode(), "unknown kind")
-            continue
-        seconds, _, fraction = time.partition(b".")
-        found[path] = Found(int(size), int(seconds) * 10**9 + int(fraction[:9].ljust(9, b"0")), int(mode, 8))
-    return found, others
-
-
-def is_left_behind(job: FilesJob, path: bytes) -> bool:
-    """Say whether people decided in the catalogue not to carry this link or special file."""
-    return any(fnmatch.fnmatchcase(shown(path), pattern) for pattern in job.left_behind)
-
-
-def _not_a_file(job: FilesJob, unknown: list[bytes], others: dict[bytes, str]) -> StepFailed:
-    named = ", ".join(f"{shown(path)} ({others[path]})" for path in unknown[:5])
-    return StepFailed(
-        "not-a-file",
-        what=f"{len(unknown)} entries of {job.system}/{job.name} cannot become objects",
-        why=f"they are neither files nor folders: {named}",
-        state="nothing of this pass was carried; the source was only read and serves",
-        next=f"put files in their place, or name them in source.files.{job.name}.left_behind; then survey and plan",
-    )
 
 
 def scan(job: FilesJob) -> dict[bytes, Found]:

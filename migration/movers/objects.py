@@ -12,7 +12,7 @@ from contextlib import closing
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Finding, Json, Severity
-from migration.movers import lines, locked, objects_check, objects_job, objects_proof, room
+from migration.movers import convergence, lines, locked, objects_check, objects_job, objects_proof, room
 from migration.movers.job import Words, given
 from migration.movers.objects_claim import FOLLOWING, HANDED_OVER
 from migration.movers.objects_index import Index
@@ -81,7 +81,7 @@ def _said(one: Finding) -> Json:
 
 
 def replicate(job: ObjectsJob, index: Index) -> dict[str, Json]:
-    """Carry in passes until one is small; return the facts."""
+    """Carry in passes until one is small, or the next would be no smaller; return the facts."""
     began = time.monotonic()
     at = Target(job)
     at.take()
@@ -89,7 +89,8 @@ def replicate(job: ObjectsJob, index: Index) -> dict[str, Json]:
     passes = []
     for _ in range(job.passes_max):
         passes.append(carry(job, index, at, Throttle(job.limit_file)))
-        if passes[-1].touched <= job.small_pass_objects:
+        foreseen = convergence.foreseen(index)
+        if convergence.is_enough(len(passes), passes[-1].touched, job.small_pass_objects, foreseen):
             break
     at.turn.set_phase(FOLLOWING)
     return {
@@ -101,6 +102,7 @@ def replicate(job: ObjectsJob, index: Index) -> dict[str, Json]:
         "deleted": sum(one.deleted for one in passes),
         "last_pass_objects": passes[-1].touched,
         "last_pass_seconds": passes[-1].seconds,
+        **(foreseen.facts() if foreseen else {}),
         "ended_uploads": ended,
         "seconds": round(time.monotonic() - began, 1),
     }

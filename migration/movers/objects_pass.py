@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from migration.errors import StepFailed, UsageError
 from migration.model.words import Json
-from migration.movers import bucket_check, bucket_listing, lines, objects_check, s3
-from migration.movers.objects_claim import Turn
+from migration.movers import bucket_check, bucket_listing, convergence, lines, objects_check, s3
+from migration.movers.convergence import Round
+from migration.movers.objects_claim import turn
 from migration.movers.objects_copy import Copier, Outcome
 from migration.movers.objects_index import Carried, Index, Todo
 from migration.movers.objects_job import ObjectsJob
@@ -47,6 +48,7 @@ class Pass:
     changed_while_read: int = 0
     vanished: int = 0
     tags_unread: str | None = None
+    listing_seconds: float = 0.0
     seconds: float = 0.0
 
     @property
@@ -64,7 +66,7 @@ class Target:
         self._job, self.store = job, ObjectStore(job.target, "target", part_bytes=job.part_bytes)
         if job.source.url == job.target.url:
             raise _same(job, "the job names it twice")
-        self.turn = Turn(self.store, job)
+        self.turn = turn(job)
         self.turn.assert_allowed()
         bucket_check.assert_trusted(job.target, s3.probe(job.target, PROBE))
 
@@ -79,11 +81,12 @@ class Target:
 
 def carry(job: ObjectsJob, index: Index, at: Target, throttle: Throttle) -> Pass:
     """Make one pass: list both sides, decide, carry, and record what was carried."""
-    began, done = time.monotonic(), Pass()
-    index.set_fact("pass_began", str(time.time()))
+    began, since, done = time.monotonic(), time.time(), Pass()
+    index.set_fact("pass_began", str(since))
     lines.progress("listing both buckets", 0, None, "objects")
     done.objects, done.bytes = index.keep_listing("source", bucket_listing.listing(job.source))
     index.keep_listing("target", bucket_listing.listing(job.target))
+    done.listing_seconds = round(time.monotonic() - began, 3)
     if not done.objects and index.remembered():
         raise _vanished(job, index.remembered())
     objects_check.assert_keys(job, index)
@@ -94,6 +97,7 @@ def carry(job: ObjectsJob, index: Index, at: Target, throttle: Throttle) -> Pass
     _follow(job, index, at, done)
     index.forget(Act.FORGET)
     done.seconds = round(time.monotonic() - began, 3)
+    convergence.note(index, Round(since, done.listing_seconds, done.seconds, done.touched, done.carried_bytes))
     objects_check.assert_nobodys(job, refused)
     return done
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from migration.movers.files_names import RESERVED
+from migration.movers.object_size import too_large
 
 CLAIM: Final = f"{RESERVED}objects.json"
 """The claim of a target's bucket: whose copy it holds, in which turn, how far."""
@@ -17,7 +18,6 @@ OURS: Final = frozenset((CLAIM, PROBE))
 _ODD = re.compile(r"[\x00-\x1f\x7f\\]")
 _LOST: Final = "\ufffd"
 """What some stores list in the place of a control character: the object has another key than its list says."""
-_PARTS_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +117,8 @@ def refusal(key: str, size: int, part_bytes: int) -> str | None:
         (not all(segments), "its key has an empty segment"),
         (any(segment in (".", "..") for segment in segments), "its key has a segment of dots"),
         (key.endswith("/") and size > 0, "its key ends in a slash, and it has content"),
-        (size > part_bytes * _PARTS_MAX, f"it has more than {_PARTS_MAX:,} parts of {part_bytes:,} bytes"),
     )
-    return next((why for is_so, why in rules if is_so), None)
+    return next((why for is_so, why in rules if is_so), too_large(size, part_bytes))
 
 
 def is_whole_md5(etag: str) -> bool:

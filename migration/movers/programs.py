@@ -120,9 +120,10 @@ def run_raw(
     doing: str,
     timeout_seconds: float,
     brake: Brake | None = None,
+    stdin: IO[bytes] | None = None,
 ) -> bytes:
     """Run a program to its end and return its stdout byte for byte; raises `StepFailed` with its stderr."""
-    process = begin(argv, environment)
+    process = begin(argv, environment, stdin=stdin)
     try:
         with (brake or Brake()).hold(process.kill):
             out, err = process.communicate(timeout=timeout_seconds)

@@ -60,6 +60,7 @@ def link(full, root):
 def tree(path, specials_max):
     """Return how many regular files a tree has, their bytes, and what in it cannot be moved as a file."""
     files, size, hard_linked, specials, links = 0, 0, 0, [], []
+    largest, largest_bytes = None, 0
 
     def fail(error):
         raise error
@@ -75,6 +76,8 @@ def tree(path, specials_max):
             if stat.S_ISREG(status.st_mode):
                 files, size = files + 1, size + status.st_size
                 hard_linked += status.st_nlink > 1
+                if status.st_size > largest_bytes:
+                    largest, largest_bytes = shown(os.path.relpath(full, path)), status.st_size
             else:
                 (links if stat.S_ISLNK(status.st_mode) else specials).append(os.path.relpath(full, path))
     return {
@@ -87,6 +90,8 @@ def tree(path, specials_max):
         ],
         "links_count": len(links),
         "hard_linked_files": hard_linked,
+        "largest": largest,
+        "largest_bytes": largest_bytes,
     }
 
 

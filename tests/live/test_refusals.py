@@ -317,9 +317,8 @@ def test_a_disk_that_fills_up_while_files_are_brought_is_named_too(tmp_path: Pat
         (source / f"{number}.pdf").write_bytes(os.urandom(65_536))
     place = {"endpoint": "http://127.0.0.1:1", "region": "lab", "bucket": "b", "access_key": "a", "secret_key": "s"}
     staging = tmp_path / "staging"
-    job = FilesJob.model_validate(
-        {"system": "portal", "name": "uploads", "source": str(source), "staging": staging, "become": [], **place}
-    )
+    words = {"system": "portal", "name": "uploads", "token": 1, "source": str(source), "staging": staging, "become": []}
+    job = FilesJob.model_validate(words | place)
     with memory_disk(staging, "1m"):
         with pytest.raises(StepFailed) as full:
             files_source.pull(job, frozen=False)

@@ -63,6 +63,7 @@ def tree(folder: Path, files: int = 300) -> Path:
         (folder / "lạ" / os.fsdecode(name)).write_bytes(b"" if name == b"empty.txt" else name)
     (folder / "big.bin").write_bytes(chance.randbytes(40 * 1024 * 1024))
     (folder / "link").symlink_to("big.bin")
+    (folder / "lạ" / "trống").mkdir()
     return folder
 
 

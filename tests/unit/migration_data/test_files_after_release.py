@@ -13,8 +13,11 @@ from pydantic import SecretStr
 
 from migration.adapters import files_proof
 from migration.adapters.files import BucketMove
+from migration.adapters.files_at_source import changed, not_brought
+from migration.movers.files_described import record
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
+from migration.movers.files_listing import look
 from migration.movers.files_names import HANDED_OVER, key_of
 from migration.movers.files_source import compare
 from migration.movers.files_store import Store, md5_of
@@ -50,6 +53,7 @@ def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Moved:
     job = FilesJob(
         system="portal",
         name="uploads",
+        token=1,
         source=str(tmp_path / "uploads"),
         become=[],
         staging=tmp_path / "staging",
@@ -176,3 +180,43 @@ def test_a_file_that_is_gone_new_or_became_a_link_at_the_source_is_one(moved: Mo
     assert {("đơn.pdf", "is gone at the source"), ("lạ\n.pdf", "is gone at the source")} <= found
     assert ("mới.pdf", "is new at the source") in found
     assert "hồ sơ/1.pdf" in {name for name, _ in found}
+
+
+def test_a_link_that_leads_elsewhere_and_an_empty_folder_that_is_gone_are_named(moved: Moved) -> None:
+    source, index = Path(moved.job.source), Index(moved.job.staging)
+    (source / "trống").mkdir()
+    (source / "link").symlink_to("đơn.pdf")
+    (source / "aside").symlink_to("đơn.pdf")
+    os.mkfifo(source / "pipe")
+    record(moved.job, index, look(moved.job, frozen=True), frozen=False)
+    assert not_brought(moved.job) == []
+    (source / "link").unlink()
+    (source / "link").symlink_to("hồ sơ")
+    (source / "trống").rmdir()
+    (source / "aside").unlink()
+    (source / "aside").mkdir()
+    (source / "pipe").unlink()
+    (source / "mới").mkdir()
+    assert not_brought(moved.job) == [
+        "folder mới: is new at the source",
+        "folder trống: is gone at the source",
+        "link aside: is a folder at the source",
+        "link link: leads to hồ sơ at the source, led to đơn.pdf when it was left behind",
+    ]
+
+
+def test_a_folder_whose_files_went_or_came_is_named_by_them(moved: Moved) -> None:
+    index = Index(moved.job.staging)
+    (Path(moved.job.source) / "sau").mkdir()
+    record(moved.job, index, look(moved.job, frozen=True), frozen=False)
+    moved.source("sau/1.pdf").write_text("new")
+    for name in NAMES[1:]:
+        moved.source(name).unlink()
+    assert [one for one in changed(moved.job) if not one.startswith("file ")] == []
+    moved.source("hồ sơ").rmdir()
+    assert [one for one in changed(moved.job) if not one.startswith("file ")] == []
+
+
+def test_what_an_earlier_release_handed_over_is_compared_as_it_was(moved: Moved) -> None:
+    (Path(moved.job.source) / "trống").mkdir()
+    assert changed(moved.job) == []

@@ -13,9 +13,11 @@ from migration.adapters import files_findings
 from migration.errors import StepFailed
 from migration.model.inventory import FilesFacts, LinkFacts
 from migration.model.words import Severity
-from migration.movers import files, files_source
+from migration.movers import files, files_listing, files_manifest, files_source
+from migration.movers.bucket_claim import Turn
 from migration.movers.files_index import Entry
 from migration.movers.files_job import FilesJob
+from migration.movers.object_size import too_large
 
 
 def job(folder: Path, source: Path, *left_behind: str) -> FilesJob:
@@ -24,6 +26,7 @@ def job(folder: Path, source: Path, *left_behind: str) -> FilesJob:
     return FilesJob(
         system="portal",
         name="uploads",
+        token=1,
         source=str(source),
         become=[],
         left_behind=list(left_behind),
@@ -36,12 +39,22 @@ def job(folder: Path, source: Path, *left_behind: str) -> FilesJob:
     )
 
 
+class Ours(Turn):
+    """A turn that lasts."""
+
+    def __init__(self) -> None:
+        """Ask no store."""
+
+    def assert_ours(self) -> None:
+        """Hold."""
+
+
 def test_a_source_that_is_a_link_to_its_folder_is_listed_as_rsync_reads_it(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "hồ sơ.pdf").write_text("1")
     (tmp_path / "uploads").symlink_to("shared")
-    found = files_source.listing(job(tmp_path, tmp_path / "uploads"))
-    assert list(found) == ["hồ sơ.pdf".encode()]
+    found = files_listing.look(job(tmp_path, tmp_path / "uploads"), frozen=True)
+    assert list(found.files) == ["hồ sơ.pdf".encode()]
 
 
 def test_a_source_that_lists_nothing_any_more_removes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +63,7 @@ def test_a_source_that_lists_nothing_any_more_removes_nothing(tmp_path: Path, mo
     monkeypatch.setattr(files.Index, "entries", lambda index: {b"a": carried})
     monkeypatch.setattr(files, "Store", lambda *job: None)
     with pytest.raises(StepFailed) as refused:
-        files.carry_last(job(tmp_path, tmp_path / "uploads"))
+        files.carry_last(job(tmp_path, tmp_path / "uploads"), Ours())
     assert refused.value.code == "source-files-vanished"
 
 
@@ -74,9 +87,9 @@ def test_a_linked_folder_is_never_left_behind_in_silence(
     monkeypatch.setattr(files, "Store", lambda *job: None)
     ordered = job(tmp_path, odd, *decided)
     for act in (
-        lambda: files_source.listing(ordered),
-        lambda: files.carry(ordered, frozen=False),
-        lambda: files.carry_last(ordered),
+        lambda: files_listing.look(ordered, frozen=True).decided(ordered),
+        lambda: files.carry(ordered, Ours(), frozen=False),
+        lambda: files.carry_last(ordered, Ours()),
     ):
         with pytest.raises(StepFailed) as refused:
             act()
@@ -106,14 +119,16 @@ def test_what_people_decided_to_leave_is_left_and_said_in_the_manifest(
     odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Kept()
-    monkeypatch.setattr(files, "Store", lambda *job: store)
+    for module in (files, files_manifest):
+        monkeypatch.setattr(module, "Store", lambda *job: store)
     ordered = job(tmp_path, odd, "năm *", "pipe")
-    for one in (files.carry(ordered, frozen=False), files.carry_last(ordered)):
+    for one in (files.carry(ordered, Ours(), frozen=False), files.carry_last(ordered, Ours())):
         assert (one.files, one.others) == (1, ("năm cũ", "pipe"))
-    files.write_manifest(ordered)
+    files_manifest.write(ordered)
     assert [path.name for path in ordered.tree.iterdir()] == ["2.pdf"]
     manifest = store.objects.pop(".dcshift/manifest.jsonl").decode()
-    assert '{"path": "năm cũ", "left_behind": "symbolic link"}' in manifest
+    assert '{"path": "năm cũ", "left_behind": "symbolic link", "leads_to": "../shared", "owner": ' in manifest
+    assert '{"path": "pipe", "left_behind": "FIFO", "owner": ' in manifest
     assert store.objects == {"2.pdf": b"2"}
 
 
@@ -167,3 +182,61 @@ def test_the_last_list_of_files_needs_no_room_on_a_disk(tmp_path: Path, monkeypa
     ordered.tree.mkdir()
     files_source.pull_some(ordered, [b"1.pdf"])
     assert (ordered.tree / "1.pdf").read_text() == "1"
+
+
+def test_a_file_that_no_object_can_hold_is_refused_before_anything_is_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "uploads"
+    source.mkdir()
+    (source / "1.pdf").write_text("1")
+    with (source / "phim.bin").open("wb") as sparse:
+        sparse.truncate(10_000 * 5 * 1024 * 1024 + 1)
+    ordered = job(tmp_path, source).model_copy(update={"part_bytes": 5 * 1024 * 1024})
+    refusing = tmp_path / "bin" / "rsync"  # were it brought after all, it would fill the disk
+    refusing.parent.mkdir()
+    refusing.write_text("#!/bin/sh\nexit 9\n")
+    refusing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{refusing.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(files, "Store", lambda *job: None)
+    for act in (
+        lambda: files_source.assert_room(ordered),
+        lambda: files.carry(ordered, Ours(), frozen=False),
+        lambda: files.carry_last(ordered, Ours()),
+    ):
+        with pytest.raises(StepFailed) as refused:
+            act()
+        assert refused.value.code == "file-too-large"
+        assert "phim.bin with 52,428,800,001 bytes (it has more than 10,000 parts" in refused.value.why
+    assert not ordered.tree.exists() or not list(ordered.tree.iterdir())
+    with (source / "phim.bin").open("wb") as sparse:
+        sparse.truncate(5)
+    assert files_listing.look(ordered, frozen=True).carriable(ordered).files
+
+
+def test_a_name_that_is_too_long_is_refused_before_anything_is_brought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Percent-encoded, a name that is not text is three times as long."""
+    folder = (tmp_path / "uploads").joinpath(*[os.fsdecode(b"\xff" * 200)] * 2)
+    folder.mkdir(parents=True)
+    (folder / "1.pdf").write_text("1")
+    ordered = job(tmp_path, tmp_path / "uploads")
+    monkeypatch.setattr(files, "Store", lambda *job: None)
+    with pytest.raises(StepFailed) as refused:
+        files.carry(ordered, Ours(), frozen=False)
+    assert refused.value.code == "name-too-long"
+    assert not ordered.tree.exists()
+
+
+def test_no_object_has_more_than_five_tebibytes() -> None:
+    part = 2**30
+    assert too_large(5 * 2**40, part) is None
+    assert too_large(5 * 2**40 + 1, part) == "an object has at most 5,497,558,138,880 bytes"
+
+
+def test_a_file_that_no_object_can_hold_forbids_the_move() -> None:
+    [found] = files_findings.from_survey("uploads", facts(largest="phim.bin", largest_bytes=200 * 10**9), [])
+    assert (found.code, found.severity) == ("file-too-large", Severity.BLOCKER)
+    assert "phim.bin with 200,000,000,000 bytes" in found.what
+    assert list(files_findings.from_survey("uploads", facts(largest="phim.bin", largest_bytes=160 * 10**9), [])) == []

@@ -46,7 +46,8 @@ def job(tmp_path: Path) -> FilesJob:
         (source / f"{number}.pdf").write_bytes(b"x" * 1_000)
     place = {"endpoint": "http://127.0.0.1:1", "region": "lab", "bucket": "b", "access_key": "a", "secret_key": "s"}
     return FilesJob.model_validate(
-        {"system": "portal", "name": "uploads", "source": str(source), "staging": tmp_path / "staging", **place}
+        {"system": "portal", "name": "uploads", "token": 1, "source": str(source), "staging": tmp_path / "staging"}
+        | place
     )
 
 
