@@ -212,7 +212,7 @@ def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, dict[str,
             p = said["progress"]
             progress = Progress(
                 str(p["what"]), int(p["done"]), p.get("total"), str(p["unit"]), p.get("rate_per_second"),
-                p.get("seconds_left"), p.get("waits"),
+                p.get("seconds_left"), p.get("waits"), p.get("rows_done"),
             )  # fmt: skip
         result = said["result"] if isinstance(said.get("result"), dict) else None
         if isinstance(said.get("error"), dict):
