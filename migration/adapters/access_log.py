@@ -18,9 +18,13 @@ _USUAL: Final = ("/var/log/nginx/access.log",)
 _LINES: Final = 5_000
 _SECOND_LOOK_SECONDS: Final = 0.5
 """The web server notes a request after its answer; what is not there then was not noted."""
-# Says a number only when every log could be read: a log that cannot be read is an error and no "not seen".
+# Says a number only when every log could be read: a log that cannot be read is an error and no "not seen". Of logs
+# that hold something, something must have been read.
 _COUNT: Final = (
-    'mark=$1; lines=$2; shift 2; seen=$(tail -q -n "$lines" -- "$@" 2>&1) || { echo "$seen" | tail -n 1; exit 0; }; '
+    "mark=$1; lines=$2; shift 2; full=; "
+    'for log in "$@"; do [ ! -s "$log" ] || full=$log; done; '
+    'seen=$(tail -q -n "$lines" -- "$@" 2>&1) || { echo "$seen" | tail -n 1; exit 0; }; '
+    '[ -n "$seen" ] || [ -z "$full" ] || { echo "tail says nothing of $full"; exit 0; }; '
     'printf \'%s\\n\' "$seen" | grep -c -- "$mark" || true'
 )
 

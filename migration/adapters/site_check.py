@@ -20,9 +20,11 @@ from migration.ports import Clock, Remote
 _CERTIFICATE_DAYS_MIN: Final = 7
 _ASK_EDGE: Final = (
     "test -x /usr/sbin/haproxy || echo lacks haproxy; test -x /usr/sbin/nft || echo lacks nft; "
-    'curl -ksS -m 5 -o /dev/null --connect-to "::$1" "https://$2$3" || echo far; '
+    'curl -ksS -m 5 -o /dev/null -w "far %{http_code}\\n" --connect-to "::$1" "https://$2$3"; '
     'curl -sS -m 5 -o /dev/null -w "plain %{http_code}\\n" -H "Host: $2" http://127.0.0.1/'
 )
+_NO_ANSWER: Final = "000"
+"""What curl says for the status of an answer that did not come."""
 
 
 class SiteCheck:
@@ -90,14 +92,22 @@ class SiteCheck:
         """Ask the edge host itself: programs, the way to the target, and what port 80 does."""
         far = f"{self._web.gateway_address}:{self._web.gateway_port}"
         words = ["sh", "-c", f"({_ASK_EDGE}) 2>&1; true", "sh", far, self._web.host, self._web.health]
+        # Nothing speaks against it only where each question was answered: silence is no good news.
+        silent = {"far": f"whether it reaches {far}", "plain": "what its port 80 answers"}
         for line in self._remote.run(self._edge, words, timeout_seconds=15).splitlines():
-            if line.startswith("lacks "):
+            question, _, answer = line.partition(" ")
+            silent.pop(question, None)
+            if question == "lacks":
                 yield self._blocker("gate-program-missing", f"{self._edge} {line}", "install its Debian package")
-            elif line == "far":
+            elif line == f"far {_NO_ANSWER}":
                 yield self._blocker("edge-cannot-reach-target", f"{self._edge} cannot reach {far}", "open the way")
-            elif line.startswith("plain ") and not line.startswith("plain 3"):
-                what = f"port 80 answers {line[6:]} instead of a redirect, and would go past the gate"
+            elif question == "plain" and not answer.startswith("3"):
+                what = f"port 80 answers {answer} instead of a redirect, and would go past the gate"
                 yield self._blocker("plain-http-serves", what, "answer port 80 with a redirect to https")
+        if silent:
+            what = f"{self._edge} did not say {' nor '.join(silent.values())}"
+            advice = "look at which sudo, sh and curl that host has (`type -a curl`), then: dcshift check"
+            yield self._blocker("edge-not-asked", what, advice)
 
     def _of_gate(self) -> Iterator[Finding]:
         behind = self._behind_gate()

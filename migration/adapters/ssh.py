@@ -22,11 +22,15 @@ from typing import Any, Final
 from migration.adapters import command
 from migration.adapters.playbook_outcome import unreachable
 from migration.errors import MigrationError, StepFailed, UsageError
+from migration.movers import programs
 
 _PERSIST_SECONDS: Final = 300
 _SSH_FAILED: Final = 255
 _COMMAND: Final = "the command over SSH"
 _REACH_SECONDS: Final = 15.0
+_READY: Final = "ready"
+_SAY_READY: Final = ["echo", _READY]
+"""A host has let us in when it says a word: a program that ends well and did nothing is no host."""
 _OPTIONS: Final = (
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
@@ -53,6 +57,15 @@ def ssh_words(host: str, variables: Mapping[str, Any], control: Path) -> list[st
     # Named after everything that makes the connection: a master opened with another key must not answer for this one.
     name = hashlib.sha256("\0".join(words).encode()).hexdigest()[:24]
     return ["ssh", "-o", f"ControlPath={control}/{name}", *words]
+
+
+def _is_ready(said: str) -> bool:
+    # A host may greet whoever comes before that.
+    return said.split()[-1:] == [_READY]
+
+
+def _not_there(host: str) -> StepFailed:
+    return programs.unbelieved("ssh", f"{host} was to say one word, and it did not come back", doing=f"reaching {host}")
 
 
 class WarmSsh:
@@ -87,11 +100,13 @@ class WarmSsh:
         def ask(host: str) -> MigrationError | None:
             try:
                 # The first value of an option counts: this one makes our socket unused.
-                words = [self._words(host)[0], "-o", "ControlPath=none", *self._words(host)[1:], "--", "true"]
-                done = command.run(words, timeout_seconds=_REACH_SECONDS, check=False)
+                words = [self._words(host)[0], "-o", "ControlPath=none", *self._words(host)[1:], "--"]
+                done = command.run([*words, *_SAY_READY], timeout_seconds=_REACH_SECONDS, check=False)
             except MigrationError as failure:
                 return failure
-            return None if done.returncode == 0 else unreachable(_COMMAND, {host: done.stderr.strip()})
+            if done.returncode != 0:
+                return unreachable(_COMMAND, {host: done.stderr.strip()})
+            return None if _is_ready(done.stdout) else _not_there(host)
 
         with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
             asked = dict(zip(hosts, pool.map(ask, hosts), strict=True))
@@ -100,7 +115,11 @@ class WarmSsh:
     def warm(self, hosts: Sequence[str]) -> None:
         """Open the master connections of these hosts now, in parallel; raises `StepFailed` for the first that fails."""
         with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
-            list(pool.map(lambda host: self.run(host, ["true"], timeout_seconds=15), hosts))
+            list(pool.map(self._greet, hosts))
+
+    def _greet(self, host: str) -> None:
+        if not _is_ready(self.run(host, _SAY_READY, timeout_seconds=_REACH_SECONDS)):
+            raise _not_there(host)
 
     def close(self) -> None:
         """End the master connections that are open; without it they end by themselves after five idle minutes."""
@@ -123,7 +142,12 @@ class WarmSsh:
     def _hosts(self) -> Mapping[str, Mapping[str, Any]]:
         """Return every host's variables, as Ansible itself resolves them."""
         program = Path(sys.executable).with_name("ansible-inventory")
-        listed = json.loads(command.run([program, "-i", self._inventory, "--list"]).stdout)
+        said = command.run([program, "-i", self._inventory, "--list"]).stdout
+        try:
+            listed = json.loads(said)
+        except ValueError:
+            why = f"{program} does not list {self._inventory}; it says: {said.strip()[:200] or 'nothing'}"
+            raise programs.unbelieved("ansible-inventory", why, doing="reading the inventory") from None
         hosts: dict[str, dict[str, Any]] = listed.get("_meta", {}).get("hostvars", {})
         for group in listed.values():
             for host in group.get("hosts", []) if isinstance(group, dict) else []:

@@ -34,8 +34,9 @@ _STOP_SECONDS_MAX: Final = 10.0
 class ProcessUnits:
     """The port `Units` on this machine."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, systemd: Path = Path("/run/systemd/system")) -> None:
+        """`systemd` is there where systemd is this machine's first process: sd_booted(3)."""
+        self._folder, self._systemd = folder, systemd
 
     def start(self, name: str, argv: Sequence[str], *, secrets: Mapping[str, str], token: int) -> None:
         folder = self._of(name)
@@ -44,7 +45,7 @@ class ProcessUnits:
             with _locked(folder):
                 _take_turn(folder, name, token)
                 if _alive(folder) is None:
-                    _begin(folder, name, argv, secrets)
+                    _begin(folder, name, [*self._scope(name), *argv], secrets)
         except OSError as refused:
             if not room.is_full(refused):
                 raise
@@ -72,6 +73,13 @@ class ProcessUnits:
             if process is not None:
                 _end(process, name)
             (folder / "process.json").unlink(missing_ok=True)
+
+    def _scope(self, name: str) -> list[str]:
+        """Where systemd rules, a scope of its own keeps the unit alive when the orchestrator's service is stopped."""
+        if not self._systemd.is_dir() or not shutil.which("systemd-run"):
+            return []
+        own = f"--unit=dcshift-{name}-{os.getpid()}-{time.time_ns()}"
+        return ["systemd-run", "--scope", "--quiet", "--collect", own]
 
     def _of(self, name: str) -> Path:
         if not name.replace("-", "").isalnum():
@@ -117,9 +125,7 @@ def _launch(folder: Path, name: str, argv: Sequence[str], secrets: Mapping[str, 
         os.lseek(memory, 0, os.SEEK_SET)
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
-            started = subprocess.Popen(
-                [*_scope(name), *argv], stdin=memory, stdout=log, stderr=log, start_new_session=True, cwd="/"
-            )
+            started = subprocess.Popen(argv, stdin=memory, stdout=log, stderr=log, start_new_session=True, cwd="/")
         except OSError as refused:
             raise UsageError(
                 "unit-not-started",
@@ -133,19 +139,6 @@ def _launch(folder: Path, name: str, argv: Sequence[str], secrets: Mapping[str, 
     finally:
         os.close(memory)
     return {"pid": started.pid, "started": psutil.Process(started.pid).create_time()}
-
-
-def _scope(name: str) -> list[str]:
-    """Where systemd rules, a scope of its own keeps the unit alive when the orchestrator's service is stopped."""
-    if Path("/run/systemd/system").is_dir() and shutil.which("systemd-run"):
-        return [
-            "systemd-run",
-            "--scope",
-            "--quiet",
-            "--collect",
-            f"--unit=dcshift-{name}-{os.getpid()}-{time.time_ns()}",
-        ]
-    return []
 
 
 def _alive(folder: Path) -> psutil.Process | None:
@@ -219,7 +212,7 @@ def _words(log: Path) -> tuple[Progress | None, dict[str, Any] | None, dict[str,
             p = said["progress"]
             progress = Progress(
                 str(p["what"]), int(p["done"]), p.get("total"), str(p["unit"]), p.get("rate_per_second"),
-                p.get("seconds_left"), p.get("waits"),
+                p.get("seconds_left"), p.get("waits"), p.get("rows_done"),
             )  # fmt: skip
         result = said["result"] if isinstance(said.get("result"), dict) else None
         if isinstance(said.get("error"), dict):

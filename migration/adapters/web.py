@@ -169,6 +169,8 @@ class PublicWebMove:
         argv += ["-H", "Accept-Language: vi", "-A", "dcshift", "-w", f"{_END}%{{http_code}}{_END}", *urls]
         answered = self._remote.run(self._edge, argv, timeout_seconds=_PAGE_SECONDS * 2).split(_END)
         bodies, statuses = answered[:-1:2], answered[1::2]
+        if len(statuses) != len(self._pages):
+            raise self._unread(f"curl on {self._edge} told of {len(statuses)} of {len(self._pages)} pages")
         texts: dict[str, str] = {}
         for path, body, status in zip(self._pages, bodies, statuses, strict=True):
             if status != "200":

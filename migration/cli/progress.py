@@ -157,6 +157,8 @@ class Show:
 
 def _sentence(progress: Progress) -> str:
     share = f"{100 * progress.done / progress.total:.0f} %" if progress.total else f"{progress.done:,} {progress.unit}"
+    if progress.rows_done:
+        share += f" ({progress.rows_done:,} rows)"
     if progress.waits:  # nobody knows for how long: no time left is said
         return f"{progress.what}{f' {share}' if progress.total else ''}  waits: {progress.waits}"
     rate, left = "", ""

@@ -97,3 +97,5 @@ class Progress:
     """How long all that is left will take, where that is more than what is counted here."""
     waits: str | None = None
     """Why it waits and since when; None while it goes on."""
+    rows_done: int | None = None
+    """Rows that have come, beside what is counted in `unit`; None where nobody counts them."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import psycopg
 
@@ -17,7 +18,8 @@ Shares = Mapping[tuple[Kind, str], float]
 """Of the pieces at work on one table together: bytes for rows, and for indexes which part of each is done."""
 
 _COPIES = """
-SELECT n.nspname, c.relname, sum(p.bytes_processed)::float8 FROM pg_stat_progress_copy p
+SELECT n.nspname, c.relname, sum(p.bytes_processed)::float8, sum(p.tuples_processed)::float8
+FROM pg_stat_progress_copy p
 JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE p.datname = current_database() GROUP BY 1, 2
 """
@@ -26,51 +28,71 @@ _INDEXES = """
 SELECT n.nspname, c.relname, avg(CASE
     WHEN phase LIKE '%loading%' THEN 0.5 + 0.5 * tuples_done / greatest(tuples_total, 1)
     WHEN phase LIKE '%sorting%' THEN 0.5
-    ELSE 0.5 * blocks_done / greatest(blocks_total, 1) END)::float8
+    ELSE 0.5 * blocks_done / greatest(blocks_total, 1) END)::float8, 0::float8
 FROM pg_stat_progress_create_index p JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE p.datname = current_database() GROUP BY 1, 2
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the target's server counts at one moment."""
+
+    shares: Shares = field(default_factory=dict)
+    rows_at_work: Mapping[str, float] = field(default_factory=dict)
+    """Rows of each table that came with the pieces at work on it; only servers from 14 on count them."""
+    rows_ended: int = 0
+    """Rows of pieces that had ended before."""
+
+
 class CopyWatch:
     """Runs beside the workers; progress is what the server counts, so it is true for every program that writes."""
 
-    def __init__(self, job: PostgresJob, slots: Slots, throttle: Throttle) -> None:
-        self._job, self._slots, self._throttle = job, slots, throttle
+    def __init__(self, job: PostgresJob, slots: Slots, throttle: Throttle, rows: Sequence[int]) -> None:
+        """`rows` are those of each piece that has ended; the list grows while pieces end."""
+        self._job, self._slots, self._throttle, self._rows = job, slots, throttle, rows
+        self._rows_said = 0
         self._rate = lines.Rate()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> CopyWatch:
-        self._say({})
+        self._say(Seen())
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(5)
-        self._say({})
+        self._say(Seen(rows_ended=sum(self._rows)))
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
                 with link.session(self._job.target, program=self._job.program) as target:
                     while not self._stop.wait(1.0):
-                        self._say(_shares(target))
+                        # Counted before the server is asked: a piece that ends in between is missed once, and not
+                        # told twice.
+                        ended = sum(self._rows)
+                        self._say(_seen(target, ended))
             except psycopg.Error:  # whether the target still answers is asked by another watch
                 self._stop.wait(1.0)
 
-    def _say(self, shares: Shares) -> None:
-        standing = self._slots.standing()
+    def _say(self, seen: Seen) -> None:
+        standing, shares = self._slots.standing(), seen.shares
         left = seconds_left(standing, shares, self._job.workers, limited=self._throttle.is_slowed())
         waits, open_pieces = self._throttle.waits(), (*standing.at_work, *standing.waiting)
         if any(piece.kind is Kind.CARRY for piece in open_pieces):
             rows = [[piece for piece in pieces if _is_rows(piece)] for pieces in (standing.ended, open_pieces)]
             done = _weight(rows[0]) + _credit(rows[1], shares)
             rate = self._rate.of(round(done))
+            at_work = {piece.table for piece in standing.at_work if _is_rows(piece)}
+            come = seen.rows_ended + round(sum(count for table, count in seen.rows_at_work.items() if table in at_work))
+            self._rows_said = max(self._rows_said, come)
             lines.progress(
-                "rows", round(done), _weight([*rows[0], *rows[1]]), "bytes", rate, seconds_left=left, waits=waits
-            )
+                "rows", round(done), _weight([*rows[0], *rows[1]]), "bytes", rate,
+                seconds_left=left, waits=waits, rows_done=self._rows_said,
+            )  # fmt: skip
         else:
             # All of them but indexes are short; each has its part in the time that is left.
             steps = [sum(piece.kind is Kind.BUILD for piece in pieces) for pieces in (standing.ended, open_pieces)]
@@ -124,12 +146,13 @@ def _credit(at_work: Iterable[Piece], shares: Shares) -> float:
     return done
 
 
-def _shares(target: Connection) -> Shares:
+def _seen(target: Connection, rows_ended: int) -> Seen:
     version = target.info.server_version
-    asked = ((Kind.CARRY, _COPIES, 140000), (Kind.BUILD, _INDEXES, 120000))
-    return {
-        (kind, quoted(schema, table)): share
-        for kind, query, since in asked
-        if version >= since
-        for schema, table, share in link.rows(target, query)
-    }
+    shares: dict[tuple[Kind, str], float] = {}
+    rows: dict[str, float] = {}
+    for kind, query, since in ((Kind.CARRY, _COPIES, 140000), (Kind.BUILD, _INDEXES, 120000)):
+        for schema, table, share, count in link.rows(target, query) if version >= since else ():
+            shares[kind, quoted(schema, table)] = share
+            if kind is Kind.CARRY:
+                rows[quoted(schema, table)] = count
+    return Seen(shares, rows, rows_ended)

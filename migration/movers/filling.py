@@ -84,7 +84,7 @@ def _fill(
         # Before the stream is enabled: otherwise its first updates of a big table would be planned without statistics.
         pieces += _statistics(reader, pipe, how, pieces[-1])
         slots = Slots(pieces, job.workers, pipe.brake)
-        with sparing.reading(), CopyWatch(job, slots, pipe.throttle):
+        with sparing.reading(), CopyWatch(job, slots, pipe.throttle, carried.rows):
             slots.run()
     return {
         "tables": len(tables),

@@ -34,10 +34,12 @@ def progress(
     *,
     seconds_left: float | None = None,
     waits: str | None = None,
+    rows_done: int | None = None,
 ) -> None:
     """Say where the work stands; `seconds_left` where more is left to do than what is counted here.
 
-    Work that waits has no rate, and nobody knows how long it takes yet.
+    `rows_done` are rows that have come, of work that is counted in bytes. Work that waits has no rate, and nobody knows
+    how long it takes yet.
     """
     rate_per_second, seconds_left = (None, None) if waits else (rate_per_second, seconds_left)
     line: dict[str, Json] = {
@@ -53,6 +55,8 @@ def progress(
         line["seconds_left"] = round(max(total - done, 0) / rate_per_second, 1)
     if waits:
         line["waits"] = waits
+    if rows_done is not None:
+        line["rows_done"] = rows_done
     say({"progress": line})
 
 

@@ -122,7 +122,8 @@ def drop_slot(source: Connection, name: str, *, seconds_max: float = 30.0) -> bo
 def subscribe(job: PostgresJob, source: Connection, target: Connection) -> None:
     """Create the subscription disabled, prove that it knows every published table, then enable it.
 
-    A table that the subscription does not know would lose its changes without any error (movers.md §4, the trap).
+    The changes of a table that an enabled subscription does not know are thrown away without an error, and the place in
+    the log moves on: they never come again.
     """
     create_subscription(job, target)
     enable(job.name, job.publication, source, target)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from migration.model.words import Proof
+from migration.model.words import Json, Proof
+from migration.verification.pace import Pace
 from migration.verification.session import DIFFERENCES_MAX, Moment, Side, between
 
 # Piece by piece, so that an object of any size needs 1 MiB of memory; the owner may read it, no superuser is needed.
@@ -25,7 +26,7 @@ WHERE m.oid::bigint % {parts} = {part}
 
 def prove_large_objects(moment: Moment, *, changed: Collection[int] = ()) -> Proof:
     """Compare all objects. `changed`: those that changed after the copy and are carried at the freeze, not compared."""
-    parts = len(moment.source.sessions)
+    pace, parts = Pace(), len(moment.source.sessions)
     queries = [_CONTENT.format(parts=parts, part=part) for part in range(parts)]
     answers = moment.both_many(queries)
     sides = [
@@ -42,7 +43,8 @@ def prove_large_objects(moment: Moment, *, changed: Collection[int] = ()) -> Pro
     sentence = f"{len(sides[0])} large objects with {source_bytes:,} bytes are equal"
     if differences:
         sentence = f"{len(differences)} large objects differ"
-    figures = {"large_objects": len(sides[0]), "bytes": source_bytes, "changed_since_copy": len(changed)}
+    figures: dict[str, Json] = {"large_objects": len(sides[0]), "bytes": source_bytes}
+    figures |= {"changed_since_copy": len(changed), **pace.figures(source_bytes, "bytes")}
     return Proof("large-objects", not differences, sentence, figures, tuple(differences[:DIFFERENCES_MAX]))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from migration.model.words import Json, Proof
 from migration.verification.hashing import CANARIES, Column, row_hash
+from migration.verification.pace import Pace
 from migration.verification.session import DIFFERENCES_MAX, Moment, Side
 
 _TABLES = """
@@ -97,6 +98,7 @@ def prove_materialised_views(moment: Moment) -> Proof:
 
 
 def _prove(moment: Moment, found: list[Table], name: str, noun: str, *, values: bool = False) -> Proof:
+    pace = Pace()
     # Not agreeing on the canaries is no difference of the data: both servers then hash a portable digest instead.
     source_canary, target_canary = moment.both(CANARIES)
     digest = source_canary[0][:9] != target_canary[0][:9]
@@ -121,6 +123,7 @@ def _prove(moment: Moment, found: list[Table], name: str, noun: str, *, values: 
             differences += _narrow(moment, table, source[table.name], target[table.name], digest=digest, values=values)
     rows = sum(count for count, _ in source.values())
     figures: dict[str, Json] = {noun: len(compared), "rows": rows, "digest": "md5" if digest else "typed-64-bit"}
+    figures |= pace.figures(rows, "rows")
     sentence = f"{rows:,} rows in {len(compared)} {noun} are equal on both sides"
     if differences:
         sentence = f"{len(differences)} differences in {noun}"

@@ -71,6 +71,11 @@ QUESTIONS = {
         SELECT {_NAME} || ' | ' || pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' (invalid)' END
             || CASE WHEN i.indisready AND i.indislive THEN '' ELSE ' (not ready)' END
         FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid {_IN_CLASS}""",
+    # What a table without a key was given before it was published, the target has too, until both put back what was.
+    "replica identity": f"""
+        SELECT {_NAME} || ' | ' || concat_ws(' ', c.relreplident, (SELECT ic.relname FROM pg_index i
+            JOIN pg_class ic ON ic.oid = i.indexrelid WHERE i.indrelid = c.oid AND i.indisreplident))
+        FROM pg_class c {_IN_CLASS} AND c.relkind IN ('r', 'p')""",
     "trigger": f"""
         SELECT {_NAME} || '.' || quote_ident(t.tgname) || ' | ' || pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint

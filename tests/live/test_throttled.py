@@ -12,7 +12,7 @@ import pytest
 from lab.store_server import Store
 from migration.adapters.database import PostgresMove
 from migration.errors import StepFailed
-from migration.model.words import ProbeState
+from migration.model.words import ProbeState, Progress
 from migration.movers import throttle
 from migration.movers.copy import Pipe
 from migration.movers.postgres import pass_file
@@ -67,9 +67,13 @@ def test_a_database_is_copied_at_the_limit_and_faster_once_it_is_lifted(
         admin.execute("CREATE TABLE more AS SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 60000) i")
         admin.execute("ALTER TABLE more OWNER TO portal")
         admin.execute("ALTER TABLE more ADD PRIMARY KEY (i)")
-    at_work, took = lifted(limit, lambda: move.replicate(lambda _: None), HELD_SECONDS)
+    said: list[Progress] = []
+    at_work, took = lifted(limit, lambda: move.replicate(said.append), HELD_SECONDS)
     assert at_work
     assert took < 60_000_000 / SLOW
+    come = [each.rows_done for each in said if each.what == "rows" and each.rows_done]
+    assert come == sorted(come)
+    assert 0 < come[0] < 60_000, "rows of a table that is under way"
     assert move.replicated().state is ProbeState.DONE
     assert all(proof.passed for proof in move.prove(frozen=False))
 

@@ -5,12 +5,15 @@ Two real servers of different majors hold the same table; one value of the targe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from migration.model.words import Proof
 from migration.verification.hashing import CANARIES
+from migration.verification.large_objects import prove_large_objects
 from migration.verification.rows import prove_rows
 from migration.verification.session import Moment, Row
 from tests.support import two_databases
@@ -59,6 +62,23 @@ def proved(sides: Sides) -> Proof:
 def test_equal_rows_are_equal_by_either_algorithm(sides: Sides, algorithm: str) -> None:
     proof = proved(sides)
     assert (proof.passed, proof.figures["digest"], proof.differences) == (True, algorithm, ())
+
+
+def test_a_proof_says_how_long_it_took_and_how_fast_it_went(sides: Sides) -> None:
+    sides.as_admin(
+        0, "SELECT lo_from_bytea(7, decode(repeat('2a', 99000), 'hex'))", "ALTER LARGE OBJECT 7 OWNER TO portal"
+    )
+    with sides.moment() as moment:
+        for prove, counted, pace in (
+            (prove_rows, "rows", "rows_per_second"),
+            (prove_large_objects, "bytes", "bytes_per_second"),
+        ):
+            began = time.monotonic()
+            figures: Any = prove(moment).figures
+            assert 0 < figures["seconds"] <= time.monotonic() - began + 0.001
+            assert figures[pace] * figures["seconds"] == pytest.approx(figures[counted], rel=0.2)
+    assert (figures["large_objects"], figures["bytes"], figures["changed_since_copy"]) == (1, 99_000, 0)
+    sides.as_admin(0, "SELECT lo_unlink(7)")
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -54,6 +54,12 @@ PLANTS = {
         "index public.t_open: source has",
     ),
     "a number in a policy": ("ALTER POLICY mine ON t WITH CHECK (n > 1.75)", "policy public.t.mine: source has"),
+    "what identifies a row in the stream": (
+        "ALTER TABLE kind REPLICA IDENTITY FULL", "replica identity public.kind: source has d, target f"
+    ),
+    "a partition without identity": (
+        "ALTER TABLE parts_1 REPLICA IDENTITY NOTHING", "replica identity public.parts_1: source has d, target n"
+    ),
     "a default of a partition": ("ALTER TABLE parts_1 ALTER v SET DEFAULT 1.1", "column public.parts_1.v: source has"),
 }  # fmt: skip
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from migration.movers.copy import Table, split
-from migration.movers.copy_watch import seconds_left
+from migration.movers.copy_watch import CopyWatch, Seen, seconds_left
 from migration.movers.programs import Brake, Stopped
 from migration.movers.slots import Kind, Piece, Slots, Standing, gate, ways
+from migration.movers.throttle import Throttle
 
 MEGABYTE = 10**6
 
@@ -172,3 +176,34 @@ def test_nothing_is_foretold_before_anything_was_seen() -> None:
     waiting = Standing([], [], [rows("a", MEGABYTE)], {Kind.CARRY: 0.0, Kind.BUILD: 0.0})
     assert seconds_left(waiting, {}, 2, limited=False) is None
     assert seconds_left(Standing([], [], [], {Kind.CARRY: 0.0, Kind.BUILD: 0.0}), {}, 2, limited=False) == 0.0
+
+
+def test_rows_that_have_come_are_said_beside_the_bytes_and_never_taken_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ended: list[int] = []
+    said = {"a": Seen({(Kind.CARRY, "a"): 100.0}, {"a": 40.0, "b": 9.0}), "b": Seen({}, {"b": 2.0}, rows_ended=41)}
+    looked: list[dict[str, Any]] = []
+
+    def look(table: str, count: int) -> Callable[[Slots], None]:
+        def run(slots: Slots) -> None:
+            watch._slots = slots
+            watch._say(said[table])
+            looked.append(json.loads(capsys.readouterr().out)["progress"])
+            ended.append(count)
+
+        return run
+
+    a = Piece(Kind.CARRY, "a", MEGABYTE, look("a", 41), (), "a")
+    b = Piece(Kind.CARRY, "b", MEGABYTE, look("b", 3), (a,), "b")
+    slots = Slots([a, b], 1, Brake())
+    watch = CopyWatch(cast("Any", SimpleNamespace(workers=1)), slots, Throttle(None), ended)
+    slots.run()
+    assert [(line["what"], line["unit"], line["rows_done"]) for line in looked] == [
+        ("rows", "bytes", 40), ("rows", "bytes", 43)
+    ]  # fmt: skip
+    watch._rows_said = 50
+    again = Slots([Piece(Kind.CARRY, "c", 1, lambda _: None, (), "c")], 1, Brake())
+    watch._slots = again
+    watch._say(Seen(rows_ended=44))
+    assert json.loads(capsys.readouterr().out)["progress"]["rows_done"] == 50

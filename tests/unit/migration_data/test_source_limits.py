@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,8 @@ def test_work_that_waits_says_why_and_promises_no_end(capsys: pytest.CaptureFixt
     said = units._words(tmp_path / "log")[0]
     assert said is not None
     assert progress._sentence(said) == "rows 45 %  waits: source load 3.2 above 2.0 since 40 s"
+    with_rows = replace(said, rate_per_second=10.0, waits=None, rows_done=12_345)
+    assert progress._sentence(with_rows) == "rows 45 % (12,345 rows)  10 bytes/s  5.5 s left"
 
 
 class Told:

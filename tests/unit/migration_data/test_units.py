@@ -20,7 +20,7 @@ SPEAK = """
 import json, sys, time
 secrets = json.load(sys.stdin)
 assert secrets == {"job": "hush"}
-progress = {"what": "rows", "done": 1, "total": 2, "unit": "rows", "rate_per_second": None}
+progress = {"what": "rows", "done": 1, "total": 2, "unit": "rows", "rate_per_second": None, "rows_done": 7}
 print(json.dumps({"progress": progress}), flush=True)
 time.sleep(float(sys.argv[1]))
 print(json.dumps({"result": {"rows": 2}}), flush=True)
@@ -51,7 +51,7 @@ def test_a_unit_tells_its_progress_and_then_its_result(units: ProcessUnits) -> N
     while (running := units.status("one")).progress is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert (running.state, running.progress.done, running.result) == ("running", 1, None)
+    assert (running.state, running.progress.done, running.progress.rows_done, running.result) == ("running", 1, 7, None)
     assert wait_for(lambda: units.status("one"), "done").result == {"rows": 2}
 
 
