@@ -24,7 +24,7 @@ from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.host_load import HostLoad
 from migration.movers.job import Words, given
 from migration.movers.sparing import Sparing
-from migration.movers.spread import spread
+from migration.movers.spread import memory_bytes_most, spread
 from migration.movers.throttle import Throttle
 
 _RECORD_EVERY = 500
@@ -89,6 +89,7 @@ def replicate(job: FilesJob) -> dict[str, Json]:
         "last_pass_files": passes[-1].carried,
         "last_pass_seconds": passes[-1].seconds,
         "not_files": list(passes[-1].others[:20]),
+        "memory_bytes_most": memory_bytes_most(),
         "seconds": round(time.monotonic() - began, 1),
     }
 
