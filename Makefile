@@ -54,7 +54,7 @@ traffic:   ## citizens using the public names until Ctrl-C
 bench-infra: ## build and bring up provinces of 3, 10 and 30 systems, measured; needs an idle machine
 	@.venv/bin/python -m bench.infra
 
-bench-data: ## our movers and proofs beside those of others, 2 GB, measured; needs an idle machine
+bench-data: ## our movers and proofs beside those of others, 0.5 to 8 GB, 25 minutes; needs an idle machine
 	@.venv/bin/python -m bench.data
 
 docs:      ## write again what is made from the code: schemas, errors, commands, rules, components, sizes

@@ -23,6 +23,7 @@ _SAMPLE_SECONDS: Final = 0.2
 _HEARTBEAT_SECONDS: Final = 20.0
 _GOODBYE_SECONDS_MAX: Final = 30.0
 _TAIL_CHARACTERS: Final = 3_000
+_SERVER: Final = "postgres"
 Say = Callable[[str], None]
 
 
@@ -112,12 +113,17 @@ def machine_cpu_seconds() -> float:
 
 
 def _memory_bytes(root: psutil.Process) -> int:
-    """Return what all these processes hold; pages that several share count once, in parts."""
+    """Return what all these processes hold; pages that several share count once, in parts.
+
+    A database's server that one of them started is as little a part of it as one that was there before: its memory is
+    what its own settings say.
+    """
     total = 0
     with contextlib.suppress(psutil.Error):
         for process in [root, *root.children(recursive=True)]:
             with contextlib.suppress(psutil.Error):
-                total += process.memory_full_info().pss
+                if process.name() != _SERVER:
+                    total += process.memory_full_info().pss
     return total
 
 

@@ -99,11 +99,13 @@ def placed(text: str, file: Path, shown: str) -> str:
 
 
 def main() -> None:
-    """Write the tables of all committed results into the docs."""
+    """Write the tables and the plot of all committed results into the docs."""
     from bench.data import results as data
+    from bench.data import shown
 
-    text = page(read(), PAGE.read_text(encoding="utf-8"))
-    PAGE.write_text(data.page(data.read(), text), encoding="utf-8")
+    text, found = page(read(), PAGE.read_text(encoding="utf-8")), data.read()
+    PAGE.write_text(shown.page(found, text), encoding="utf-8")
+    shown.draw(found)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from catalogue.load import Catalogue
 from catalogue.system import System, seconds
 from catalogue.target import TargetContract
-from migration.errors import UsageError
+from migration.errors import BlockedError, UsageError
 from migration.model.inventory import Inventory
-from migration.model.plan import Plan, Step
+from migration.model.plan import Engine, Plan, Step
 from migration.model.words import Component, Stage, StepId
+from migration.movers import engines
 
 _BACKGROUND_PROOFS = ("jobs", "workers")
 _DATABASE_PROOFS = ("rows", "sequences", "large-objects", "schema", "grants")
@@ -80,14 +81,17 @@ def plan(
     contracts: Mapping[str, TargetContract],
     *,
     systems: Iterable[str] | None = None,
+    engine: str | None = None,
 ) -> Plan:
-    """Return the plan for these systems (all, if None).
+    """Return the plan for these systems (all, if None), their databases copied by the best engine or by `engine`.
 
-    Raises `UsageError` when a system is unknown, was not surveyed, or has no target contract.
+    Raises `UsageError` when a system is unknown, was not surveyed, or has no target contract, and `BlockedError` when
+    the engine that was ordered cannot do it.
     """
     chosen = [_known(catalogue, name) for name in systems] if systems is not None else list(catalogue.systems)
     for system in chosen:
         _complete(system, inventory, contracts)
+    by = _engines(chosen, inventory, contracts, engine)
     steps: list[Step] = []
     for wave in sorted({system.wave for system in chosen}):
         members = sorted((system for system in chosen if system.wave == wave), key=lambda system: system.id)
@@ -105,6 +109,7 @@ def plan(
             (name, float(seconds(catalogue.system(name).objectives.write_hold_max))) for name in ids
         ),
         steps=tuple(steps),
+        engines=by,
     )
 
 
@@ -165,6 +170,34 @@ def _budget(system: System, inventory: Inventory, kind: _Kind) -> float:
     else:
         size = sum(files.size_bytes for files in facts.files.values())
     return float(round(kind.budget_seconds + size / kind.bytes_per_second))
+
+
+def _engines(
+    chosen: Iterable[System], inventory: Inventory, contracts: Mapping[str, TargetContract], ordered: str | None
+) -> tuple[Engine, ...]:
+    """Return how each database is copied; all that forbid the engine that was ordered are told at once."""
+    found, forbidden = [], []
+    for system in sorted(chosen, key=lambda each: each.id):
+        database, target = inventory.systems[system.id].database, contracts[system.id].database
+        facts = engines.MoveFacts(
+            cluster=target.cluster,
+            source_major=database.server_version_number // 10_000,
+            target_major=target.major,
+            size_bytes=database.size_bytes,
+        )
+        found.append(Engine(system.id, *engines.engine_for(facts, ordered)))
+        if ordered == engines.PHYSICAL and (why := engines.forbidding(facts)):
+            forbidden.append(f"{system.id}: {'; '.join(why)}")
+    if forbidden:
+        raise BlockedError(
+            "engine-not-possible",
+            what="the engine physical was ordered for databases that it cannot copy",
+            why=". ".join(forbidden),
+            state="no plan was made; nothing was changed",
+            next="dcshift plan   copies them row by row; a PostgreSQL host of yours as the target takes a whole server "
+            "by its files, typed by hand (docs/physical.md)",
+        )
+    return tuple(found)
 
 
 def _known(catalogue: Catalogue, name: str) -> System:

@@ -19,7 +19,7 @@ from catalogue.system import System
 from catalogue.target import TargetContract, written_hash
 from migration.errors import UsageError
 from migration.model.inventory import Inventory
-from migration.model.plan import Plan, Step
+from migration.model.plan import Engine, Plan, Step
 from migration.model.words import Component, Stage, StepId
 
 _NEWEST = "current"
@@ -137,9 +137,11 @@ def _damaged(path: Path, why: str) -> UsageError:
 
 def _plan(content: dict[str, object]) -> Plan:
     steps, contracts, holds = content["steps"], content["contracts"], content["hold_max_seconds"]
+    engines = content.get("engines", [])
     assert isinstance(steps, list)
     assert isinstance(contracts, list)
     assert isinstance(holds, list)
+    assert isinstance(engines, list)
     return Plan(
         catalogue_hash=str(content["catalogue_hash"]),
         inventory_hash=str(content["inventory_hash"]),
@@ -158,6 +160,7 @@ def _plan(content: dict[str, object]) -> Plan:
             )
             for step in steps
         ),
+        engines=tuple(Engine(**engine) for engine in engines),
     )
 
 

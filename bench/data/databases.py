@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final
 from psycopg.sql import SQL, Composed, Identifier
 from pydantic import SecretStr
 
-from bench.data import shapes
+from bench.data import filling
 from bench.data.shapes import DATABASE
 from lab.errors import LabError
 from lab.loopback import HOST, free_ports
@@ -37,12 +38,13 @@ _TABLES: Final = """
 SELECT n.nspname, c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') ORDER BY 1, 2
 """
-# What a copy owes besides rows: it would be the faster for each of these that it left out.
+# What a copy owes besides rows: it would be the faster for each of these that it left out. From 18 on NOT NULL is a
+# constraint, before it was a column's own.
 _OWED: Final = """
 WITH ours AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'dcshift') AND n.nspname !~ '^pg_toast')
 SELECT (SELECT count(*) FROM pg_index WHERE indisvalid AND indrelid IN (SELECT oid FROM ours)),
-    (SELECT count(*) FROM pg_constraint WHERE convalidated AND conrelid IN (SELECT oid FROM ours)),
+    (SELECT count(*) FROM pg_constraint WHERE convalidated AND contype <> 'n' AND conrelid IN (SELECT oid FROM ours)),
     (SELECT coalesce(sum(last_value), 0) FROM pg_sequences WHERE schemaname <> 'dcshift'),
     (SELECT count(*) FROM pg_largeobject_metadata),
     (SELECT coalesce(sum(length(data)), 0) FROM pg_largeobject)
@@ -77,9 +79,11 @@ class Databases:
     source: PostgresServer
     target: PostgresServer
     pass_file: Path
+    sockets: Path
+    """Folder of the source's socket."""
 
-    @property
     def pids(self) -> list[int]:
+        """Return both servers."""
         return [self.source.process.pid, self.target.process.pid]
 
     def fresh(self, *, ours: bool) -> None:
@@ -109,9 +113,9 @@ class Databases:
     def job(self, *, superuser: bool) -> PostgresJob:
         """Return the order for our mover, or for a proof, which looks as whoever may see everything."""
         here, there = ("postgres", "postgres") if superuser else (SOURCE_ROLE, TARGET_ROLE)
-        source = _endpoint(self.source, here)
+        source = endpoint(self.source, here)
         return PostgresJob(
-            system=DATABASE, token=1, source=source, target=_endpoint(self.target, there), feed=source,
+            system=DATABASE, token=1, source=source, target=endpoint(self.target, there), feed=source,
             owner=DATABASE, name=SOURCE_ROLE,
         )  # fmt: skip
 
@@ -122,7 +126,10 @@ class Databases:
 
 @contextlib.contextmanager
 def running(folder: Path, size_bytes: int) -> Iterator[Databases]:
-    """Start both and fill the source. Raises `LabError` when this machine has no server."""
+    """Start both, the source filled; what they wrote is gone at the end.
+
+    Raises `LabError` when this machine has no server.
+    """
     found = binaries()
     if found is None:
         raise LabError(
@@ -132,43 +139,39 @@ def running(folder: Path, size_bytes: int) -> Iterator[Databases]:
             state="nothing was started",
             next="apt-get install postgresql   (or name the folders: DCSHIFT_TEST_POSTGRES_SOURCE and _TARGET)",
         )
-    password, ports, pass_file = secrets.token_hex(20), free_ports(2), folder / "pass"
-    source, target = (
-        PostgresServer(folder / side, programs, port, password, SETTINGS)
-        for side, programs, port in zip(("source", "target"), found, ports, strict=True)
-    )
+    password, ports, pass_file, sockets = secrets.token_hex(20), free_ports(2), folder / "pass", folder / "sockets"
+    sockets.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        shutil.chown(sockets, "postgres")
+    settings = {**SETTINGS, "unix_socket_directories": str(sockets)}
+    source = PostgresServer(folder / "source", found[0], ports[0], password, settings)
+    target = PostgresServer(folder / "target", found[1], ports[1], password, SETTINGS)
     with contextlib.ExitStack() as stack:
         for server in (source, target):
-            server.start()
-            stack.callback(server.stop)
+            stack.callback(shutil.rmtree, server.folder, ignore_errors=True)
+        stack.enter_context(filling.filled(source, size_bytes))
+        target.start()
+        stack.callback(target.stop)
         pass_file.touch(mode=0o600)
-        pass_file.write_text(_endpoint(source, "*").pass_line() + _endpoint(target, "*").pass_line())
-        source.database(DATABASE)
-        with source.admin(DATABASE) as admin:
-            for statement in shapes.statements(size_bytes):
-                admin.execute(statement.encode())
-            admin.execute("CHECKPOINT")  # or it would write in the middle of somebody's run
-        yield Databases(source, target, pass_file)
+        pass_file.write_text(endpoint(source, "*").pass_line() + endpoint(target, "*").pass_line())
+        yield Databases(source, target, pass_file, sockets)
 
 
-def census(server: PostgresServer) -> Census:
+def census(admin: Connection) -> Census:
     """Count everything in a database."""
-    with server.admin(DATABASE) as admin:
-        names = admin.execute(_TABLES).fetchall()
-        count = SQL("SELECT count(*) FROM {}")
-        rows = {
-            (schema, name, kind): _one(admin, count.format(Identifier(schema, name))) for schema, name, kind in names
-        }
-        owed = admin.execute(_OWED).fetchone()
+    names = admin.execute(_TABLES).fetchall()
+    count = SQL("SELECT count(*) FROM {}")
+    rows = {(schema, name, kind): _one(admin, count.format(Identifier(schema, name))) for schema, name, kind in names}
+    owed = admin.execute(_OWED).fetchone()
     assert owed is not None
     tables = {f"{schema}.{name}": found for (schema, name, kind), found in rows.items() if kind == "r"}
     views = {f"rows of view {schema}.{name}": found for (schema, name, kind), found in rows.items() if kind == "m"}
     return Census(tables, {**views, **dict(zip(_OWED_NAMES, map(int, owed), strict=True))})
 
 
-def size_bytes(server: PostgresServer) -> int:
-    with server.admin(DATABASE) as admin:
-        return _one(admin, SQL("SELECT pg_database_size(current_database())"))
+def size_bytes(admin: Connection) -> int:
+    """Return how large a database is on the disk."""
+    return _one(admin, SQL("SELECT pg_database_size(current_database())"))
 
 
 def _one(admin: Connection, query: SQL | Composed) -> int:
@@ -177,6 +180,7 @@ def _one(admin: Connection, query: SQL | Composed) -> int:
     return int(found[0])
 
 
-def _endpoint(server: PostgresServer, user: str) -> Endpoint:
+def endpoint(server: PostgresServer, user: str) -> Endpoint:
+    """Return a server as a mover reaches it."""
     password = SecretStr(server.password)
     return Endpoint(host=HOST, port=server.port, database=DATABASE, user=user, password=password, tls_mode="disable")

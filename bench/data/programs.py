@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.data.agenda import PLAIN_COPY, READ_ALL
 from bench.data.databases import Databases
+from bench.data.names import DUMP, OURS, PHYSICAL, RCLONE, Kind
 from bench.data.objects import BUCKET, REGION, Objects
-from bench.data.results import Kind
 from bench.data.shapes import LONGEST, LONGEST_KEY
+from bench.data.whole_server import WholeServer
 from lab.paths import CHECKOUT
 
-OURS: Final = "dcshift"
-CARRIERS: Final = (OURS, "rclone", "s5cmd")
+COPIERS: Final = (OURS, DUMP, "pgcopydb", PHYSICAL)
+PROVERS: Final = (OURS, "reladiff")
+CARRIERS: Final = (OURS, RCLONE, "s5cmd")
 _JOBS: Final = "2"
 _READ_ALL: Final = """DO $$ DECLARE one regclass; BEGIN
     FOR one IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -50,7 +53,7 @@ class Program:
 def read_all(at: Databases, scratch: Path) -> Program:
     """Return the floor of copying a database: its server reads every row and keeps none."""
     step = ["psql", "-X", "-q", "-c", _READ_ALL, at.url(at.source)]
-    return Program("COPY to /dev/null", Kind.FLOOR, [step], _postgres(at, scratch), _places(at, scratch))
+    return Program(READ_ALL, Kind.FLOOR, [step], _postgres(at, scratch), _places(at, scratch))
 
 
 def copiers(at: Databases, peers: Peers, scratch: Path) -> list[Program]:
@@ -64,10 +67,16 @@ def copiers(at: Databases, peers: Peers, scratch: Path) -> list[Program]:
     pgcopydb += ["--dir", f"{scratch}/pgcopydb"]
     found = [
         (OURS, Kind.OURS, [ours]),
-        ("pg_dump and pg_restore", Kind.PEER, dump),
+        (DUMP, Kind.PEER, dump),
         *_of(peers, "pgcopydb", pgcopydb),
     ]
     return [Program(*each, _postgres(at, scratch), _places(at, scratch)) for each in found]
+
+
+def whole(server: WholeServer, scratch: Path) -> Program:
+    """Return our engine that takes the whole server of the database by its files."""
+    places = {**_places(server.at, scratch), str(server.at.sockets): "SOCKETS"}
+    return Program(PHYSICAL, Kind.OURS, [server.argv], _postgres(server.at, scratch), places)
 
 
 def provers(at: Databases, peers: Peers, scratch: Path) -> list[Program]:
@@ -89,7 +98,7 @@ def carrier(name: str, at: Objects, peers: Peers, scratch: Path) -> Program:
     rclone += ["--s3-chunk-size=16M", "--quiet"]
     s5cmd = ["--log=error", "--numworkers=32", f"--endpoint-url={at.store.endpoint}"]
     s5cmd += ["sync", "--size-only", f"{at.tree}/", f"s3://{BUCKET}/"]
-    found = [(OURS, Kind.OURS, [ours]), *_of(peers, "rclone", rclone), *_of(peers, "s5cmd", s5cmd)]
+    found = [(OURS, Kind.OURS, [ours]), *_of(peers, RCLONE, rclone), *_of(peers, "s5cmd", s5cmd)]
     (one,) = [each for each in found if each[0] == name]
     places = {str(scratch): "SCRATCH", str(at.tree): "TREE", at.store.endpoint: "STORE"}
     return Program(*one, _clean(scratch, _keys(at)), places)
@@ -98,7 +107,7 @@ def carrier(name: str, at: Objects, peers: Peers, scratch: Path) -> Program:
 def plain_copy(tree: Path, scratch: Path) -> Program:
     """Return the floor of carrying files: the same bytes, on the same disk, through no store."""
     steps = [["cp", "-r", str(tree), f"{scratch}/copy"]]
-    return Program("cp and sync", Kind.FLOOR, steps, _clean(scratch, {}), {str(scratch): "SCRATCH", str(tree): "TREE"})
+    return Program(PLAIN_COPY, Kind.FLOOR, steps, _clean(scratch, {}), {str(scratch): "SCRATCH", str(tree): "TREE"})
 
 
 def _of(peers: Peers, name: str, words: list[str]) -> list[tuple[str, Kind, list[list[str]]]]:

@@ -1,49 +1,33 @@
-"""What the bench of the data plane found, as the committed JSON keeps it, and the table that the docs show of it."""
+"""What the bench of the data plane found, as the committed JSON keeps it; how it is shown is in `shown.py`."""
 
 from __future__ import annotations
 
 import json
 import statistics
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
 from bench import results
+from bench.data.names import DUMP, OURS, PHYSICAL, RCLONE, Kind, Work
 from bench.results import Count, Machine, Seconds, Strict
 
 FILE: Final = results.FILE.with_name("data.json")
 MEMORY_BYTES_MAX: Final = 300 * 2**20
 """What a mover of ours may hold with everything that it starts."""
-_UNMEASURED: Final = "Not measured yet: `make bench-data` on an idle machine, then `make docs`.\n"
 UsedSeconds = Annotated[float, Field(ge=0)]
 
 
-class Work(StrEnum):
-    """What is done by ours and by its peers alike."""
-
-    DATABASE = "database"
-    VERIFICATION = "verification"
-    OBJECTS = "objects"
-    UNCHANGED = "objects-unchanged"
-
-
-class Kind(StrEnum):
-    """Whose a program is; a floor is what no program that does the work can be faster than."""
-
-    OURS = "ours"
-    PEER = "peer"
-    FLOOR = "floor"
-
-
 _RATIOS: Final = {
-    "postgres_logical_ratio": Work.DATABASE,
-    "verification_cpu_ratio": Work.VERIFICATION,
-    "objects_ratio": Work.OBJECTS,
-    "objects_unchanged_ratio": Work.UNCHANGED,
+    "postgres_logical_ratio": (OURS, Work.DATABASE, DUMP),
+    "postgres_physical_ratio": (PHYSICAL, Work.DATABASE, DUMP),
+    "verification_cpu_ratio": (OURS, Work.VERIFICATION, None),
+    "objects_ratio": (OURS, Work.OBJECTS, RCLONE),
+    "objects_unchanged_ratio": (OURS, Work.UNCHANGED, RCLONE),
 }
+"""Which of ours, at what, beside whom: None for the cheapest."""
 
 
 class Run(Strict):
@@ -79,8 +63,22 @@ class Moved(Strict):
     file_bytes: Count
 
 
+class Point(Strict):
+    """One of ours, or a floor, at its work on so much data."""
+
+    work: Work
+    program: str
+    bytes: Count
+    rounds: Count
+    seconds: Seconds
+    """The median, as is the CPU."""
+    cpu_seconds: UsedSeconds
+    """Of the program, of all that it started, and of the servers that it spoke to."""
+    peak_memory_bytes: Annotated[int, Field(ge=0)]
+
+
 class Data(Strict):
-    """One run of `make bench-data`. A ratio without a peer is left out, as is that of an engine that we do not have."""
+    """One run of `make bench-data`. A ratio without a peer is left out, as is that of a path that we do not have."""
 
     measured: str
     versions: dict[str, str]
@@ -89,12 +87,17 @@ class Data(Strict):
     moved: Moved
     rounds: Count
     postgres_logical_ratio: Seconds | None = None
+    postgres_physical_ratio: Seconds | None = None
     verification_cpu_ratio: Seconds | None = None
     objects_ratio: Seconds | None = None
     objects_unchanged_ratio: Seconds | None = None
+    to_the_cheapest_peer: dict[str, Seconds]
+    """Each of ours at each work by the cheapest of all peers, whoever that is."""
     peak_memory_bytes: dict[str, Count]
     absent: dict[str, str]
     """What is not compared, and why."""
+    growth: list[Point]
+    """Ours at several sizes: that of these runs, and others with one round each."""
     runs: list[Run]
 
     @model_validator(mode="after")
@@ -107,26 +110,51 @@ class Data(Strict):
             rounds = sorted(run.round for run in self.runs if (run.work, run.program) == (work, program))
             if rounds != list(range(1, self.rounds + 1)):
                 raise ValueError(f"{program} has the rounds {rounds} at {work}, not 1 to {self.rounds}")
+        if missing := [point for point in points(self.runs, self.moved) if point not in self.growth]:
+            raise ValueError(f"not what the runs give: growth of {missing[0].program} at {missing[0].work}")
         return self
 
 
-def derived(runs: Sequence[Run]) -> dict[str, float | dict[str, int] | None]:
-    """Return what is worked out from the runs: every ratio to the best peer, and the peaks."""
+def derived(runs: Sequence[Run]) -> dict[str, float | dict[str, int] | dict[str, float] | None]:
+    """Return what is worked out from the runs: ratios and peaks."""
     peaks: dict[str, int] = {}
     for run in (each for each in runs if each.peak_memory_bytes):
         name = f"{run.program} at {run.work}"
         peaks[name] = max(peaks.get(name, 0), run.peak_memory_bytes)
+    to_all = {(ours, work): ratios(runs, work, ours) for work in Work for ours in (OURS, PHYSICAL)}
     # The cheapest peer is the one that we look worst beside.
-    best = {key: max(ratios(runs, work).values(), default=None) for key, work in _RATIOS.items()}
-    return {**best, "peak_memory_bytes": peaks}
+    worst = {key: max(found.values()) for key, found in to_all.items() if found}
+    named = {
+        key: worst.get((ours, work)) if peer is None else to_all[ours, work].get(peer)
+        for key, (ours, work, peer) in _RATIOS.items()
+    }
+    cheapest = {f"{ours} at {work}": ratio for (ours, work), ratio in worst.items()}
+    return {**named, "to_the_cheapest_peer": cheapest, "peak_memory_bytes": peaks}
 
 
-def ratios(runs: Sequence[Run], work: Work) -> dict[str, float]:
-    """Return our median cost by that of each peer: below 1 we are cheaper."""
+def ratios(runs: Sequence[Run], work: Work, ours: str = OURS) -> dict[str, float]:
+    """Return the median cost of one of ours by that of each peer: below 1 it is cheaper."""
     costs = medians(runs, work)
-    ours = [program for program, kind in programs(runs, work).items() if kind is Kind.OURS]
     peers = [program for program, kind in programs(runs, work).items() if kind is Kind.PEER]
-    return {peer: round(costs[ours[0]] / costs[peer], 2) for peer in peers} if ours else {}
+    return {peer: round(costs[ours] / costs[peer], 2) for peer in peers} if ours in costs else {}
+
+
+def points(runs: Sequence[Run], moved: Moved) -> list[Point]:
+    """Return ours and the floors at the size of these runs."""
+    found = []
+    for work in Work:
+        of_files = work in (Work.OBJECTS, Work.UNCHANGED)
+        for program in (name for name, kind in programs(runs, work).items() if kind is not Kind.PEER):
+            mine = [run for run in runs if (run.work, run.program) == (work, program)]
+            point = Point(
+                work=work, program=program, rounds=len(mine),
+                bytes=moved.file_bytes if of_files else moved.database_bytes,
+                seconds=round(statistics.median(run.seconds for run in mine), 3),
+                cpu_seconds=round(statistics.median(run.cpu_seconds + run.server_cpu_seconds for run in mine), 3),
+                peak_memory_bytes=max(run.peak_memory_bytes for run in mine),
+            )  # fmt: skip
+            found.append(point)
+    return found
 
 
 def programs(runs: Sequence[Run], work: Work) -> dict[str, Kind]:
@@ -151,55 +179,3 @@ def write(found: Data, file: Path = FILE) -> None:
     """Keep the results in place of those before."""
     document = found.model_dump(mode="json", exclude_none=True)
     file.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def page(found: Data | None, text: str) -> str:
-    """Return the page `text` with the table of these results. Raises `ValueError` where it has no place for it."""
-    return results.placed(text, FILE, table(found) if found else _UNMEASURED)
-
-
-def table(found: Data) -> str:
-    """Return the results as the docs show them."""
-    lines = [
-        "| work | program | wall: median (least–most) | CPU: program + servers | ratio to it | peak memory |",
-        "|---|---|---:|---:|---:|---:|",
-    ]
-    for work in Work:
-        costs = medians(found.runs, work)
-        for program in sorted(costs, key=costs.__getitem__):
-            lines.append(_row(work, program, found.runs))
-    held = max(run.peak_memory_bytes for run in found.runs if run.kind is Kind.OURS)
-    kept = "kept" if held <= MEMORY_BYTES_MAX else "**broken**"
-    moved, machine = found.moved, found.machine
-    foreign = max(run.foreign_cpu_seconds / run.seconds for run in found.runs)
-    return "\n".join([
-        *lines,
-        "",
-        f"Ours held {held / 2**20:.0f} MiB at most; the bound is {MEMORY_BYTES_MAX / 2**20:.0f} MiB: {kept}.",
-        f"Moved: a database of {moved.database_bytes / 1e9:.2f} GB with {moved.rows:,} rows and "
-        f"{moved.large_objects:,} large objects, and {moved.files:,} files of {moved.file_bytes / 1e9:.2f} GB.",
-        f"Measured {found.measured} in {found.rounds} rounds on {machine.cores} cores and "
-        f"{machine.memory_bytes / 2**30:.0f} GiB, with a load of {machine.load_before:.1f} before; other work took "
-        f"{foreign:.2f} cores at most during a run.",
-        "",
-        *(f"- not compared: {name}: {why}" for name, why in sorted(found.absent.items())),
-        *(f"- {name}: {version}" for name, version in sorted(found.versions.items())),
-        *(f"- settings of {name}: `{setting}`" for name, setting in sorted(found.settings.items())),
-        "",
-    ])  # fmt: skip
-
-
-def _row(work: Work, program: str, runs: Sequence[Run]) -> str:
-    mine = [run for run in runs if (run.work, run.program) == (work, program)]
-    wall = sorted(run.seconds for run in mine)
-    own = statistics.median(run.cpu_seconds for run in mine)
-    servers = statistics.median(run.server_cpu_seconds for run in mine)
-    kind = mine[0].kind
-    shown = {Kind.OURS: f"**{program}**", Kind.PEER: program, Kind.FLOOR: f"*{program}* (floor)"}[kind]
-    ratio = ratios(runs, work).get(program)
-    peak = max(run.peak_memory_bytes for run in mine)
-    held = f"{peak / 2**20:.0f} MiB" if peak else "too short to see"
-    return (
-        f"| {work} | {shown} | {statistics.median(wall):.1f} s ({wall[0]:.1f}–{wall[-1]:.1f}) "
-        f"| {own:.1f} + {servers:.1f} s | {'' if ratio is None else f'{ratio:.2f}'} | {held} |"
-    )

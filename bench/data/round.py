@@ -10,16 +10,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 from bench import measuring
-from bench.data import databases, objects, programs
+from bench.data import databases, objects, programs, whole_server
+from bench.data.agenda import COUNTING, Agenda
 from bench.data.databases import Census, Databases
-from bench.data.programs import OURS, Peers, Program
-from bench.data.results import Kind, Run, Work
-from bench.data.shapes import LONGEST, Tree
+from bench.data.names import DUMP, OURS, PHYSICAL, Kind, Work
+from bench.data.programs import Peers, Program
+from bench.data.results import Run
+from bench.data.shapes import DATABASE, LONGEST, Tree
+from lab import newest_postgres
 from lab.errors import LabError
+from lab.postgres_server import Connection
 
 _STEP_SECONDS_MAX: Final = 3 * 3600
 _T = TypeVar("_T")
@@ -27,46 +32,93 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class Rounds:
-    """Everything that all rounds share, and the runs so far."""
+    """Everything that all rounds on data of one size share, and the runs so far."""
 
     folder: Path
     logs: Path
     """What every program said; it stays."""
     peers: Peers
-    say: measuring.Say
+    agenda: Agenda
+    size_bytes: int = 0
+    kept: Callable[[Run], None] = lambda run: None
+    """Called with each run when it is over: whoever stops us later does not take it away."""
+    only_ours: bool = False
     runs: list[Run] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
 
     def database(self, at: Databases, number: int) -> None:
         """Have the database copied by everybody, then compared by everybody as the last one left it."""
-        whole = databases.census(at.source)
+        whole = self._count("the source", lambda: at.source.admin(DATABASE))
         with self._scratch() as scratch:
             self._run(Work.DATABASE, programs.read_all(at, scratch), number, at.pids, at.settle)
-            for program in rotated(programs.copiers(at, self.peers, scratch), number):
-                at.fresh(ours=program.name == OURS)
-                self._run(Work.DATABASE, program, number, at.pids, at.settle)
-                if program.name == OURS:
-                    at.release()
-                assert_equal(program.name, whole.lacks(databases.census(at.target)))
-            for program in rotated(programs.provers(at, self.peers, scratch), number):
+            turns = [
+                partial(self._copy, at, program, number, whole)
+                for program in self._mine(programs.copiers(at, self.peers, scratch))
+            ]
+            if PHYSICAL in self.peers:
+                turns.append(partial(self._whole_server, at, number, whole))
+            for turn in rotated(turns, number):
+                turn()
+            for program in rotated(self._mine(programs.provers(at, self.peers, scratch)), number):
                 said = self._run(Work.VERIFICATION, program, number, at.pids, lambda: None)
                 assert_equal(program.name, uncompared(program.name, said, whole))
 
     def objects(self, tree: Path, files: Tree, number: int) -> None:
         """Have the tree carried by everybody into an empty store, and once more."""
         with self._scratch() as scratch:
-            self._run(Work.OBJECTS, programs.plain_copy(tree, scratch), number, [], os.sync)
-        for name in rotated(programs.CARRIERS, number):
-            if name not in (OURS, *self.peers):
-                continue
+            self._run(Work.OBJECTS, programs.plain_copy(tree, scratch), number, list, os.sync)
+        for name in rotated(self.carriers, number):
             with self._scratch() as scratch, objects.running(scratch, tree) as at:
-                program = programs.carrier(name, at, self.peers, scratch)
-                self._run(Work.OBJECTS, program, number, [at.store.pid], os.sync)
+                program, servers = programs.carrier(name, at, self.peers, scratch), partial(_alone, at.store.pid)
+                self._run(Work.OBJECTS, program, number, servers, os.sync)
                 held = at.held()
                 assert_equal(name, uncarried(files, {key: size for key, (size, _) in held.items()}))
-                self._run(Work.UNCHANGED, program, number, [at.store.pid], os.sync)
+                self._run(Work.UNCHANGED, program, number, servers, os.sync)
                 again = at.held()
                 assert_equal(name, [f"{key}: written again" for key in held if again.get(key) != held[key]])
+
+    @property
+    def copiers(self) -> list[str]:
+        """Return who copies a database here."""
+        return [name for name in (OURS, DUMP, *self.peers) if name in programs.COPIERS and self._may(name)]
+
+    @property
+    def provers(self) -> list[str]:
+        """Return who compares databases here."""
+        return [name for name in programs.PROVERS if name in (OURS, *self.peers) and self._may(name)]
+
+    @property
+    def carriers(self) -> list[str]:
+        """Return who carries a tree here."""
+        return [name for name in programs.CARRIERS if name in (OURS, *self.peers) and self._may(name)]
+
+    def _may(self, name: str) -> bool:
+        return name in (OURS, PHYSICAL) or not self.only_ours
+
+    def _mine(self, them: Sequence[Program]) -> list[Program]:
+        return [program for program in them if self._may(program.name)]
+
+    def _copy(self, at: Databases, program: Program, number: int, whole: Census) -> None:
+        at.fresh(ours=program.name == OURS)
+        self._run(Work.DATABASE, program, number, at.pids, at.settle)
+        if program.name == OURS:
+            at.release()
+        copy = self._count(program.name, lambda: at.target.admin(DATABASE))
+        assert_equal(program.name, whole.lacks(copy))
+
+    def _whole_server(self, at: Databases, number: int, whole: Census) -> None:
+        newest = newest_postgres.programs(self.folder)
+        with self._scratch() as scratch, whole_server.wanted(at, scratch, newest) as server:
+            self._run(Work.DATABASE, programs.whole(server, scratch), number, server.pids, server.settle)
+            assert_equal(PHYSICAL, whole.lacks(self._count(PHYSICAL, server.admin)))
+
+    def _count(self, where: str, opened: Callable[[], Connection]) -> Census:
+        with self.agenda.step(COUNTING, self.size_bytes, f"{self._sized}counting what {where} has"), opened() as admin:
+            return databases.census(admin)
+
+    @property
+    def _sized(self) -> str:
+        return f"{self.size_bytes / 1e9:.1f} GB, " if self.size_bytes else ""
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -74,16 +126,25 @@ class Rounds:
             yield Path(name)
 
     def _run(
-        self, work: Work, program: Program, number: int, servers: Sequence[int], settle: Callable[[], None]
+        self, work: Work, program: Program, number: int, servers: Callable[[], list[int]], settle: Callable[[], None]
     ) -> str:
-        """Run a program, measured until what it wrote is on the disk; return what it said."""
+        """Run a program, measured until what it wrote is on the disk; return what it said.
 
+        The servers are asked for before and after: one of them may be made by the program.
+        """
+        text = f"{self._sized}round {number}, {work}, {program.name}"
+        with self.agenda.step(f"{program.name} at {work}", self.size_bytes, text):
+            return self._measured(work, program, number, servers, settle)
+
+    def _measured(
+        self, work: Work, program: Program, number: int, servers: Callable[[], list[int]], settle: Callable[[], None]
+    ) -> str:
         def used() -> tuple[float, float, float]:
-            theirs = sum(map(measuring.tree_cpu_seconds, servers))
+            theirs = sum(map(measuring.tree_cpu_seconds, servers()))
             return measuring.machine_cpu_seconds(), theirs, time.process_time()
 
         def say(text: str) -> None:
-            self.say(f"round {number}, {work}, {program.name}: {text}")
+            self.agenda.say(f"      {program.name}: {text}")
 
         os.sync()  # or it would pay for what was written before it
         before, parts = used(), list[measuring.Measured]()
@@ -105,11 +166,16 @@ class Rounds:
             peak_memory_bytes=max(part.peak_memory_bytes for part in parts),
         )  # fmt: skip
         self.runs.append(run)
+        self.kept(run)
         if program.kind is not Kind.FLOOR:
             self.settings[f"{program.name} at {work}"] = program.setting
         cpu = f"{run.cpu_seconds:.1f} + {run.server_cpu_seconds:.1f} s of CPU"
         say(f"{run.seconds:.1f} s, {cpu}, {run.peak_memory_bytes / 2**20:.0f} MiB")
         return "".join(part.stdout for part in parts)
+
+
+def _alone(pid: int) -> list[int]:
+    return [pid]
 
 
 def rotated(them: Sequence[_T], number: int) -> list[_T]:

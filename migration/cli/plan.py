@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,11 +15,21 @@ if TYPE_CHECKING:
     from migration.model.plan import Plan
 
 
+class Engine(StrEnum):
+    """How a database is copied: row by row, or by the files of its server."""
+
+    LOGICAL = "logical"
+    PHYSICAL = "physical"
+
+
 def register(app: typer.Typer) -> None:
     @app.command()
     def plan(
         wave: Annotated[int | None, typer.Option(help="Only systems of this wave.")] = None,
         system: Annotated[list[str] | None, typer.Option(help="Only this system; may be repeated.")] = None,
+        engine: Annotated[
+            Engine | None, typer.Option(help="Copy databases so, logical or physical, and not as the planner chooses.")
+        ] = None,
     ) -> int:
         """Make the plan from catalogue, inventory and target contracts; print it."""
         from migration import planner
@@ -42,14 +53,14 @@ def register(app: typer.Typer) -> None:
             )
         inventory = workspace.inventory()
         contracts = usable(workspace.contracts(chosen))
-        made = planner.plan(catalogue, inventory, contracts, systems=chosen)
+        made = planner.plan(catalogue, inventory, contracts, systems=chosen, engine=engine)
         path = workspace.pin(Pinned(made, catalogue, inventory, contracts))
         OUT.result({"id": made.id, "file": str(path), **dataclasses.asdict(made)}, lambda: print_plan(made))
         return 0
 
 
 def print_plan(plan: Plan) -> None:
-    """Print waves, steps, sentences, budgets; a line shows where there is no way back."""
+    """Print waves, steps, sentences, budgets, engines; a line shows where there is no way back."""
     from rich.table import Table
 
     out = console()
@@ -67,6 +78,8 @@ def print_plan(plan: Plan) -> None:
             if step.point_of_no_return:
                 table.add_row("[red]── no way back from here ──[/]", "", "", "")
         out.print(table)
+    for engine in plan.engines:
+        out.print(f"[bold]{engine.system}/database[/] is copied by the engine [bold]{engine.name}[/]: {engine.why}")
     holds = ", ".join(f"{name} {value:.0f} s" for name, value in plan.hold_max_seconds)
     out.print(f"\n[yellow]▌[/] citizens' requests wait (they are not refused); allowed: {holds}")
     out.print(

@@ -133,6 +133,7 @@ def _document(workspace: Workspace, journal: Journal, plan: Plan) -> dict[str, A
             "bytes_per_second_max": limits.bytes_per_second,
             "source_limits": dataclasses.asdict(limits.source),
             "limits": said(limits),
+            "engine": dataclasses.asdict(engine) if (engine := plan.engine(each.system)) else None,
             "error": dict(failure.error) if failure else None,
         }
     holders = {resource: str(holder) for resource, holder in journal.holders().items()}
@@ -174,6 +175,8 @@ def _picture(document: dict[str, Any]) -> Group:
             if document["progress"] and document["progress"]["step"] == step["id"]:
                 doing = f"  {document['progress']['said']}"
             parts.append(Text(f"    {step['id']}  {step['status']}  {seconds(step['seconds'])}{doing}"))
+        if system["engine"]:
+            parts.append(Text(f"    database by the engine {system['engine']['name']}: {system['engine']['why']}"))
         if system["hold_seconds"] is not None:
             parts.append(Text(f"    requests were held {system['hold_seconds']:.1f} s"))
         if system["limits"]:

@@ -32,6 +32,17 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Engine:
+    """How the database of one system is copied, and why so."""
+
+    system: str
+    name: str
+    """`logical`, row by row, or `physical`, by the files of its server."""
+    why: str
+    """A sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything a run does, in order, pinned to what it was made from."""
 
@@ -42,12 +53,21 @@ class Plan:
     hold_max_seconds: tuple[tuple[str, float], ...]
     """(system, seconds) that citizens may be kept waiting; at three times that the freeze is given up."""
     steps: tuple[Step, ...]
+    engines: tuple[Engine, ...] = ()
+    """One for each system; empty in plans that are older than the choice: they copy row by row."""
 
     @property
     def id(self) -> str:
         """Return the SHA-256 of the plan's content; people see its first six characters."""
-        content = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+        content = dataclasses.asdict(self)
+        # What joined later counts only where it says something, or an older plan would not have its own name.
+        if not self.engines:
+            del content["engines"]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def engine(self, system: str) -> Engine | None:
+        """Return how the database of a system is copied; None in a plan that is older than the choice."""
+        return next((engine for engine in self.engines if engine.system == system), None)
 
     def step(self, step_id: str) -> Step:
         """Return one step; raises `KeyError`."""

@@ -38,6 +38,7 @@ from migration.movers.files_store import Listed, Store, digests, md5_of
 from migration.movers.host_load import HostLoad
 from migration.movers.job import Words, given
 from migration.movers.sparing import Sparing
+from migration.movers.spread import memory_bytes_most
 from migration.movers.throttle import Throttle
 
 
@@ -109,6 +110,7 @@ def replicate(job: FilesJob) -> dict[str, Json]:
         "converged": passes[-1].touched <= job.small_pass_files,
         **(passes[-1].next.facts() if passes[-1].next else {}),
         "not_files": list(passes[-1].others[:20]),
+        "memory_bytes_most": memory_bytes_most(),
         "seconds": round(time.monotonic() - began, 1),
     }
 

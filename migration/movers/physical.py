@@ -33,6 +33,7 @@ from migration.movers.cluster import Cluster
 from migration.movers.link import Connection
 from migration.movers.physical_job import PhysicalJob
 from migration.movers.place import COPYING, FOLLOWING, Marker
+from migration.movers.spread import memory_bytes_most
 
 
 def move(job: PhysicalJob) -> dict[str, Json]:
@@ -47,7 +48,12 @@ def move(job: PhysicalJob) -> dict[str, Json]:
         server = _target(job, superuser)
         physical_target.open_up(job, server)
         facts |= _follow(job, server, superuser)
-    return {**facts, "data_directory": str(job.data), "port": job.port, "seconds": round(time.monotonic() - began, 1)}
+    place_of_it: dict[str, Json] = {"data_directory": str(job.data), "port": job.port}
+    spent: dict[str, Json] = {
+        "memory_bytes_most": memory_bytes_most(),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    return {**facts, **place_of_it, **spent}
 
 
 def undo(job: PhysicalJob) -> dict[str, Json]:

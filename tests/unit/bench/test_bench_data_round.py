@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from bench.data import peers, shapes
 from bench.data.databases import Census
+from bench.data.names import Kind
 from bench.data.peers import Peers
 from bench.data.programs import Program
-from bench.data.results import Kind
 from bench.data.round import assert_equal, rotated, uncarried, uncompared
 from bench.data.shapes import Tree
 from lab.errors import LabError
@@ -88,7 +89,7 @@ def test_a_peer_that_is_not_here_is_named_with_its_reason() -> None:
     assert "broken could not be started" in found.absent["broken"]
     assert "says no version" in found.absent["silent"]
     assert "Permission denied" in found.absent["foreign"]
-    assert "a physical engine of ours" in found.absent
+    assert "a physical engine into CloudNativePG" in found.absent
 
 
 def test_a_program_must_say_a_version() -> None:
@@ -126,9 +127,15 @@ def test_a_tree_is_written_as_told(tmp_path: Path) -> None:
 
 def test_a_database_of_twice_the_size_has_twice_the_rows() -> None:
     def accounts(size: int) -> str:
-        (found,) = [each for each in shapes.statements(size) if each.startswith("INSERT INTO accounts")]
+        (found,) = [each for each in chain(*shapes.chapters(size)) if each.startswith("INSERT INTO accounts")]
         return found
 
     assert "generate_series(1, 5000000)" in accounts(2_000_000_000)
     assert "generate_series(1, 10000000)" in accounts(4_000_000_000)
-    assert not [each for each in shapes.statements(10**9) if "$" in each.replace("*$'", "")]
+    assert not [each for each in chain(*shapes.chapters(10**9)) if "$" in each.replace("*$'", "")]
+
+
+def test_every_row_of_data_is_written_in_one_chapter_that_begins_with_its_table() -> None:
+    for chapter in shapes.chapters(10**9):
+        made = {each.split()[2] for each in chapter if each.startswith("CREATE TABLE")}
+        assert {each.split()[2] for each in chapter if each.startswith("INSERT INTO")} <= made

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+from pathlib import Path
 
 import pytest
 
-from migration import planner
-from migration.errors import UsageError
+from migration import planner, store
+from migration.errors import BlockedError, UsageError
 from migration.model.words import Component, Stage
 from migration.stages import registry
 from tests.support.examples import catalogue, contracts, example_plan, inventory
@@ -86,3 +89,44 @@ def test_what_is_not_known_cannot_be_planned(systems: list[str], missing: str | 
     with pytest.raises(UsageError) as refused:
         planner.plan(catalogue(), seen, targets, systems=systems)
     assert refused.value.code == code
+
+
+def test_the_engine_of_each_database_is_chosen_and_the_plan_says_why() -> None:
+    plan = example_plan()
+    assert [(engine.system, engine.name) for engine in plan.engines] == [("feedback", "logical"), ("portal", "logical")]
+    portal = plan.engine("portal")
+    assert portal is not None
+    assert portal.why == (
+        "the target is the CloudNativePG cluster portal-db, into which its operator alone puts files; "
+        "400,000,000 bytes are copied row by row sooner"
+    )
+    assert example_plan("portal").engine("feedback") is None
+
+
+def test_an_order_that_says_what_is_chosen_anyway_makes_the_same_plan() -> None:
+    ordered = planner.plan(catalogue(), inventory(), contracts(), engine="logical")
+    assert ordered.id == example_plan().id
+
+
+def test_files_are_not_put_into_a_cluster_by_order_and_every_database_is_named() -> None:
+    with pytest.raises(BlockedError) as refused:
+        planner.plan(catalogue(), inventory(), contracts(), engine="physical")
+    assert refused.value.code == "engine-not-possible"
+    assert "portal: the target is the CloudNativePG cluster portal-db" in refused.value.why
+    assert "feedback: the target is the CloudNativePG cluster feedback-db" in refused.value.why
+    assert "a PostgreSQL host of yours" in refused.value.next
+    assert refused.value.exit_code == 3
+
+
+def test_a_plan_that_is_older_than_the_choice_keeps_its_name_and_is_read(tmp_path: Path) -> None:
+    older = dataclasses.replace(example_plan(), engines=())
+    content = {name: value for name, value in dataclasses.asdict(older).items() if name != "engines"}
+    assert older.id == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    path = store.save(tmp_path, store.Pinned(older, catalogue(), inventory(), contracts()))
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["plan"].pop("engines") == []  # as its file was written then
+    path.chmod(0o644)
+    path.write_text(json.dumps(document), encoding="utf-8")
+    read = store.load(tmp_path).plan
+    assert read == older
+    assert read.engine("portal") is None

@@ -42,6 +42,9 @@ def test_a_finished_move_is_verified_with_its_figures() -> None:
     assert portal["proofs_failed"] == 0
     assert portal["proofs_passed"] == 25
     assert 1.0 <= portal["hold_seconds"] <= 3.0
+    assert portal["engine"]["name"] == "logical"
+    assert "the CloudNativePG cluster portal-db" in portal["engine"]["why"]
+    assert "was copied by the engine logical: the target is the CloudNativePG" in page.render(document)
     assert document["chain"]["intact"] is True  # type: ignore[index]
 
 

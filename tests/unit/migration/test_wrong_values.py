@@ -29,7 +29,7 @@ NUMBERS = ["", "x", "1.5", "nan", "9" * 40]
 
 TABLE: dict[str, dict[str, list[str]]] = {
     "survey": {},
-    "plan": {"--wave": [*NUMBERS, "-1", "0"], "--system": NAMES},
+    "plan": {"--wave": [*NUMBERS, "-1", "0"], "--system": NAMES, "--engine": [*NAMES, "Logical"]},
     "check": {"--system": NAMES, "--plan": NAMES},
     "run": {
         "--until": NAMES,
