@@ -30,6 +30,7 @@ from migration.movers import (
     memory,
     room,
 )
+from migration.movers import mariadb_gtid as gtid
 from migration.movers import mariadb_link as link
 from migration.movers import mariadb_stream as stream
 from migration.movers.job import Words, given
@@ -187,18 +188,18 @@ def _copy(turn: Turn) -> dict[str, Json]:
 def _follow(turn: Turn) -> int:
     """Start the stream and wait until the target is close; return how many transactions it is behind."""
     job, rate, first = turn.job, lines.Rate(), 0
-    mariadb_fence.close(turn.target)
+    mariadb_fence.shut(turn.target)
     stream.start(turn.target, job)
     deadline = time.monotonic() + job.catch_up_seconds_max
     while True:
         turn.check()
         position = stream.place(turn.source)
-        behind = stream.behind(position, stream.reached(turn.target))
+        behind = gtid.behind(position, stream.reached(turn.target))
         first = max(first, behind)
         lines.progress("catching up", first - behind, first, "transactions", rate.of(first - behind))
         if stream.wait_for(turn.target, position, seconds_max=2.0):
             stream.assert_follows(turn.target, job)
-            return stream.behind(stream.place(turn.source), stream.reached(turn.target))
+            return gtid.behind(stream.place(turn.source), stream.reached(turn.target))
         stream.assert_follows(turn.target, job)
         if time.monotonic() > deadline:
             raise StepFailed(
@@ -233,6 +234,7 @@ def _take_away(turn: Turn) -> None:
         stream.drop(side, turn.job)
     for side in (turn.source, turn.target):
         stream.drop_account(side, turn.job)
+        stream.forget_place(side)
     turn.leave()
 
 

@@ -40,6 +40,7 @@ def carry(turn: Turn, total_bytes: int) -> str:
     Raises `StepFailed` when a program fails, or says that it succeeded and shows no work.
     """
     job = turn.job
+    lines.progress("rows", 0, total_bytes, "bytes")
     link.run(turn.target, f"CREATE OR REPLACE TABLE {_LOADED} (position text NOT NULL) ENGINE=InnoDB")
     with _option_files(job) as (at_source, at_target):
         place = _piped(job, at_source, at_target, _Counted(job.limit_file, total_bytes))

@@ -132,15 +132,6 @@ def of(connection: Connection, where: str, moved: tuple[str, ...]) -> Facts:
     )
 
 
-def domains(state: str) -> dict[int, set[int]]:
-    """Return out of a GTID state which servers wrote in each domain."""
-    found: dict[int, set[int]] = {}
-    for gtid in filter(None, state.replace(" ", "").split(",")):
-        domain, server, _ = map(int, gtid.split("-"))
-        found.setdefault(domain, set()).add(server)
-    return found
-
-
 def modern(collation: str) -> str:
     """Return a collation as newer servers call it: before 10.6, utf8mb3 was called utf8."""
     return re.sub(r"^utf8(?=_|$)", "utf8mb3", collation)

@@ -26,12 +26,17 @@ def close(server: Connection) -> int:
     A transaction that is open is rolled back with its session: nobody was told that it was committed.
     """
     ended = _end(server)
+    shut(server)
+    ended |= _end(server)
+    return len(ended)
+
+
+def shut(server: Connection) -> None:
+    """Let nobody write any more; who is there may stay and read."""
     # Waiting for the lock holds up every write: rather give up soon.
     link.run(server, f"SET SESSION lock_wait_timeout = {_LOCK_SECONDS}", "SET GLOBAL read_only = ON")
-    ended |= _end(server)
     if not link.one(server, "SELECT @@GLOBAL.read_only"):
         raise _failed("the server took the order and is not read-only")
-    return len(ended)
 
 
 def open_up(server: Connection) -> None:
@@ -39,19 +44,6 @@ def open_up(server: Connection) -> None:
     link.run(server, "SET GLOBAL read_only = OFF")
     if link.one(server, "SELECT @@GLOBAL.read_only"):
         raise _failed("the server took the order and is still read-only")
-
-
-def strays(server: Connection, since: str) -> list[str]:
-    """Return transactions that a server made by itself after a position: as a follower it makes none."""
-    own = int(link.one(server, "SELECT @@GLOBAL.server_id"))
-    before = {domain: number for domain, _, number in _gtids(since)}
-    state = str(link.one(server, "SELECT @@GLOBAL.gtid_binlog_state"))
-    return [f"{d}-{s}-{n}" for d, s, n in _gtids(state) if s == own and n > before.get(d, 0)]
-
-
-def _gtids(position: str) -> list[tuple[int, int, int]]:
-    found = [tuple(map(int, gtid.split("-"))) for gtid in position.replace(" ", "").split(",") if gtid]
-    return [(domain, server, number) for domain, server, number in found]
 
 
 def _end(server: Connection) -> set[int]:

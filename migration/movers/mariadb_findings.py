@@ -7,12 +7,13 @@ from typing import Final
 
 from migration.errors import BlockedError
 from migration.model.words import Finding, Severity
-from migration.movers.mariadb_facts import Facts, Table, domains, modern
+from migration.movers import mariadb_gtid as gtid
+from migration.movers.mariadb_facts import Facts, Table, modern
 from migration.movers.mariadb_job import MariadbJob
 from migration.verification.mariadb_hashing import TYPES
 
 _OLDEST: Final = (10, 5)
-_RIGHTS: Final = {
+RIGHTS: Final = {
     "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "RELOAD", "PROCESS", "ALTER", "SUPER", "LOCK TABLES",
     "REPLICATION SLAVE", "BINLOG MONITOR", "SLAVE MONITOR", "REPLICATION SLAVE ADMIN", "BINLOG ADMIN", "SHOW VIEW",
     "CREATE USER", "EVENT", "TRIGGER", "SET USER", "CONNECTION ADMIN", "READ_ONLY ADMIN", "CREATE ROUTINE",
@@ -34,7 +35,7 @@ def findings(job: MariadbJob, source: Facts, target: Facts) -> list[Finding]:
 
 def of_rights(where: str, rights: frozenset[str]) -> Iterator[Finding]:
     """Yield what the mover's account may not do; asked first, because the rest cannot be asked without."""
-    if missing := sorted(_RIGHTS - rights):
+    if missing := sorted(RIGHTS - rights):
         what = f"the mover's account lacks {_list(missing)}"
         yield _blocker("mariadb-rights", where, what, "GRANT ALL PRIVILEGES ON *.* TO it WITH GRANT OPTION")
 
@@ -151,11 +152,9 @@ def _of_target(job: MariadbJob, source: Facts, target: Facts) -> Iterator[Findin
     if target.settings.get("server_id") == source.settings.get("server_id"):
         what = "both sides have the same server_id: each would take the other's changes for its own"
         yield _blocker("mariadb-server-id", where, what, "give the target another server_id")
-    theirs = {int(source.settings.get("gtid_domain_id", "0")): set[int](), **domains(source.gtid_state)}
-    # What it once took over from this source is no transaction of its own.
-    clash = [domain for domain, servers in domains(target.gtid_state).items() if servers - theirs.get(domain, servers)]
-    if clash:
-        what = f"its binary log has transactions of its own in the source's GTID domain {clash[0]}"
+    domain = int(source.settings.get("gtid_domain_id", "0"))
+    if clash := gtid.clashes(target.gtid_state, source.gtid_state, domain):
+        what = f"its binary log has transactions of its own in the source's GTID domain: {', '.join(map(str, clash))}"
         yield _blocker("mariadb-gtid-clash", where, what, "RESET MASTER on the empty target")
     events = [name for kind, name, _ in source.defined if kind == "event"]
     if events and target.has("event_scheduler", "ON"):

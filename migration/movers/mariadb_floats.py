@@ -1,4 +1,4 @@
-"""Gives floating numbers their last bits back: mariadb-dump writes a FLOAT with six digits, and -0 without its sign.
+"""Gives floating numbers their last bits back: mariadb-dump writes a FLOAT with six digits.
 
 It runs once, before the copy counts as following, while the target stands at one moment of the source. These columns
 alone pass through Python, of these rows alone whose written form is not the number.
@@ -17,7 +17,6 @@ from migration.movers.mariadb_moment import Moment
 from migration.movers.mariadb_proof import Table
 from migration.verification.mariadb_hashing import Column
 
-_FLOATING: Final = ("float", "double")
 _ROWS: Final = 500
 # Set by hand, a column that notes each change keeps its value.
 _NOTING: Final = """
@@ -35,7 +34,7 @@ def mend(moment: Moment, databases: tuple[str, ...]) -> int:
     written = 0
     for table in proof.tables_of(moment.source, databases):
         generated = {quoted(name) for (name,) in link.rows(moment.source, _GENERATED, table.parts)}
-        columns = tuple(c for c in table.columns if c.type in _FLOATING and c.name not in generated)
+        columns = tuple(c for c in table.columns if c.type == "float" and c.name not in generated)
         if columns and table.key:
             lines.progress("floating numbers", written, None, "rows")
             noting = [quoted(name) for (name,) in link.rows(moment.target, _NOTING, table.parts)]
@@ -48,10 +47,7 @@ def _rounded(source: Connection, table: Table, columns: tuple[Column, ...]) -> I
     """Yield key and numbers of rows in which a number is not what its text says."""
     keys = [key.name for key in table.key]
     exact = [f"CAST({column.name} AS double)" for column in columns]
-    lossy = [
-        f"CONCAT({value}) <> CONCAT({column.name}) OR CONCAT({value}) = '-0'"
-        for column, value in zip(columns, exact, strict=True)
-    ]
+    lossy = [f"CONCAT({value}) <> CONCAT({c.name})" for c, value in zip(columns, exact, strict=True)]
     query = f"SELECT {', '.join([*keys, *exact])} FROM {table.place} WHERE {' OR '.join(lossy)}"
     with link.unbuffered(source) as cursor:
         cursor.execute(query)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from migration.errors import StepFailed
+from migration.movers import mariadb_gtid as gtid
 from migration.movers import mariadb_link as link
 from migration.movers import mariadb_stream as stream
 from migration.movers.mariadb_claim import Turn
@@ -52,7 +53,7 @@ def while_serving(turn: Turn, *, standing: bool = False) -> Iterator[Moment]:
         try:
             link.run(publisher, *_SNAPSHOT)
             position = _position(publisher)
-            if stream.behind(position, stream.reached(ordering)):
+            if gtid.behind(position, stream.reached(ordering)):
                 stream.start(ordering, job, until=position)
                 stream.wait_stopped(ordering, job, seconds_max=job.catch_up_seconds_max)
             _assert_there(turn, position, stream.reached(ordering))
@@ -68,7 +69,7 @@ def while_serving(turn: Turn, *, standing: bool = False) -> Iterator[Moment]:
 
 
 def _assert_there(turn: Turn, position: str, applied: str) -> None:
-    if stream.behind(position, applied) or stream.behind(applied, position):
+    if gtid.behind(position, applied) or gtid.behind(applied, position):
         raise StepFailed(
             "mariadb-moment-missed",
             what=f"both sides of {turn.job.system} could not be brought to one moment",

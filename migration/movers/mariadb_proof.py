@@ -79,9 +79,9 @@ def _rows(moment: Moment, databases: tuple[str, ...]) -> Proof:
         )
         return _proof("rows", "", {}, [odd])
     tables, differences, rows, done = tables_of(moment.source, databases), list[str](), 0, 0
-    total, rate = sum(table.bytes for table in tables), lines.Rate()
-    for table in tables:
-        lines.progress("comparing", done, total, "bytes", rate.of(done))
+    standing = lines.Standing("comparing", len(tables), sum(table.bytes for table in tables))
+    for number, table in enumerate(tables):
+        standing.say(number, done)
         query = f"SELECT COUNT(*), COALESCE(SUM({row_hash(table.columns)}), 0) FROM {table.place}"
         here, there = _both(moment, lambda side, query=query: link.rows(side, query)[0])  # type: ignore[misc]
         if here != there:

@@ -25,7 +25,8 @@ _UNSAID: Final = frozenset({"Created", "Database"})
 def of(connection: Connection, databases: tuple[str, ...]) -> dict[str, str]:
     """Return every definition by what it is and its name, `table portal.dossier`."""
     found = {}
-    for database in databases:
+    there = {name for (name,) in link.rows(connection, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")}
+    for database in filter(there.__contains__, databases):
         for what, name, query in _asked(connection, database):
             rows = link.named(connection, query)
             if not rows or any(value is None and "Create" in key for key, value in rows[0].items()):

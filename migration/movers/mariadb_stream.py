@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from migration.errors import StepFailed
+from migration.movers import mariadb_gtid as gtid
 from migration.movers import mariadb_link as link
 from migration.movers.mariadb_job import MariadbJob, Reach
 from migration.movers.mariadb_link import Connection, literal, quoted
@@ -110,6 +111,12 @@ def drop(follower: Connection, job: MariadbJob) -> None:
         raise _broken(job, "the channel was taken away and is still there")
 
 
+def forget_place(side: Connection) -> None:
+    """Forget how far a server that follows nobody had applied; its own log says what it holds."""
+    if not link.named(side, "SHOW ALL SLAVES STATUS"):
+        link.run(side, "SET GLOBAL gtid_slave_pos = ''")
+
+
 def channel(follower: Connection, job: MariadbJob) -> Channel | None:
     """Return how it follows, or None where it does not."""
     for row in link.named(follower, "SHOW ALL SLAVES STATUS"):
@@ -148,18 +155,7 @@ def reached(follower: Connection) -> str:
 def wait_for(follower: Connection, position: str, *, seconds_max: float) -> bool:
     """Wait until a position is applied; the server's word is compared with its position, read again."""
     waited = link.one(follower, "SELECT MASTER_GTID_WAIT(%s, %s)", (position, seconds_max))
-    return waited == 0 and behind(position, reached(follower)) == 0
-
-
-def behind(position: str, applied: str) -> int:
-    """Return how many transactions of a position are not applied yet."""
-    there = dict(_numbers(applied))
-    return sum(max(number - there.get(domain, 0), 0) for domain, number in _numbers(position))
-
-
-def _numbers(position: str) -> list[tuple[int, int]]:
-    gtids = [gtid.strip().split("-") for gtid in position.split(",") if gtid.strip()]
-    return [(int(domain), int(number)) for domain, _, number in gtids]
+    return waited == 0 and gtid.behind(position, reached(follower)) == 0
 
 
 def _filter(job: MariadbJob) -> str:

@@ -23,6 +23,7 @@ from migration.movers import (
     mariadb_moment,
     mariadb_proof,
 )
+from migration.movers import mariadb_gtid as gtid
 from migration.movers import mariadb_link as link
 from migration.movers import mariadb_stream as stream
 from migration.movers.mariadb_claim import Turn
@@ -130,11 +131,12 @@ def _assert_near(turn: Turn, serving: Side, following: Side) -> None:
             next="let it catch up (dcshift move mariadb), then the same command again",
         )
     stream.assert_follows(following.session, job)
-    if strays := mariadb_fence.strays(following.session, claim.position if claim else ""):
+    own, state = link.rows(following.session, "SELECT @@GLOBAL.server_id, @@GLOBAL.gtid_binlog_state")[0]
+    if strays := gtid.strays(str(state), int(own), claim.position if claim else ""):
         raise StepFailed(
             "mariadb-follower-written",
             what=f"the {following.word} of {job.system} holds transactions of its own and cannot take over",
-            why=f"somebody wrote there while it followed: {', '.join(strays)}",
+            why=f"somebody wrote there while it followed: {', '.join(map(str, strays))}",
             state=f"nothing was changed; the {serving.word} serves",
             next=f"find out who writes at the {following.word}; a target is copied anew after --do undo",
         )
@@ -182,14 +184,16 @@ def _under_the_fence(turn: Turn, serving: Side, following: Side, *, deadline: fl
 def _complete(turn: Turn, gone: Side, serving: Side) -> dict[str, Json]:
     """Open the side that serves from now on; every part of it may have been done before."""
     job = turn.job
+    _step(turn, f"{serving.word} serves")
     stream.start(gone.session, job)
-    turn.check()
     mariadb_fence.close(gone.session)
     mariadb_events.disarm(gone.session, job.databases)
     stream.drop(serving.session, job)
     stream.drop_account(gone.session, job)
     if link.one(gone.session, "SELECT @@GLOBAL.event_scheduler") == "ON":
         link.run(serving.session, "SET GLOBAL event_scheduler = ON")
+    if gone.session is turn.target:
+        link.run(gone.session, "SET GLOBAL event_scheduler = OFF")  # as it was found before the copy
     turn.check()
     _open(turn, serving)
     stream.assert_follows(gone.session, job)

@@ -37,9 +37,11 @@ USE portal;
 CREATE TABLE dossier (
     id int unsigned AUTO_INCREMENT PRIMARY KEY, name varchar(60) NOT NULL, ratio float, weight double,
     fee decimal(12,2), state enum('received','done') NOT NULL DEFAULT 'received', marks set('x','y','z'), flags bit(9),
-    raw blob, form longtext CHECK (json_valid(form)), seen timestamp(6) NULL, came datetime, stays time(3), of_year year,
+    raw blob, form longtext CHECK (json_valid(form)), seen timestamp(6) NULL, came datetime, stays time(3),
+    of_year year,
     twice int AS (of_year * 2) VIRTUAL, search varchar(80) AS (concat(name, '!')) STORED,
-    hidden int INVISIBLE DEFAULT 7, place point, code char(5), tail binary(4), old varchar(20) CHARACTER SET latin1, address inet6,
+    hidden int INVISIBLE DEFAULT 7, place point, code char(5), tail binary(4), old varchar(20) CHARACTER SET latin1,
+    address inet6,
     KEY (came), FULLTEXT KEY (name)
 ) ENGINE=InnoDB;
 CREATE TABLE digits (i int PRIMARY KEY);
@@ -50,7 +52,7 @@ INSERT INTO dossier (name, ratio, weight, fee, state, marks, flags, raw, form, s
         unhex(md5(concat(a.i, b.i))), json_object('n', c.i), '2026-01-01 01:02:03.123456', '2026-02-03 04:05:06',
         '-12:00:00.125', 2026, point(a.i, b.i), 'a  ', 0x00FF, 'café', '::1'
     FROM digits a, digits b, digits c;
-INSERT INTO dossier (name, weight, came) VALUES ('', -0e0, NULL), ('''quoted'' \\ and \n', 1e-300, NULL);
+INSERT INTO dossier (name, weight, came) VALUES ('', 1e300, NULL), ('''quoted'' \\ and \n', 1e-300, NULL);
 CREATE TABLE step (
     id bigint AUTO_INCREMENT PRIMARY KEY, dossier_id int unsigned, note text,
     FOREIGN KEY (dossier_id) REFERENCES dossier (id) ON DELETE CASCADE
@@ -120,7 +122,7 @@ class Pair:
             "events": "SELECT EVENT_SCHEMA, EVENT_NAME, STATUS, DEFINER FROM information_schema.EVENTS ORDER BY 1, 2",
             "read-only": "SELECT @@GLOBAL.read_only",
             "applied": "SELECT @@GLOBAL.gtid_slave_pos",
-            "tables": "SELECT TABLE_SCHEMA, TABLE_NAME, CREATE_TIME FROM information_schema.TABLES"
+            "tables": "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES"
             " WHERE TABLE_SCHEMA NOT IN ('information_schema', 'performance_schema', 'sys', 'mysql') ORDER BY 1, 2",
         }
         return {name: self.source.run(query) for name, query in asked.items()}
