@@ -13,16 +13,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from migration.errors import MigrationError, StepFailed
-from migration.model.words import Finding, Json, Severity
+from migration.model.words import Json
 from migration.movers import (
     lines,
     mariadb_claim,
-    mariadb_copy,
-    mariadb_events,
-    mariadb_facts,
     mariadb_fence,
+    mariadb_filling,
     mariadb_findings,
-    mariadb_floats,
     mariadb_job,
     mariadb_moment,
     mariadb_proof,
@@ -30,11 +27,10 @@ from migration.movers import (
     memory,
     room,
 )
-from migration.movers import mariadb_gtid as gtid
 from migration.movers import mariadb_link as link
 from migration.movers import mariadb_stream as stream
 from migration.movers.job import Words, given
-from migration.movers.mariadb_claim import COPYING, FOLLOWING, Turn
+from migration.movers.mariadb_claim import COPYING, Turn
 
 _VERBS: Final = {
     "move": "copy and follow, or only follow when the copy is complete (the default)",
@@ -75,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def check(turn: Turn) -> dict[str, Json]:
     """Return all findings; raises `BlockedError` when one forbids the move, after they were said."""
-    found = _findings(turn)
+    found = mariadb_filling.findings(turn)
     for one in found:
         said = {"severity": str(one.severity), "code": one.code, "where": one.where, "what": one.what, "next": one.next}
         lines.say({"finding": dict[str, Json](said)})
@@ -90,10 +86,10 @@ def move(turn: Turn) -> dict[str, Json]:
     mariadb_switch.take_back(turn)
     facts: dict[str, Json] = {}
     if turn.claim is None or turn.claim.phase == COPYING:
-        facts = _copy(turn)
+        facts = mariadb_filling.fill(turn)
     elif stream.channel(turn.source, turn.job) is not None:
         mariadb_switch.back(turn)  # decided, and killed before it was complete
-    facts["transactions_behind"] = _follow(turn)
+    facts["transactions_behind"] = mariadb_filling.follow(turn)
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 
 
@@ -150,82 +146,10 @@ def undo(turn: Turn) -> dict[str, Json]:
     _assert_not_handed_over(turn)
     mariadb_switch.take_back(turn)
     if turn.claim is not None:
-        _clean(turn)
+        mariadb_filling.clean(turn)
         mariadb_fence.open_up(turn.target)
     _take_away(turn)
     return {"undone": True}
-
-
-def _copy(turn: Turn) -> dict[str, Json]:
-    job = turn.job
-    if turn.claim is not None:
-        lines.progress("cleaning", 0, None, "steps")
-        _clean(turn)
-    warnings: list[Json] = [*mariadb_findings.refuse(job, _findings(turn))]
-    turn.make()
-    source = mariadb_facts.of(turn.source, job.source.shown, job.databases)
-    position = mariadb_copy.carry(turn, source.bytes)
-    mariadb_events.disarm(turn.target, job.databases)
-    stream.subscribe(turn.source, turn.target, job, job.feed, position)
-    # What the target's own log held before is no writing against the copy.
-    turn.set(COPYING, ",".join(filter(None, (position, stream.place(turn.target)))))
-    _follow(turn)
-    with mariadb_moment.while_serving(turn, standing=True) as moment:
-        definitions = next(mariadb_proof.prove(moment, job.databases))
-        mended = mariadb_floats.mend(moment, job.databases) if definitions.passed else 0
-    if not definitions.passed:
-        raise _unbelieved(turn, "; ".join(definitions.differences))
-    turn.set(FOLLOWING)
-    return {
-        "position": position,
-        "bytes": source.bytes,
-        "definitions": definitions.sentence,
-        "rows_mended": mended,
-        "warnings": warnings,
-    }
-
-
-def _follow(turn: Turn) -> int:
-    """Start the stream and wait until the target is close; return how many transactions it is behind."""
-    job, rate, first = turn.job, lines.Rate(), 0
-    mariadb_fence.shut(turn.target)
-    stream.start(turn.target, job)
-    deadline = time.monotonic() + job.catch_up_seconds_max
-    while True:
-        turn.check()
-        position = stream.place(turn.source)
-        behind = gtid.behind(position, stream.reached(turn.target))
-        first = max(first, behind)
-        lines.progress("catching up", first - behind, first, "transactions", rate.of(first - behind))
-        if stream.wait_for(turn.target, position, seconds_max=2.0):
-            stream.assert_follows(turn.target, job)
-            return gtid.behind(stream.place(turn.source), stream.reached(turn.target))
-        stream.assert_follows(turn.target, job)
-        if time.monotonic() > deadline:
-            raise StepFailed(
-                "catch-up-too-slow",
-                what=f"{job.system} is still {behind} transactions behind",
-                why=f"it did not come close within {job.catch_up_seconds_max:.0f} s",
-                state="the source serves; the stream goes on",
-                next="the same command waits again",
-            )
-
-
-def _findings(turn: Turn) -> list[Finding]:
-    job = turn.job
-    sides = ((turn.source, job.source.shown), (turn.target, job.target.shown))
-    found = [one for side, where in sides for one in mariadb_findings.of_rights(where, mariadb_facts.rights(side))]
-    if any(one.severity is Severity.BLOCKER for one in found):
-        return found
-    return mariadb_findings.findings(job, *(mariadb_facts.of(side, where, job.databases) for side, where in sides))
-
-
-def _clean(turn: Turn) -> None:
-    """Remove a copy; the server held nothing else when it was marked."""
-    turn.check()
-    stream.drop(turn.target, turn.job)
-    for database in turn.job.databases:
-        link.run(turn.target, f"DROP DATABASE IF EXISTS {link.quoted(database)}")
 
 
 def _take_away(turn: Turn) -> None:
@@ -247,16 +171,6 @@ def _assert_not_handed_over(turn: Turn) -> None:
             state="nothing was changed; the target serves",
             next="dcshift move mariadb --do back hands back to the source first",
         )
-
-
-def _unbelieved(turn: Turn, why: str) -> StepFailed:
-    return StepFailed(
-        "program-not-believed",
-        what=f"the copy of {turn.job.system} counts as not done: both programs ended well, and the definitions differ",
-        why=why,
-        state="the source was only read; the next run copies anew",
-        next="look at which mariadb-dump and mariadb these are (`type -a`), then the same command again",
-    )
 
 
 def _refused(failure: link.DatabaseError) -> StepFailed:

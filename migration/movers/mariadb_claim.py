@@ -99,6 +99,20 @@ class Turn:
         link.run(self.target, "DROP DATABASE IF EXISTS dcshift")
         self.claim = None
 
+    def renew(self) -> None:
+        """Open sessions that broke off anew, and hold both servers again if nobody took this mover's place."""
+        for word, server in (("target", self.job.target), ("source", self.job.source)):
+            if not _answers(getattr(self, word)):
+                setattr(self, word, link.connect(server, statement_seconds=_STATEMENT_SECONDS))
+                _lock(self.job, getattr(self, word))
+        self.check()
+
+    def close(self) -> None:
+        """Let go of both servers."""
+        for side in (self.source, self.target):
+            if side.open:
+                side.close()
+
 
 @contextmanager
 def held(job: MariadbJob) -> Iterator[Turn]:
@@ -106,33 +120,49 @@ def held(job: MariadbJob) -> Iterator[Turn]:
 
     Raises `StepFailed`: turn-over, target-of-another-system, mover-at-work, leftover-session.
     """
-    with (
-        link.session(job.source, statement_seconds=_STATEMENT_SECONDS) as source,
-        link.session(job.target, statement_seconds=_STATEMENT_SECONDS) as target,
-    ):
-        now = read(target)
-        if now is not None and now.system != job.system:
-            raise StepFailed(
-                "target-of-another-system",
-                what=f"the target server holds the copy of {now.system}, not of {job.system}",
-                why="its mark dcshift.claim says so",
-                state="nothing was touched",
-                next="look at the order: do two systems share one server?",
-            )
-        if now is not None and now.token > job.token:
-            raise _over(job, now.token)
-        for side in (target, source):
-            if now is not None and now.token < job.token:
-                _end_holder(side, job.channel)
-            if link.one(side, "SELECT GET_LOCK(%s, %s)", (job.channel, _PATIENCE_SECONDS)) != 1:
-                raise _at_work(job)
-        _end_holder(target, loading(job))  # whose mover is gone, or its lock would not be ours
-        turn = Turn(job, source, target)
-        if now is not None:
-            link.rows(target, "UPDATE dcshift.claim SET token = %s WHERE token <= %s", (job.token, job.token))
-            turn.claim = read(target)
-        turn.check()
-        yield turn
+    with link.session(job.source, statement_seconds=_STATEMENT_SECONDS) as source:
+        turn = Turn(job, source, link.connect(job.target, statement_seconds=_STATEMENT_SECONDS))
+        try:
+            _take(turn)
+            yield turn
+        finally:
+            turn.close()
+
+
+def _take(turn: Turn) -> None:
+    job, now = turn.job, read(turn.target)
+    if now is not None and now.system != job.system:
+        raise StepFailed(
+            "target-of-another-system",
+            what=f"the target server holds the copy of {now.system}, not of {job.system}",
+            why="its mark dcshift.claim says so",
+            state="nothing was touched",
+            next="look at the order: do two systems share one server?",
+        )
+    if now is not None and now.token > job.token:
+        raise _over(job, now.token)
+    for side in (turn.target, turn.source):
+        if now is not None and now.token < job.token:
+            _end_holder(side, job.channel)
+        _lock(job, side)
+    _end_holder(turn.target, loading(job))  # whose mover is gone, or its lock would not be ours
+    if now is not None:
+        link.rows(turn.target, "UPDATE dcshift.claim SET token = %s WHERE token <= %s", (job.token, job.token))
+        turn.claim = read(turn.target)
+    turn.check()
+
+
+def _lock(job: MariadbJob, side: Connection) -> None:
+    if link.one(side, "SELECT GET_LOCK(%s, %s)", (job.channel, _PATIENCE_SECONDS)) != 1:
+        raise _at_work(job)
+
+
+def _answers(side: Connection) -> bool:
+    try:
+        side.ping(reconnect=False)
+    except link.DatabaseError:
+        return False
+    return True
 
 
 def loading(job: MariadbJob) -> str:

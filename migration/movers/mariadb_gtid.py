@@ -30,8 +30,15 @@ def behind(position: str, applied: str) -> int:
 
 def strays(state: str, own: int, since: str) -> list[Gtid]:
     """Return transactions that the server `own` made by itself after a position."""
-    before = {gtid.domain: gtid.number for gtid in parsed(since)}
+    before = dict[int, int]()
+    for gtid in parsed(since):
+        before[gtid.domain] = max(gtid.number, before.get(gtid.domain, 0))
     return [gtid for gtid in parsed(state) if gtid.server == own and gtid.number > before.get(gtid.domain, 0)]
+
+
+def both(*positions: str) -> str:
+    """Return what was there at several positions, for `strays` to tell it from what came later."""
+    return ",".join(filter(None, positions))
 
 
 def clashes(state: str, other: str, domain: int) -> list[Gtid]:

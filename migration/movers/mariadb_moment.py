@@ -80,12 +80,12 @@ def _assert_there(turn: Turn, position: str, applied: str) -> None:
 
 
 @contextmanager
-def while_frozen(turn: Turn) -> Iterator[Moment]:
+def while_frozen(turn: Turn, *, seconds_max: float) -> Iterator[Moment]:
     """Yield a moment in which nobody writes and the follower has everything; the caller has seen to that."""
     job = turn.job
     with (
-        link.session(job.source, statement_seconds=job.hold_seconds_max) as source,
-        link.session(job.target, statement_seconds=job.hold_seconds_max) as target,
+        link.session(job.source, statement_seconds=seconds_max) as source,
+        link.session(job.target, statement_seconds=seconds_max) as target,
     ):
         for side in (source, target):
             link.run(side, *_SNAPSHOT)

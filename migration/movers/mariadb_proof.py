@@ -52,12 +52,12 @@ class Table:
         return quoted(*self.parts)
 
 
-def prove(moment: Moment, databases: tuple[str, ...]) -> Iterator[Proof]:
-    """Yield each proof; rows are compared only where the definitions are equal."""
+def prove(moment: Moment, databases: tuple[str, ...], between: Callable[[], object] = lambda: None) -> Iterator[Proof]:
+    """Yield each proof; rows are compared only where the definitions are equal, and `between` may end it."""
     definitions = _definitions(moment, databases)
     yield definitions
     if definitions.passed:
-        yield _rows(moment, databases)
+        yield _rows(moment, databases, between)
         if moment.frozen:
             yield mariadb_counters.prove(moment, databases)
 
@@ -71,7 +71,7 @@ def _definitions(moment: Moment, databases: tuple[str, ...]) -> Proof:
     return _proof("definitions", sentence, {"definitions": len(here)}, differences)
 
 
-def _rows(moment: Moment, databases: tuple[str, ...]) -> Proof:
+def _rows(moment: Moment, databases: tuple[str, ...], between: Callable[[], object]) -> Proof:
     packets = _both(moment, lambda side: int(link.one(side, "SELECT @@max_allowed_packet")))
     if min(packets) < _PACKET_BYTES_MIN:
         odd = (
@@ -81,6 +81,7 @@ def _rows(moment: Moment, databases: tuple[str, ...]) -> Proof:
     tables, differences, rows, done = tables_of(moment.source, databases), list[str](), 0, 0
     standing = lines.Standing("comparing", len(tables), sum(table.bytes for table in tables))
     for number, table in enumerate(tables):
+        between()
         standing.say(number, done)
         query = f"SELECT COUNT(*), COALESCE(SUM({row_hash(table.columns)}), 0) FROM {table.place}"
         here, there = _both(moment, lambda side, query=query: link.rows(side, query)[0])  # type: ignore[misc]

@@ -7,12 +7,11 @@ is, that side is never opened again, and a rerun only completes.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from migration.errors import StepFailed
+from migration.errors import NeedsOperator, StepFailed
 from migration.model.words import Json, Proof
 from migration.movers import (
     lines,
@@ -27,21 +26,12 @@ from migration.movers import mariadb_gtid as gtid
 from migration.movers import mariadb_link as link
 from migration.movers import mariadb_stream as stream
 from migration.movers.mariadb_claim import Turn
-from migration.movers.mariadb_job import MariadbJob, Reach
+from migration.movers.mariadb_job import MariadbJob
 from migration.movers.mariadb_link import Connection
+from migration.movers.mariadb_sides import Side, open_up, reopen
 
 _NEAR_SECONDS_MAX = 10.0
 _RUNNING_SECONDS_MAX = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One server in this exchange."""
-
-    word: str
-    session: Connection
-    reach: Reach
-    """How the other server reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +63,11 @@ def take_back(turn: Turn) -> None:
     source, target = _sides(turn)
     for marks, serving in ((_CUT, source), (_BACK, target)):
         if turn.claim is not None and turn.claim.phase == marks.during:
-            _reopen(turn, serving, marks)
+            reopen(serving, before=marks.before)
 
 
 def _sides(turn: Turn) -> tuple[Side, Side]:
-    job = turn.job
-    return Side("source", turn.source, job.feed), Side("target", turn.target, job.back)
+    return Side(turn, "source"), Side(turn, "target")
 
 
 def _exchange(turn: Turn, serving: Side, following: Side, marks: Marks) -> dict[str, Json]:
@@ -99,23 +88,25 @@ def _exchange(turn: Turn, serving: Side, following: Side, marks: Marks) -> dict[
     try:
         facts = _under_the_fence(turn, serving, following, deadline=began + turn.job.hold_seconds_max)
     except BaseException:
-        _reopen(turn, serving, marks)
+        reopen(serving, before=marks.before)
         raise
-    # From here on it is decided, or nobody knows whether it is: nothing is taken back any more.
-    turn.set(marks.after, stream.place(following.session))
+    _decide(turn, serving, following, marks)
     facts |= _complete(turn, serving, following)
     return {**facts, "held_seconds": round(time.monotonic() - began, 2)}
 
 
-def _reopen(turn: Turn, serving: Side, marks: Marks) -> None:
-    """Let the side that served serve again; it is asked alone, because the other one may be what failed."""
-    if not turn.holds(serving.session):
-        return  # whoever has the turn now decides
-    with contextlib.suppress(link.DatabaseError, StepFailed):
-        stream.drop(serving.session, turn.job)
-    _open(turn, serving)
-    with contextlib.suppress(link.DatabaseError):  # the next run reads the mark and opens it once more
-        turn.set(marks.before)
+def _decide(turn: Turn, serving: Side, following: Side, marks: Marks) -> None:
+    """Write the mark. From here on it is decided, or nobody knows whether it is: nothing is taken back any more."""
+    try:
+        turn.set(marks.after, gtid.both(stream.place(following.session), stream.place(serving.session)))
+    except link.DatabaseError as failure:
+        raise NeedsOperator(
+            "mariadb-decision-unknown",
+            what=f"whether the {following.word} of {turn.job.system} has taken over is not known",
+            why=f"the target broke off while its mark was written: {failure}",
+            state=f"nobody writes: the {serving.word} is closed, and the {following.word} not open yet",
+            next="when the target answers, the same command again: it completes, or begins anew",
+        ) from failure
 
 
 def _assert_near(turn: Turn, serving: Side, following: Side) -> None:
@@ -160,8 +151,8 @@ def _under_the_fence(turn: Turn, serving: Side, following: Side, *, deadline: fl
         raise _too_long(job, f"the last transaction {last} did not arrive")
     behind = mariadb_counters.carry(serving.session, following.session, job.databases)
     _step(turn, "proof")
-    with mariadb_moment.while_frozen(turn) as moment:
-        proofs = _passed(job, list(mariadb_proof.prove(moment, job.databases)))
+    with mariadb_moment.while_frozen(turn, seconds_max=left()) as moment:
+        proofs = _passed(job, list(mariadb_proof.prove(moment, job.databases, between=left)))
     _step(turn, "way back")
     left()
     position = stream.place(following.session)
@@ -195,14 +186,9 @@ def _complete(turn: Turn, gone: Side, serving: Side) -> dict[str, Json]:
     if gone.session is turn.target:
         link.run(gone.session, "SET GLOBAL event_scheduler = OFF")  # as it was found before the copy
     turn.check()
-    _open(turn, serving)
+    open_up(serving)
     stream.assert_follows(gone.session, job)
     return {"serves": serving.word, "follows": gone.word}
-
-
-def _open(turn: Turn, serving: Side) -> None:
-    mariadb_fence.open_up(serving.session)
-    mariadb_events.arm(serving.session, turn.job.databases)
 
 
 def _step(turn: Turn, what: str) -> None:
