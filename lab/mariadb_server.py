@@ -1,7 +1,8 @@
 """A private MariaDB server on the loopback, in a folder of its own, as the mover's tests need two of them.
 
-Programs come from DCSHIFT_TEST_MARIADB_SOURCE and _TARGET (folders that packages were unpacked into), else from what
-Debian installed. It stops only what it started, by process id.
+Programs come from DCSHIFT_TEST_MARIADB_SOURCE and _TARGET (folders that packages were unpacked into); else the source's
+are what set-up fetched of Debian 11, and the target's what this Debian installed. It stops only what it started, by
+process id.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pymysql
 from lab.command import run
 from lab.errors import LabError
 from lab.loopback import HOST, begin, end
+from lab.toolchain import mariadb_servers
 
 _READY_SECONDS_MAX: Final = 30.0
 _BY: Final = signal.SIGTERM
@@ -64,9 +66,10 @@ class Programs:
 
 def programs() -> tuple[Programs, Programs] | None:
     """Return the programs of source and target, or None when this machine has none."""
-    named = [Path(os.environ.get(f"DCSHIFT_TEST_MARIADB_{side}", "/")) for side in ("SOURCE", "TARGET")]
-    found = [Programs(root) for root in named]
-    return (found[0], found[1]) if all(one.server.exists() for one in found) else None
+    older = mariadb_servers.place() if mariadb_servers.installed() else Path("/")
+    source = Programs(Path(os.environ.get("DCSHIFT_TEST_MARIADB_SOURCE", older)))
+    target = Programs(Path(os.environ.get("DCSHIFT_TEST_MARIADB_TARGET", "/")))
+    return (source, target) if source.server.exists() and target.server.exists() else None
 
 
 @dataclass

@@ -134,7 +134,7 @@ def retire(turn: Turn) -> dict[str, Json]:
             what=f"the source of {turn.job.system} cannot be retired",
             why="the target does not serve",
             state="nothing was changed",
-            next="dcshift move mariadb --do cut comes first",
+            next="the same order with --do cut comes first",
         )
     mariadb_switch.cut(turn)  # one that was killed before it was complete
     _take_away(turn)
@@ -169,7 +169,7 @@ def _assert_not_handed_over(turn: Turn) -> None:
             what=f"the copy of {turn.job.system} on the target was not touched",
             why="the target was handed over and may hold writes that exist nowhere else",
             state="nothing was changed; the target serves",
-            next="dcshift move mariadb --do back hands back to the source first",
+            next="the same order with --do back hands back to the source first",
         )
 
 
@@ -178,7 +178,7 @@ def _refused(failure: link.DatabaseError) -> StepFailed:
         "database-failed",
         what="the move stopped because a server refused or broke off",
         why=str(failure.args[-1] if failure.args else failure) or type(failure).__name__,
-        state="what was done stays; the source serves unless a cut was under way (dcshift move mariadb --do cut)",
+        state="what was done stays; the source serves unless a cut was under way (the same order with --do cut)",
         next="mend the cause, then the same command again",
     )
 

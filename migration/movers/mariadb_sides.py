@@ -54,7 +54,7 @@ def reopen(serving: Side, *, before: str) -> None:
             what=f"the {serving.word} of {turn.job.system} could not be opened again",
             why=str(failure),
             state=f"nobody writes: the {serving.word} is closed, and nothing was handed over",
-            next="when both servers answer: dcshift move mariadb (without --do), which opens it",
+            next="when both servers answer: the same order without --do, which opens it",
         ) from failure
     with contextlib.suppress(link.DatabaseError):  # the next run reads the mark and opens it once more
         turn.set(before)

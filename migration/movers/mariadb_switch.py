@@ -119,7 +119,7 @@ def _assert_near(turn: Turn, serving: Side, following: Side) -> None:
             what=f"the {following.word} of {job.system} is too far behind to take over",
             why=f"it did not reach the {serving.word} within {_NEAR_SECONDS_MAX:.0f} s",
             state=f"nothing was changed; the {serving.word} serves",
-            next="let it catch up (dcshift move mariadb), then the same command again",
+            next="let it catch up (the same order without --do), then the same command again",
         )
     stream.assert_follows(following.session, job)
     own, state = link.rows(following.session, "SELECT @@GLOBAL.server_id, @@GLOBAL.gtid_binlog_state")[0]
@@ -203,7 +203,7 @@ def _passed(job: MariadbJob, proofs: list[Proof]) -> list[Json]:
             what=f"both sides of {job.system} are not equal: the exchange is taken back",
             why="; ".join(f"{proof.name}: {', '.join(proof.differences[:5])}" for proof in failed),
             state="the side that served before serves, nothing was lost",
-            next="dcshift move mariadb --do prove names every difference; after --do undo the copy is made anew",
+            next="the same order with --do prove names every difference; after --do undo the copy is made anew",
         )
     return [proof.sentence for proof in proofs]
 

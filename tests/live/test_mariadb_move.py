@@ -206,6 +206,25 @@ def test_whoever_writes_at_the_follower_is_named_and_the_cut_refused(
     pair.target.run("RESET MASTER")
 
 
+def test_a_log_that_ends_with_what_does_not_move_is_followed_back_and_cut_over_again(
+    pair: Pair, tmp_path: Path, traces: dict[str, Any]
+) -> None:
+    pair.source.run("SET GLOBAL event_scheduler = OFF")
+    try:
+        assert run(pair.job(), tmp_path).status == 0
+        pair.source.run("CREATE USER late@localhost; DROP USER late@localhost")
+        cut = run(pair.job(), tmp_path, "cut")
+        assert cut.status == 0, cut.text
+        pair.target.run("INSERT INTO portal.digits VALUES (14)")
+        for verb in ("back", "cut", "back"):
+            ended = run(pair.job(), tmp_path, verb)
+            assert ended.status == 0, ended.text
+        assert pair.source.run("SELECT i FROM portal.digits WHERE i > 9") == [(14,)]
+        pair.source.run("DELETE FROM portal.digits WHERE i > 9")
+    finally:
+        pair.source.run("SET GLOBAL event_scheduler = ON")
+
+
 HARD = {
     "mariadb-engine": "CREATE TABLE portal.old (i int PRIMARY KEY) ENGINE=MyISAM",
     "mariadb-versioned": "CREATE TABLE portal.kept (i int PRIMARY KEY) WITH SYSTEM VERSIONING",
