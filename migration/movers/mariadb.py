@@ -71,6 +71,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def check(turn: Turn) -> dict[str, Json]:
     """Return all findings; raises `BlockedError` when one forbids the move, after they were said."""
+    _assert_not_handed_over(turn)
     found = mariadb_filling.findings(turn)
     for one in found:
         said = {"severity": str(one.severity), "code": one.code, "where": one.where, "what": one.what, "next": one.next}

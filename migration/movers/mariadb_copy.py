@@ -29,7 +29,12 @@ _DUMP: Final = (
     "--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--databases",
 )  # fmt: skip
 # Without binary mode, line ends within the bodies of routines would be changed.
-_LOAD: Final = ("--binary-mode", "--default-character-set=utf8mb4", "--max-allowed-packet=1G")
+_LOAD: Final = (
+    "--binary-mode",
+    "--loose-skip-print-query-on-error",
+    "--default-character-set=utf8mb4",
+    "--max-allowed-packet=1G",
+)
 _DOING: Final = "copy of the databases"
 _LOADED: Final = "dcshift.loaded"
 
@@ -87,10 +92,14 @@ def _piped(job: MariadbJob, at_source: Path, at_target: Path, throttle: Throttle
         between = pool.submit(_pass_on, job, (reader, dump), (writer, load), throttle)
         try:
             _, write_error = writer.communicate(timeout=job.copy_seconds_max)
+            _, read_error = reader.communicate()
         except subprocess.TimeoutExpired:
             end()
-            _, write_error = writer.communicate()
-        _, read_error = reader.communicate()
+            why = f"it did not finish in {job.copy_seconds_max:.0f} s"
+            raise programs.failed("mariadb", -9, why, doing=_DOING) from None
+        except BaseException:
+            end()  # told to end, nobody waits for the rest of the dump
+            raise
     broken = between.exception()
     if broken is not None and not isinstance(broken, OSError):
         raise broken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from migration.errors import StepFailed
 from migration.model.words import Finding, Json, Severity
@@ -86,7 +87,12 @@ def findings(turn: Turn) -> list[Finding]:
     found = [one for side, where in sides for one in mariadb_findings.of_rights(where, mariadb_facts.rights(side))]
     if any(one.severity is Severity.BLOCKER for one in found):
         return found
-    return mariadb_findings.findings(job, *(mariadb_facts.of(side, where, job.databases) for side, where in sides))
+    source, target = (mariadb_facts.of(side, where, job.databases) for side, where in sides)
+    if turn.claim is not None:  # what is ours there is in nobody's way
+        others = {name: collation for name, collation in target.databases.items() if name not in job.databases}
+        channels = tuple(name for name in target.channels if name != job.channel)
+        target = replace(target, databases=others, channels=channels)
+    return mariadb_findings.findings(job, source, target)
 
 
 def clean(turn: Turn) -> None:

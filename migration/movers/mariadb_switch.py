@@ -86,19 +86,19 @@ def _exchange(turn: Turn, serving: Side, following: Side, marks: Marks) -> dict[
     turn.set(marks.during)
     began = time.monotonic()
     try:
-        facts = _under_the_fence(turn, serving, following, deadline=began + turn.job.hold_seconds_max)
+        facts, places = _under_the_fence(turn, serving, following, deadline=began + turn.job.hold_seconds_max)
     except BaseException:
         reopen(serving, before=marks.before)
         raise
-    _decide(turn, serving, following, marks)
+    _decide(turn, serving, following, marks.after, places)
     facts |= _complete(turn, serving, following)
     return {**facts, "held_seconds": round(time.monotonic() - began, 2)}
 
 
-def _decide(turn: Turn, serving: Side, following: Side, marks: Marks) -> None:
+def _decide(turn: Turn, serving: Side, following: Side, phase: str, places: str) -> None:
     """Write the mark. From here on it is decided, or nobody knows whether it is: nothing is taken back any more."""
     try:
-        turn.set(marks.after, gtid.both(stream.place(following.session), stream.place(serving.session)))
+        turn.set(phase, places)
     except link.DatabaseError as failure:
         raise NeedsOperator(
             "mariadb-decision-unknown",
@@ -133,7 +133,8 @@ def _assert_near(turn: Turn, serving: Side, following: Side) -> None:
         )
 
 
-def _under_the_fence(turn: Turn, serving: Side, following: Side, *, deadline: float) -> dict[str, Json]:
+def _under_the_fence(turn: Turn, serving: Side, following: Side, *, deadline: float) -> tuple[dict[str, Json], str]:
+    """Bring both sides to one state and arm the way back; return the facts, and where both logs end."""
     job = turn.job
 
     def left() -> float:
@@ -169,7 +170,7 @@ def _under_the_fence(turn: Turn, serving: Side, following: Side, *, deadline: fl
             next="end that program, or take SUPER and READ_ONLY ADMIN from its account",
         )
     left()
-    return {"sessions_ended": ended, "counters_carried": behind, "proofs": proofs}
+    return {"sessions_ended": ended, "counters_carried": behind, "proofs": proofs}, gtid.both(position, last)
 
 
 def _complete(turn: Turn, gone: Side, serving: Side) -> dict[str, Json]:
