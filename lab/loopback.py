@@ -38,11 +38,16 @@ def free_ports(count: int) -> list[int]:
 
 
 def begin(
-    argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, user: str | None = None
+    argv: Sequence[str],
+    log: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    user: str | None = None,
+    by: signal.Signals = signal.SIGINT,
 ) -> subprocess.Popen[bytes]:
     """Start a server that writes to `log`, as another user if told; one whose starter is killed is told to end."""
-    # SIGINT ends every server here soon and in order; at SIGTERM, PostgreSQL would wait for its clients.
-    words = ["setpriv", *as_user(user), "--pdeathsig", "INT", "--", *argv]
+    # SIGINT ends nearly every server here soon and in order; at SIGTERM, PostgreSQL would wait for its clients.
+    words = ["setpriv", *as_user(user), "--pdeathsig", by.name.removeprefix("SIG"), "--", *argv]
     with log.open("ab") as output:
         return subprocess.Popen(
             words,
@@ -61,9 +66,9 @@ def as_user(name: str | None) -> list[str]:
     return [f"--reuid={name}", f"--regid={name}", "--clear-groups"] if name else []
 
 
-def end(server: subprocess.Popen[bytes]) -> None:
+def end(server: subprocess.Popen[bytes], by: signal.Signals = signal.SIGINT) -> None:
     """End a server by its pid: asked first, then not asked."""
-    server.send_signal(signal.SIGINT)
+    server.send_signal(by)
     try:
         server.wait(_GOODBYE_SECONDS_MAX)
     except subprocess.TimeoutExpired:

@@ -68,16 +68,16 @@ def install(root: Path, suite: str, packages: Sequence[str]) -> None:
         (apt / folder / "partial").mkdir(parents=True, exist_ok=True)
     binds = {apt / "lists": "/var/lib/apt/lists", apt / "archives": "/var/cache/apt/archives"}
     shell = functools.partial(in_rootfs, root, binds=binds, timeout_seconds=1800)
-    with _lock(apt / "lock"):
-        sources = root / "etc/apt/sources.list"
-        sources.write_text("\n".join(_sources(suite)) + "\n")
+    with lock(apt / "lock"):
+        listed = root / "etc/apt/sources.list"
+        listed.write_text("\n".join(sources(suite)) + "\n")
         try:
             shell([*_APT, "update"])
             shell([*_APT, "dist-upgrade"])
             if packages:
                 shell([*_APT, "install", *packages])
         finally:
-            sources.unlink()
+            listed.unlink()
 
 
 def in_rootfs(
@@ -130,7 +130,7 @@ def cached(target: Path, build: Callable[[Path], None]) -> Path:
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(target.parent / f".{target.name}.lock"):
+    with lock(target.parent / f".{target.name}.lock"):
         if target.is_dir():  # another process built it while this one waited
             return target
         fresh = target.parent / f".{target.name}.new"
@@ -184,7 +184,8 @@ def _bootstrap(suite: str, folder: Path) -> None:
     (folder / "etc/hostname").unlink(missing_ok=True)
 
 
-def _sources(suite: str) -> list[str]:
+def sources(suite: str) -> list[str]:
+    """Return where apt finds a suite: on the machine's own mirrors."""
     main, security = _mirrors()
     lines = [f"deb {main} {suite} main", f"deb {main} {suite}-updates main"]
     return [*lines, f"deb {security} {suite}-security main"]
@@ -241,7 +242,8 @@ def _mount_points() -> list[str]:
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def lock(path: Path) -> Iterator[None]:
+    """Keep others who build the same out."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

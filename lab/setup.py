@@ -13,7 +13,7 @@ from lab.errors import LabError
 from lab.images import WITHOUT_TOOLS, build_images
 from lab.source import centre as source
 from lab.source.filled import SCALES
-from lab.toolchain import postgres_servers
+from lab.toolchain import mariadb_servers, postgres_servers
 from lab.toolchain.tools import TOOLS
 from lab.toolchain.work import make_tools
 
@@ -43,9 +43,11 @@ def _data_and_applications(lines: _Lines, scale: str) -> None:
 
 def _servers_of_the_tests(lines: _Lines) -> str:
     """Fetch them and say how it went: only tests need them, so a machine that cannot have them gets all the rest."""
-    what = f"PostgreSQL {', '.join(postgres_servers.versions().values())} for the mover's tests"
+    postgres = ", ".join(postgres_servers.versions().values())
+    what = f"PostgreSQL {postgres} and MariaDB {mariadb_servers.VERSION} for the movers' tests"
     try:
-        postgres_servers.install(lambda text: lines.say("tests", text))
+        for servers in (postgres_servers, mariadb_servers):
+            servers.install(lambda text: lines.say("tests", text))
     except LabError as error:
         return f"{what}: not here, so those tests will fail: {error.what}: {error.why[-300:]}"
     return f"{what}: ready"

@@ -11,7 +11,7 @@ from typing import Final
 from lab.command import run
 from lab.errors import LabError
 from lab.paths import CHECKOUT, cache
-from lab.toolchain import postgres_servers
+from lab.toolchain import mariadb_servers, postgres_servers
 from lab.toolchain.build import missing
 from lab.toolchain.plugin import OFFICIAL, ask_again, plugin_in_use, refusal
 from lab.toolchain.tools import TOOLS
@@ -36,7 +36,7 @@ class Checked:
 
 def diagnose() -> list[Checked]:
     """Look at everything that set-up and the lab need; a thing that cannot be looked at is not right."""
-    return [_packages(), *_tools(), _plugin(), _servers(), _root(), *_kernel(), _disk(), _memory()]
+    return [_packages(), *_tools(), _plugin(), *_servers(), _root(), *_kernel(), _disk(), _memory()]
 
 
 def _packages() -> Checked:
@@ -81,10 +81,15 @@ def _plugin() -> Checked:
     return Checked("Pulumi Kubernetes plugin", True, said)
 
 
-def _servers() -> Checked:
+def _servers() -> list[Checked]:
     there, versions = postgres_servers.installed(), ", ".join(postgres_servers.versions().values())
     said = f"{versions}, for the mover's tests: {'ready' if there else 'not fetched, about 20 s'}"
-    return Checked("PostgreSQL servers", there, said, "" if there else _SETUP)
+    older = mariadb_servers.installed()
+    beside = f"{mariadb_servers.VERSION}, for the mover's tests: {'ready' if older else 'not fetched, about 5 s'}"
+    return [
+        Checked("PostgreSQL servers", there, said, "" if there else _SETUP),
+        Checked("MariaDB server", older, beside, "" if older else _SETUP),
+    ]
 
 
 def _root() -> Checked:

@@ -38,3 +38,11 @@ def objects(context: typer.Context) -> int:
     from migration.movers import objects as mover
 
     return int(mover.main(context.args))
+
+
+@app.command(context_settings=_PASS_ON)
+def mariadb(context: typer.Context) -> int:
+    """Copy the databases of a MariaDB server, follow their changes, cut over and back; `--help` shows its own options."""
+    from migration.movers import mariadb as mover
+
+    return int(mover.main(context.args))

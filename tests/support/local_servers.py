@@ -53,7 +53,7 @@ class Server(PostgresServer):
         return Endpoint(host=HOST, port=self.port, database=database, user=user, password=password, tls_mode="disable")
 
 
-def certificates(shared: Path, data: Path) -> None:
+def certificates(shared: Path, data: Path, owner: str | None = "postgres") -> None:
     """Give a server a certificate of the test's own authority, `shared/ca.pem`, made on first use."""
     key_file, authority = shared / "ca.key", shared / "ca.pem"
     day = datetime.timedelta(days=1)
@@ -85,7 +85,8 @@ def certificates(shared: Path, data: Path) -> None:
     (data / "server.crt").write_bytes(certificate("server", own.public_key(), signer, names))
     (data / "server.key").write_bytes(pem(own))
     (data / "server.key").chmod(0o600)
-    subprocess.run(["chown", "postgres", data / "server.crt", data / "server.key"], check=True)
+    if owner:
+        subprocess.run(["chown", owner, data / "server.crt", data / "server.key"], check=True)
 
 
 def pair(folder: Path) -> tuple[Server, Server]:

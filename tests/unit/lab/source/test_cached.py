@@ -62,7 +62,7 @@ def test_mirrors_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(rootfs, "_own_release", lambda: "bookworm")
     rootfs._mirrors.cache_clear()
     try:
-        assert rootfs._sources("bullseye") == [
+        assert rootfs.sources("bullseye") == [
             "deb http://mirror.internal/debian bullseye main",
             "deb http://mirror.internal/debian bullseye-updates main",
             "deb http://mirror.internal/security bullseye-security main",
