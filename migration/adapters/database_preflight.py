@@ -9,6 +9,7 @@ from migration.adapters import (
     database_content,
     database_extensions,
     database_findings,
+    database_foreign,
     database_programs,
     database_roles,
     database_settings,
@@ -28,6 +29,8 @@ def of_both(
     yield from database_roles.of_roles(source, target, facts)
     yield from database_settings.between(source, target, contract)
     yield from database_content.of_source(source)
+    yield from database_foreign.of_others(source, target, contract.owner)
     yield from database_extensions.of_versions(source, target)
+    yield from database_extensions.of_rights(source, target, contract.owner)
     yield from database_extensions.of_rows(source, target)
-    yield from database_sorting.of_sorting(source, target)
+    yield from database_sorting.of_sorting(source, target, facts)
