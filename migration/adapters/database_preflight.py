@@ -10,6 +10,7 @@ from migration.adapters import (
     database_extensions,
     database_findings,
     database_foreign,
+    database_functions,
     database_programs,
     database_roles,
     database_settings,
@@ -29,6 +30,7 @@ def of_both(
     yield from database_roles.of_roles(source, target, facts)
     yield from database_settings.between(source, target, contract)
     yield from database_content.of_source(source)
+    yield from database_functions.of_functions(source, target.info.server_version)
     yield from database_foreign.of_others(source, target, contract.owner)
     yield from database_extensions.of_versions(source, target)
     yield from database_extensions.of_rights(source, target, contract.owner)
