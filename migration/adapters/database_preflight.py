@@ -11,6 +11,7 @@ from migration.adapters import (
     database_findings,
     database_foreign,
     database_functions,
+    database_logins,
     database_programs,
     database_roles,
     database_settings,
@@ -28,6 +29,7 @@ def of_both(
     yield from database_findings.from_source(source, facts)
     yield from database_programs.of_marks(source)
     yield from database_roles.of_roles(source, target, facts)
+    yield from database_logins.of_logins(source, target, contract)
     yield from database_settings.between(source, target, contract)
     yield from database_content.of_source(source)
     yield from database_functions.of_functions(source, target.info.server_version)
