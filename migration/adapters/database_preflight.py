@@ -12,6 +12,7 @@ from migration.adapters import (
     database_foreign,
     database_functions,
     database_logins,
+    database_pooling,
     database_programs,
     database_roles,
     database_settings,
@@ -31,6 +32,7 @@ def of_both(
     yield from database_roles.of_roles(source, target, facts)
     yield from database_logins.of_logins(source, target, contract)
     yield from database_settings.between(source, target, contract)
+    yield from database_pooling.of_sessions(source, contract.pooler)
     yield from database_content.of_source(source)
     yield from database_functions.of_functions(source, target.info.server_version)
     yield from database_foreign.of_others(source, target, contract.owner)
