@@ -64,6 +64,13 @@ _QUESTIONS: dict[str, tuple[Severity, str, str, str]] = {
         "event triggers are not carried: only a superuser can make them",
         "make them on the target after the move if they are needed",
     ),
+    "large-object-comments": (
+        Severity.WARNING,
+        """SELECT 'large object ' || objoid FROM pg_description WHERE classoid = 'pg_largeobject'::regclass
+        ORDER BY 1""",
+        "comments on large objects are not carried",
+        "COMMENT ON LARGE OBJECT ... on the target if they matter",
+    ),
     "connection-limits": (
         Severity.WARNING,
         """SELECT format('database %I has %s', datname, datconnlimit) FROM pg_database

@@ -13,6 +13,13 @@ from migration.movers import link
 from migration.movers.link import Connection
 
 _THERE = "SELECT name, coalesce(installed_version, default_version) FROM pg_available_extensions"
+# Before 13 no extension is trusted.
+_SUPERUSERS = """
+SELECT a.name FROM pg_available_extensions a JOIN pg_available_extension_versions v
+    ON v.name = a.name AND v.version = a.default_version
+WHERE a.installed_version IS NULL AND v.superuser AND coalesce(to_jsonb(v) ->> 'trusted', 'false') <> 'true'
+    AND a.name = ANY (%s) ORDER BY 1
+"""
 
 
 def of_versions(source: Connection, target: Connection) -> Iterator[Finding]:
@@ -29,6 +36,21 @@ def of_versions(source: Connection, target: Connection) -> Iterator[Finding]:
         yield Finding(Severity.WARNING, "extension-version", source.info.dbname, what, mend)
     else:
         yield Finding(Severity.INFO, "extension-version", source.info.dbname, what, "nothing: read their release notes")
+
+
+def of_rights(source: Connection, target: Connection, owner: str) -> Iterator[Finding]:
+    """Yield extensions that the copy would have to make and that only a superuser can."""
+    query = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1"
+    needed = [name for (name,) in link.rows(source, query)]
+    if refused := [name for (name,) in link.rows(target, _SUPERUSERS, (needed,))]:
+        what = f"extensions that {owner} may not make are not in the target's database: {few(refused)}"
+        yield Finding(
+            Severity.BLOCKER,
+            "extension-rights",
+            source.info.dbname,
+            what,
+            "declare them in database.extensions of the catalogue, then pulumi up on the system's data layer",
+        )
 
 
 def _numbers(version: str) -> list[int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalogue.target import TargetDatabase
+from migration.adapters.database_sorting import is_c_utf8
 from migration.adapters.naming import few
 from migration.model.inventory import DatabaseFacts
 from migration.model.words import Finding, Severity
-from migration.movers import claim, identity, link, schema_changes, stream
+from migration.movers import claim, identity, kept_log, link, schema_changes, stream
 from migration.movers.link import Connection
 
 _LONG_TRANSACTION_SECONDS = 60.0
@@ -38,7 +39,7 @@ def from_inventory(facts: DatabaseFacts) -> Iterator[Finding]:
     if facts.encoding != "UTF8":
         what = f"the encoding is {facts.encoding}; only UTF8 is carried unchanged"
         yield Finding(Severity.BLOCKER, "source-encoding", where, what, "convert the database to UTF8 first")
-    if facts.collation.upper().replace("-", "") == "C.UTF8":
+    if is_c_utf8(facts.collation):
         yield Finding(
             Severity.WARNING,
             "collation-c-utf8",
@@ -108,12 +109,12 @@ def from_source(source: Connection, facts: DatabaseFacts) -> Iterator[Finding]:
     if unlogged := link.rows(source, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u'"):
         what = f"{len(unlogged)} unlogged tables; no change of them is followed, they are copied in the freeze"
         yield Finding(Severity.WARNING, "unlogged-tables", where, what, "nothing")
-    if link.rows(source, "SELECT 1 FROM pg_foreign_table LIMIT 1"):
-        what = "foreign tables are carried as definitions; their servers are not reached from the target"
-        yield Finding(Severity.WARNING, "foreign-tables", where, what, "see docs/limits.md")
     for table in identity.cannot_follow(source):
         what = f"{table} has no key and a column that cannot be compared; updates could not be followed"
         yield Finding(Severity.BLOCKER, "table-cannot-follow", where, what, "give it a primary key")
+    # 12 has no such setting: a slot keeps what it needs.
+    limit = link.rows(source, "SELECT setting::int FROM pg_settings WHERE name = 'max_slot_wal_keep_size'")
+    yield kept_log.of_limit(where, limit[0][0] if limit else -1)
     query = "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()"
     if count := link.rows(source, query)[0][0]:
         what = f"{count} prepared transactions are open"

@@ -9,6 +9,10 @@ from migration.adapters import (
     database_content,
     database_extensions,
     database_findings,
+    database_foreign,
+    database_functions,
+    database_logins,
+    database_pooling,
     database_programs,
     database_rights,
     database_roles,
@@ -30,8 +34,13 @@ def of_both(
     yield from database_findings.from_source(source, facts)
     yield from database_programs.of_marks(source)
     yield from database_roles.of_roles(source, target, facts)
+    yield from database_logins.of_logins(source, target, contract)
     yield from database_settings.between(source, target, contract)
+    yield from database_pooling.of_sessions(source, contract.pooler)
     yield from database_content.of_source(source)
+    yield from database_functions.of_functions(source, target.info.server_version)
+    yield from database_foreign.of_others(source, target, contract.owner)
     yield from database_extensions.of_versions(source, target)
+    yield from database_extensions.of_rights(source, target, contract.owner)
     yield from database_extensions.of_rows(source, target)
-    yield from database_sorting.of_sorting(source, target)
+    yield from database_sorting.of_sorting(source, target, facts)

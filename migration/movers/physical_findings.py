@@ -12,7 +12,7 @@ from typing import Final
 
 from migration.errors import BlockedError
 from migration.model.words import Finding, Severity
-from migration.movers import cluster
+from migration.movers import cluster, kept_log
 from migration.movers.physical_facts import DatabaseRow, SourceFacts, TargetFacts
 from migration.movers.physical_job import PhysicalJob
 from migration.movers.releases import released
@@ -93,13 +93,7 @@ def of_source(job: PhysicalJob, source: SourceFacts) -> Iterator[Finding]:
     if others := sorted(row.name for row in source.databases if not row.template and row.name not in named):
         what = f"databases that the order does not name would come along and stand still: {', '.join(others)}"
         yield _blocker("physical-other-databases", where, what, "name them in the order, or use --engine logical")
-    kept_megabytes = int(settings["max_slot_wal_keep_size"])
-    if kept_megabytes < 0:
-        what = "nothing bounds the log that a slot keeps: if the copy stays behind, the source's disk fills"
-        yield _warning("source-keeps-log", where, what, "watch the source's disk; an undo or a rerun drops the slots")
-    else:
-        what = f"a copy more than {kept_megabytes:,} MB of log behind is lost (max_slot_wal_keep_size)"
-        yield _warning("source-keeps-log", where, what, "raise it if the source writes more than that meanwhile")
+    yield kept_log.of_limit(where, int(settings["max_slot_wal_keep_size"]))
     if source.settings_changed:
         what = f"settings of the source that are not taken over: {', '.join(source.settings_changed)}"
         yield _warning("physical-settings", where, what, "put those that the application needs into the order")

@@ -38,6 +38,8 @@ _PLANNING: Final = (
     " enable_bitmapscan enable_hashagg enable_hashjoin enable_indexscan enable_indexonlyscan enable_material"
     " enable_mergejoin enable_nestloop enable_seqscan enable_sort enable_tidscan"
 )
+SERVER_WIDE: Final = frozenset(f"{_MEANING} {_WAITING}".split())
+"""What a session may begin with by its server alone, and an answer depend on; how it plans is the server's own."""
 CARRIED: Final = frozenset(f"{_MEANING} {_WAITING} {_PLANNING}".split())
 # What the server writes down or counts; the target's platform decides it.
 _OPERATIONAL: Final = ("log_", "track_", "auto_explain.", "pg_stat_statements.", "deadlock_timeout", "temp_file_limit")

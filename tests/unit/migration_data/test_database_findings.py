@@ -107,30 +107,12 @@ def test_a_target_that_others_use_and_a_role_that_may_not_become_the_owner_are_n
     assert set(seen) == {"target-owner-role"}
 
 
-PREPARED = ("BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'theirs'", "ROLLBACK PREPARED 'theirs'")
-FOREIGN = (
-    """CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w; GRANT USAGE ON FOREIGN SERVER far
-    TO portal; SET ROLE portal; CREATE FOREIGN TABLE away (a integer) SERVER far""",
-    "DROP FOREIGN DATA WRAPPER w CASCADE",
-)
-
-
-@pytest.mark.parametrize(
-    ("plant", "severity", "code", "said"),
-    [
-        (PREPARED, BLOCKER, "source-prepared-transactions", "1 prepared transactions"),
-        (FOREIGN, WARNING, "foreign-tables", "carried as definitions"),
-    ],
-    ids=["prepared", "foreign"],
-)
-def test_what_a_session_at_the_source_sees_is_named(
-    plant: tuple[str, str], severity: Severity, code: str, said: str, sides: Sides
-) -> None:
-    before = found(sides)
-    with planted(sides, *plant):
-        seen = found(sides)
-    assert code not in before
-    assert (seen[code].severity, said in seen[code].what, bool(seen[code].next)) == (severity, True, True)
+def test_a_prepared_transaction_of_today_is_named(sides: Sides) -> None:
+    made, mended = "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'theirs'", "ROLLBACK PREPARED 'theirs'"
+    assert "source-prepared-transactions" not in found(sides)
+    with planted(sides, made, mended):
+        seen = found(sides)["source-prepared-transactions"]
+    assert (seen.severity, "1 prepared transactions" in seen.what, bool(seen.next)) == (BLOCKER, True, True)
 
 
 @pytest.fixture
