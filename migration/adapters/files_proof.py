@@ -202,7 +202,7 @@ def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> 
             continue
         total, bytes_total = total + seen.files, bytes_total + seen.bytes
         differences += seen.differences
-        figures[job.name] = {
+        of_set: dict[str, Json] = {
             "files": seen.files,
             "bytes": seen.bytes,
             "read_back": seen.read_back,
@@ -213,8 +213,9 @@ def prove(jobs: Iterable[FilesJob], *, frozen: bool, full: bool, now: float) -> 
             "deleted_since": len(seen.deleted_since),
         }
         if seen.attributes_unread:
-            figures[job.name] |= {"attributes_not_read": seen.attributes_unread}
+            of_set["attributes_not_read"] = seen.attributes_unread
             unread.append(job.name)
+        figures[job.name] = of_set
         gone += sorted(seen.deleted_since)
     figures |= {"files": total, "bytes": bytes_total, "differences": len(differences)}
     how = "every byte read back" if full else "names, sizes and hashes"

@@ -114,7 +114,7 @@ def test_a_source_that_does_not_tell_tags_is_said(
 
 def test_a_disk_too_small_for_staging_forbids_the_move_until_the_copy_lies_there(tmp_path: Path) -> None:
     plain = context(tmp_path, None)
-    large = FilesFacts(host="files1", path="/srv", files=1, size_bytes=10**18, special_files=[])
+    large = FilesFacts(host="files1", path="/srv", files=1, size_bytes=10**15, special_files=[])
     facts = plain.facts.model_copy(update={"files": {"uploads": large}})
     asked = dataclasses.replace(plain, facts=facts, state_folder=tmp_path)
 
@@ -123,6 +123,6 @@ def test_a_disk_too_small_for_staging_forbids_the_move_until_the_copy_lies_there
         return [one for one in found if one.code == "staging-space"]
 
     [found] = said()
-    assert (found.severity, "1,100,000,000,000,000,000 bytes" in found.what) == (Severity.BLOCKER, True)
+    assert (found.severity, "1,100,000,000,000,000 bytes" in found.what) == (Severity.BLOCKER, True)
     (tmp_path / "uploads").mkdir()
     assert said() == [], "what lies there already needs no room again"
