@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import pymysql
 import pymysql.cursors
@@ -12,12 +12,26 @@ from pymysql.constants import CLIENT
 
 from migration.movers.mariadb_job import MariadbServer
 
-Connection = pymysql.Connection
 Row = tuple[Any, ...]
 DatabaseError = pymysql.err.MySQLError
 """Whatever a server refused, or why it is not reached."""
 _CONNECT_SECONDS: Final = 10
 _LOCK_SECONDS: Final = 30
+
+
+class Connection(Protocol):
+    """A session of PyMySQL, as far as the mover uses it."""
+
+    @property
+    def open(self) -> bool: ...
+
+    def cursor(self, cursor: type[Any] | None = None) -> Any: ...
+
+    def ping(self, reconnect: bool = True) -> None: ...
+
+    def close(self) -> None: ...
+
+
 # What we do at either side is no transaction of the application: whoever follows must not be told of it.
 _SESSION: Final = (
     "SET SESSION sql_log_bin = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00', autocommit = 1, "
@@ -29,7 +43,7 @@ _SESSION: Final = (
 def connect(server: MariadbServer, *, statement_seconds: float = 60.0) -> Connection:
     """Open a session whose statements have a limit, kept by the server and by us."""
     words: dict[str, Any] = dict(server.words())
-    return pymysql.connect(
+    opened: Connection = pymysql.connect(
         **words,
         charset="utf8mb4",
         connect_timeout=_CONNECT_SECONDS,
@@ -40,6 +54,7 @@ def connect(server: MariadbServer, *, statement_seconds: float = 60.0) -> Connec
         init_command=_SESSION.format(lock=_LOCK_SECONDS, seconds=statement_seconds),
         local_infile=False,
     )
+    return opened
 
 
 @contextmanager
@@ -91,7 +106,7 @@ def quoted(*names: str) -> str:
 
 def literal(value: str) -> str:
     """Return a string constant, safe for any value."""
-    return "'" + pymysql.converters.escape_string(value) + "'"
+    return f"'{pymysql.converters.escape_string(value)}'"
 
 
 def account(name: str) -> str:

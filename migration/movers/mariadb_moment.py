@@ -94,6 +94,6 @@ def while_frozen(turn: Turn, *, seconds_max: float) -> Iterator[Moment]:
 
 def _position(publisher: Connection) -> str:
     """Return the position of a snapshot that has just begun."""
-    found = dict(link.rows(publisher, "SHOW STATUS LIKE 'binlog_snapshot_%'"))
+    found: dict[str, str] = dict(link.rows(publisher, "SHOW STATUS LIKE 'binlog_snapshot_%'"))
     place = (found.get("Binlog_snapshot_file"), found.get("Binlog_snapshot_position"))
     return str(link.one(publisher, "SELECT BINLOG_GTID_POS(%s, %s)", place) or "")

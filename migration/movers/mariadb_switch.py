@@ -169,6 +169,7 @@ def _under_the_fence(turn: Turn, serving: Side, following: Side, *, deadline: fl
             state=f"the {serving.word} serves, nothing was lost",
             next="end that program, or take SUPER and READ_ONLY ADMIN from its account",
         )
+    mariadb_events.disarm(serving.session, job.databases)  # none that was just beginning has woken again
     left()
     return {"sessions_ended": ended, "counters_carried": behind, "proofs": proofs}, gtid.both(position, last)
 
