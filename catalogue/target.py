@@ -126,6 +126,10 @@ class TargetContract(Strict):
     """Empty also in contracts of a stack that is older than workers."""
     limits: dict[str, str]
     readiness: list[Readiness]
+    level: Annotated[int, Field(ge=1, le=5)] | None = None
+    """The security level that the target was built for; missing in contracts of a stack that did not say it yet."""
+    norms: str | None = None
+    """The set of norms by which that level was read."""
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -138,7 +142,7 @@ def written_hash(contract: TargetContract) -> str:
     return contract_hash(contract.model_dump(mode="json", exclude_unset=True))
 
 
-_JOINED_LATER: Final[dict[str, object]] = {"workers": []}
+_JOINED_LATER: Final[dict[str, object]] = {"workers": [], "level": None, "norms": None}
 """Parts that older contracts do not have, with what that means: so they count only where they say something."""
 
 

@@ -91,6 +91,8 @@ def build(settings: Settings) -> dict[str, Any]:
             "database.storage": system.database.storage,
         },
         readiness=_readiness(settings),
+        level=system.level,
+        norms=province.norms,
         hash=_PLACEHOLDER,
     )
     content: dict[str, Any] = contract.model_dump(mode="json", by_alias=True)

@@ -6,6 +6,7 @@ import datetime
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 
+from catalogue.load import Catalogue
 from catalogue.province import Province
 from catalogue.system import System
 from catalogue.target import TargetContract, written_hash
@@ -67,11 +68,11 @@ def inventory_findings(
 
 
 def contract_findings(
-    plan: Plan, province: Province, contracts: Mapping[str, TargetContract | str], systems: Sequence[str]
+    plan: Plan, catalogue: Catalogue, contracts: Mapping[str, TargetContract | str], systems: Sequence[str]
 ) -> list[Finding]:
     """Return what is wrong with the targets as they are now; a string in place of a contract says why it has none."""
     found: list[Finding] = []
-    pinned = dict(plan.contracts)
+    pinned, province = dict(plan.contracts), catalogue.province
     for name in systems:
         contract = contracts.get(name, "nobody looked for it")
         again = f"pulumi up --stack {name}, then: {_PLAN_AGAIN}"
@@ -84,11 +85,24 @@ def contract_findings(
         if contract.environment != province.environment:
             what = f"the contract is of environment {contract.environment}, the catalogue of {province.environment}"
             found.append(_blocker("contract-of-another-environment", name, what, "set KUBECONFIG to the right cluster"))
+        found += _built_for(contract, catalogue, again) if contract.system == name else []
         if written_hash(contract) != contract.hash:
             found.append(_blocker("contract-altered", name, "the contract does not have the hash it states", again))
         elif contract.hash != pinned[name]:
             what = "the target was changed after this plan was made"
             found.append(_blocker("contract-changed", name, what, _PLAN_AGAIN))
+    return found
+
+
+def _built_for(contract: TargetContract, catalogue: Catalogue, again: str) -> list[Finding]:
+    """Return whether the target was built for another level or by other norms; an older contract says neither."""
+    level, norms, found = catalogue.system(contract.system).level, catalogue.province.norms, []
+    if contract.level not in (None, level):
+        what = f"the target was built for level {contract.level}, and the catalogue says {level}"
+        found.append(_blocker("contract-of-another-level", contract.system, what, again))
+    if contract.norms not in (None, norms):
+        what = f"the target was built by the norms {contract.norms}, and the catalogue names {norms}"
+        found.append(_blocker("contract-of-other-norms", contract.system, what, again))
     return found
 
 

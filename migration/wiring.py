@@ -158,7 +158,7 @@ class Workspace(Places):
         return [
             *checks.catalogue_findings(pinned.plan, self.catalogue().hash),
             *checks.inventory_findings(pinned.inventory, present, chosen, now),
-            *checks.contract_findings(pinned.plan, pinned.catalogue.province, self.contracts(systems), systems),
+            *checks.contract_findings(pinned.plan, pinned.catalogue, self.contracts(systems), systems),
             *checks.decision_findings(chosen, now),
         ]
 
@@ -216,7 +216,7 @@ class Workspace(Places):
                 system = pinned.catalogue.system(step.system)
                 found += checks.window_findings(pinned.catalogue.province, self.clock.now())
                 contracts = self.contracts([step.system])
-                found += checks.contract_findings(pinned.plan, pinned.catalogue.province, contracts, [step.system])
+                found += checks.contract_findings(pinned.plan, pinned.catalogue, contracts, [step.system])
                 self.remote.warm(sorted(system.source.hosts()))
             return [*found, *handler(step.stage, step.component).check(moves)]
 

@@ -28,7 +28,7 @@ from tests.unit.catalogue.everything import at, paths, replaced, without
 
 Document = dict[str, Any]
 Path_ = tuple[str | int, ...]
-OPTIONAL = {"workers", "database.backup", "database.pooler"}
+OPTIONAL = {"workers", "database.backup", "database.pooler", "level", "norms"}
 """Parts that joined the first version later."""
 FREE = {"limits"}
 """Words of the platform's own: the hash alone holds them."""
@@ -72,7 +72,7 @@ def read(document: Any) -> TargetContract | str:
 
 def findings(document: Any) -> list[Finding]:
     """Return what is held against a move whose plan was made with the contract as it was exported."""
-    return checks.contract_findings(_planned(), catalogue().province, {"portal": read(document)}, ["portal"])
+    return checks.contract_findings(_planned(), catalogue(), {"portal": read(document)}, ["portal"])
 
 
 @functools.cache
@@ -167,7 +167,7 @@ def test_a_value_that_was_changed_is_seen_with_the_old_hash_and_with_a_new_one(p
     other = (
         value + 1
         if isinstance(value, int)
-        else ("0" if value[-1] != "0" else "1") + value[1:]
+        else ("0" if value[0] != "0" else "1") + value[1:]
         if _is_hash(path)
         else f"{value}x"
     )
@@ -175,7 +175,12 @@ def test_a_value_that_was_changed_is_seen_with_the_old_hash_and_with_a_new_one(p
     assert "contract-altered" in {found.code for found in findings(altered)}
     if path != ("hash",):
         codes = {found.code for found in findings({**altered, "hash": contract_hash(altered)})}
-        special = {"system": "contract-of-another-system", "environment": "contract-of-another-environment"}
+        special = {
+            "system": "contract-of-another-system",
+            "environment": "contract-of-another-environment",
+            "level": "contract-of-another-level",
+            "norms": "contract-of-other-norms",
+        }
         assert codes == {"contract-changed", *([special[dotted(path)]] if dotted(path) in special else [])}
 
 

@@ -42,7 +42,7 @@ def test_nothing_changed_gives_no_finding() -> None:
     plan, now = example_plan(), catalogue()
     assert checks.catalogue_findings(plan, now.hash) == []
     assert checks.inventory_findings(inventory(), inventory(), now.systems, NOW) == []
-    assert checks.contract_findings(plan, now.province, dict(contracts()), plan.systems()) == []
+    assert checks.contract_findings(plan, now, dict(contracts()), plan.systems()) == []
     assert checks.decision_findings(now.systems, NOW) == []
     assert checks.window_findings(now.province, NOW) == []
 
@@ -102,13 +102,15 @@ def test_an_old_survey_an_ending_certificate_and_a_wrong_clock_warn() -> None:
     [
         (_contract(system="feedback"), "contract-of-another-system"),
         (_contract(environment="production"), "contract-of-another-environment"),
+        (_contract(level=2), "contract-of-another-level"),
+        (_contract(norms="vn-2026"), "contract-of-other-norms"),
         (_contract(limits={"cpu": "9"}), "contract-changed"),
         (contracts()["portal"].model_copy(update={"limits": {"cpu": "9"}}), "contract-altered"),
         ("the stack was not applied", "contract-missing"),
     ],
 )
 def test_a_target_that_is_not_the_planned_one_blocks(contract: TargetContract | str, code: str) -> None:
-    found = checks.contract_findings(example_plan(), catalogue().province, {"portal": contract}, ["portal"])
+    found = checks.contract_findings(example_plan(), catalogue(), {"portal": contract}, ["portal"])
     assert code in _codes(found)
 
 

@@ -55,6 +55,7 @@ def test_the_contract_names_what_the_stacks_declare(name: str, stack: Stacks) ->
         "Accepted", "httproutes", "gateway.networking.k8s.io", contract.web.namespace, contract.web.route
     )
     assert web == Page(contract.web.host, contract.web.health)
+    assert (contract.level, contract.norms) == ({"portal": 3, "feedback": 2}[name], "vn-2016")
 
 
 def test_another_release_is_another_contract(stack: Stacks) -> None:
