@@ -161,7 +161,8 @@ _VERSIONS = "SELECT extname, extversion FROM pg_extension"
 def prove_schema(moment: Moment) -> Proof:
     """Compare all definitions; a newer version of an extension is no difference, but it is said."""
     answers = moment.both_many([*QUESTIONS.values(), _VERSIONS])
-    here, there = (dict(answer.pop()) for answer in answers)
+    versions: list[dict[str, str]] = [dict(answer.pop()) for answer in answers]
+    here, there = versions
     common = sorted(here.keys() & there.keys())
     others = [f"{name} {here[name]}, there {there[name]}" for name in common if here[name] != there[name]]
     differences: list[str] = []

@@ -154,7 +154,7 @@ PLANTED = {
     "another owner": (
         "ALTER VIEW open_dossiers OWNER TO reader",
         "ALTER VIEW open_dossiers OWNER TO portal",
-        "owner of",
+        "owner of public.open_dossiers: source has owned by the owner, target owned by reader",
     ),
     "an invalid index": (
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'dossier_open'::regclass",

@@ -122,7 +122,8 @@ PLANTS = {
     "ALTER DOMAIN needed DROP NOT NULL": "type public.needed: source has",
     "SELECT setval('small_at_its_end', 32766)": "sequence public.small_at_its_end: source is at 32767",
     "REVOKE GRANT OPTION FOR SELECT ON stay FROM reader": "rights on relation public.stay: source has",
-    "ALTER DEFAULT PRIVILEGES REVOKE DELETE ON TABLES FROM reader": "rights on default",
+    "ALTER DEFAULT PRIVILEGES REVOKE DELETE ON TABLES FROM reader": "rights on default the owner r: missing on the"
+    " target (reader may DELETE",
     "SELECT lo_put(100900, 0, 'N')": "large object 100900: source has",
 }
 """What is changed on the target, one thing at a time, and how the proofs call it."""

@@ -15,6 +15,7 @@ from migration.model.words import Proof
 from migration.verification.hashing import CANARIES
 from migration.verification.large_objects import prove_large_objects
 from migration.verification.rows import prove_rows
+from migration.verification.schema import prove_schema
 from migration.verification.session import Moment, Row
 from tests.support import two_databases
 from tests.support.hard_values import KINDS, TABLE, TYPES
@@ -160,6 +161,32 @@ def test_the_payload_of_not_a_number_counts(sides: Sides, algorithm: str) -> Non
     finally:
         for side in (0, 1):
             sides.as_admin(side, "TRUNCATE truth.floats")
+
+
+TWICE = "CREATE OR REPLACE FUNCTION truth.twice(integer) RETURNS integer IMMUTABLE LANGUAGE sql AS 'SELECT {} * $1'"
+GENERATED = (
+    TWICE.format(2),
+    "CREATE TABLE truth.made (id integer PRIMARY KEY, t integer GENERATED ALWAYS AS (truth.twice(id)) STORED)",
+    "INSERT INTO truth.made SELECT generate_series(1, 9)",
+    "GRANT SELECT ON truth.made TO PUBLIC",
+)
+
+
+def test_a_generated_value_that_was_computed_otherwise_is_named(sides: Sides, algorithm: str) -> None:
+    """The target computes it anew, and its function was another for a while: no definition differs any more."""
+    for side in (0, 1):
+        sides.as_admin(side, *GENERATED)
+    try:
+        assert proved(sides).passed
+        sides.as_admin(1, TWICE.format(3), "UPDATE truth.made SET id = id WHERE id = 5", TWICE.format(2))
+        (said,) = proved(sides).differences
+        with sides.moment() as moment:
+            assert "truth.made" not in "\n".join(prove_schema(moment).differences)
+    finally:
+        for side in (0, 1):
+            sides.as_admin(side, "DROP TABLE truth.made", "DROP FUNCTION truth.twice(integer)")
+    assert said.startswith("table truth.made: row with key hash ")
+    assert said.endswith(" differs in t")
 
 
 def test_a_difference_hides_in_no_bucket_of_a_large_table(sides: Sides) -> None:
