@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import random
 import shutil
@@ -20,10 +19,7 @@ from lab.store_server import Store
 from migration.adapters.files import BucketMove
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import ProbeState, Severity
-from migration.movers.files_job import FilesJob
-from migration.movers.files_names import CLAIM
 from migration.movers.files_store import Store as Objects
-from migration.movers.throttle import BYTES_PER_SECOND_MIN
 from tests.support import moving_files
 from tests.support.buckets import client, versions
 from tests.support.moving_files import NFC, NFD, Keys, failed, make, tree
@@ -229,89 +225,6 @@ def test_a_mover_killed_at_any_moment_goes_on_and_ends_exact(move: BucketMove) -
     move.replicate(lambda _: None)
     move.hand_over()
     assert failed(move.prove(frozen=True, full=True)) == []
-
-
-def begun(job: FilesJob, out: Path) -> subprocess.Popen[bytes]:
-    """Start the mover as a unit does: its job comes through stdin."""
-    argv = [sys.executable, "-m", "migration.movers.files", "--job", "-"]
-    with out.open("wb") as log:
-        mover = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log)
-    assert mover.stdin is not None
-    mover.stdin.write(job.as_json().encode())
-    mover.stdin.close()
-    return mover
-
-
-def test_a_mover_of_an_earlier_turn_is_refused_and_one_at_work_is_stopped(
-    move: BucketMove, tmp_path: Path, source: Path
-) -> None:
-    job, limit, out = move._jobs[0], tmp_path / "limit", tmp_path / "said"
-    limit.write_text(str(BYTES_PER_SECOND_MIN))
-    mover = begun(job.model_copy(update={"token": 5, "limit_file": limit}), out)
-    try:
-        objects, end = Objects(job), time.monotonic() + 60
-        while (claim := objects.read(CLAIM)) is None:
-            assert mover.poll() is None, out.read_text()
-            assert time.monotonic() < end
-            time.sleep(0.05)
-        # As the mover of a later turn on another machine: it shares nothing with the first but the bucket.
-        objects.put_bytes(CLAIM, json.dumps(json.loads(claim) | {"token": 9}).encode())
-        limit.write_text("")
-        assert mover.wait(60) == 1, out.read_text()
-    finally:
-        mover.kill()
-        mover.wait()
-    assert json.loads(out.read_text().splitlines()[-1])["error"]["code"] == "turn-over"
-    carried = keys(move)
-    stale = begun(job.model_copy(update={"token": 8}), out)
-    assert stale.wait(60) == 1
-    assert "turn 8 is over: turn 9 has begun" in out.read_text()
-    for act in (move.converge, move.hand_over, move.unreplicate):
-        with pytest.raises(StepFailed, match="turn 1 is over") as refused:
-            act()
-        assert refused.value.code == "turn-over"
-    assert keys(move) == carried, "nothing was written, and nothing removed"
-
-
-def in_turn(move: BucketMove, token: int) -> None:
-    move._context = dataclasses.replace(move._context, token=lambda: token)
-
-
-def test_the_way_back_does_not_let_an_earlier_turn_in_again(move: BucketMove) -> None:
-    in_turn(move, 4)
-    move.replicate(lambda _: None)
-    in_turn(move, 5)
-    move.unreplicate()
-    assert keys(move) == set()
-    for token, why in ((4, "turn 4 is over: turn 5 has begun"), (0, "turn 0 is over")):
-        in_turn(move, token)
-        with pytest.raises(StepFailed, match=why):
-            move.converge()
-    assert keys(move) == set()
-    in_turn(move, 6)
-    move.replicate(lambda _: None)
-
-
-def test_another_machine_carries_nothing_into_a_bucket_that_was_handed_over(move: BucketMove, source: Path) -> None:
-    move.replicate(lambda _: None)
-    move.hand_over()
-    Objects(move._jobs[0]).put_bytes("big.bin", b"what a citizen wrote since")
-    shutil.rmtree(move._jobs[0].staging)
-    in_turn(move, 2)
-    with pytest.raises(StepFailed) as refused:
-        move.converge()
-    assert refused.value.code == "files-handed-over"
-    assert content(move, "big.bin") == b"what a citizen wrote since"
-
-
-def test_a_hand_over_that_died_before_its_claim_said_so_is_completed(move: BucketMove) -> None:
-    move.replicate(lambda _: None)
-    move.hand_over()
-    claim = json.loads(content(move, CLAIM) or b"")
-    Objects(move._jobs[0]).put_bytes(CLAIM, json.dumps(claim | {"phase": "following"}).encode())
-    assert move.handed_over().state is ProbeState.NOT_DONE
-    assert move.hand_over()["uploads"] == {"repeated": True}
-    assert move.handed_over().state is ProbeState.DONE
 
 
 def test_under_the_freeze_what_was_touched_since_the_listing_is_asked_for(move: BucketMove, source: Path) -> None:
