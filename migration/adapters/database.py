@@ -11,7 +11,13 @@ from typing import Final
 
 import psycopg
 
-from migration.adapters import database_content, database_proof, database_settings, database_target
+from migration.adapters import (
+    database_content,
+    database_proof,
+    database_removed,
+    database_settings,
+    database_target,
+)
 from migration.adapters import database_findings as findings
 from migration.adapters import database_freeze as freeze
 from migration.adapters.database_access import PORT, Access
@@ -78,6 +84,7 @@ class PostgresMove:
         yield from database_content.of_source(source)
         yield from database_content.of_extensions(source, target)
         yield from database_content.of_sorting(source, target)
+        yield from database_removed.of_both(source, target)
 
     # Prepare
 
