@@ -14,6 +14,7 @@ from migration.adapters import (
     database_logins,
     database_pooling,
     database_programs,
+    database_removed,
     database_rights,
     database_roles,
     database_settings,
@@ -44,3 +45,4 @@ def of_both(
     yield from database_extensions.of_rights(source, target, contract.owner)
     yield from database_extensions.of_rows(source, target)
     yield from database_sorting.of_sorting(source, target, facts)
+    yield from database_removed.of_both(source, target)

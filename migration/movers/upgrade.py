@@ -16,6 +16,8 @@ from migration.movers.physical_job import PhysicalJob
 _LINK_SECONDS_MAX = 4 * 3600.0
 _INITDB_SECONDS_MAX = 300.0
 _TAIL_CHARACTERS = 2_000
+_COMPATIBLE = "Clusters are compatible"
+"""How every pg_upgrade --check ends that found nothing; its words are the untranslated ones (LC_ALL=C)."""
 _OF_THE_DOOR = ("listen_addresses", "port", "unix_socket_directories", "hba_file", "ident_file", "data_directory")
 
 
@@ -61,23 +63,39 @@ def link_files(job: PhysicalJob, source: SourceFacts, server: Cluster) -> None:
     words = ["-b", str(job.source_binaries), "-B", str(job.target_binaries), "-d", str(job.base), "-D", str(job.data)]
     words += ["-U", source.superuser, "-j", str(job.workers), "--socketdir", str(job.run), "--link"]
     lines.progress("pg_upgrade --check", 0, None, "steps")
-    _run(job, "pg_upgrade", [*words, "--check"], doing="the check before the upgrade", seconds_max=_LINK_SECONDS_MAX)
+    doing = "the check before the upgrade"
+    said = _run(job, "pg_upgrade", [*words, "--check"], doing=doing, seconds_max=_LINK_SECONDS_MAX)
+    if _COMPATIBLE not in said:
+        why = f"it does not say {_COMPATIBLE!r} but {said.strip()[-200:] or 'nothing'}"
+        raise programs.unbelieved("pg_upgrade", why, doing=doing)
     lines.progress("pg_upgrade --link", 0, None, "steps")
     _run(job, "pg_upgrade", words, doing="the upgrade", seconds_max=_LINK_SECONDS_MAX)
 
 
 def believe(job: PhysicalJob, source: SourceFacts, server: Cluster) -> None:
-    """Read from the new server that it holds the databases of the source."""
+    """Read from the new server that it holds the databases of the source, and in each that moves what is ours there.
+
+    A database of the source may be called `postgres`, which an empty server has, too.
+    """
     with server.session("template1") as target:
         there = {name for (name,) in link.rows(target, "SELECT datname FROM pg_database")}
     wanted = {row.name for row in source.databases}
     if missing := sorted(wanted - there):
         why = f"the new server lacks {', '.join(missing)}"
         raise programs.unbelieved("pg_upgrade", why, doing="the upgrade")
+    for moved in job.databases:
+        with server.session(moved.database) as database:
+            came = link.rows(database, "SELECT to_regprocedure('dcshift.take_turn(bigint)') IS NOT NULL")[0][0]
+        if not came:
+            why = f"{moved.database} of the new server is not the one of the source: it has no schema dcshift"
+            raise programs.unbelieved("pg_upgrade", why, doing="the upgrade")
 
 
-def _run(job: PhysicalJob, program: str, words: Sequence[str], *, doing: str, seconds_max: float) -> None:
-    """Run a program as the servers' user in the private folder; what it says on either output tells why it failed."""
+def _run(job: PhysicalJob, program: str, words: Sequence[str], *, doing: str, seconds_max: float) -> str:
+    """Run a program as the servers' user in the private folder and return its stdout.
+
+    What it says on either output tells why it failed.
+    """
     argv = [*cluster.as_user(job.user), "env", "-C", str(job.run), str(job.target_binaries / program), *words]
     process = programs.begin(argv, cluster.environment())
     try:
@@ -95,6 +113,7 @@ def _run(job: PhysicalJob, program: str, words: Sequence[str], *, doing: str, se
             state="the source serves; the copy begins again on the next run",
             next="mend the cause, then type the same command again",
         )
+    return out.decode(errors="replace")
 
 
 def _details(job: PhysicalJob, said: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from migration.adapters.database import PostgresMove
 from migration.adapters.files import BucketMove
 from migration.errors import StepFailed
 from migration.model.words import ProbeState, Proof
+from tests.support import liars
 from tests.support import local_servers as servers
+from tests.support.liars import EVERYTHING
 from tests.support.moving_files import make, tree
 
 pytestmark = [
@@ -23,8 +24,6 @@ pytestmark = [
 ]
 Pair = tuple[servers.Server, servers.Server]
 Liars = Callable[[str, str], None]
-# What the liar looks for among its words, as a pattern of a shell's `case`; everything else it hands on.
-EVERYTHING = "*"
 
 
 @pytest.fixture
@@ -35,20 +34,8 @@ def move(new_move: PostgresMove) -> PostgresMove:
 
 @pytest.fixture
 def liar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Liars:
-    """Return what puts a liar before a program: it says nothing, does nothing, and calls that a success."""
-
-    def planted(program: str, words: str) -> None:
-        true, folder = shutil.which(program), tmp_path / "liars"
-        assert true is not None
-        folder.mkdir()
-        script = folder / program
-        # It swallows what it is sent, as the true one would: a broken pipe would give it away.
-        lie = f'echo "$*" >> {folder}/lies; [ -p /dev/stdin ] && cat > /dev/null; exit 0'
-        script.write_text(f'#!/bin/sh\ncase "$*" in {words}) {lie};; esac\nexec {true} "$@"\n')
-        script.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin:/usr/sbin:/sbin")
-
-    return planted
+    """Return what puts a liar before a program."""
+    return lambda program, words: liars.plant(tmp_path / "liars", monkeypatch, program, words)
 
 
 def differences(proofs: Sequence[Proof]) -> list[str]:
@@ -64,6 +51,8 @@ def differences(proofs: Sequence[Proof]) -> list[str]:
         ("pg_restore", "*section=pre-data*", "does not exist"),
         ("pg_restore", "*section=post-data*", "are not on the target as at the source"),
         ("pg_restore", "*after-rows-*", "no unique constraint matching"),
+        # Whoever starts every program for us starts none: all of them say nothing, and say it well.
+        ("setpriv", EVERYTHING, "did not say how many rows it wrote"),
         ("psql", EVERYTHING, "did not say how many rows it wrote"),
         ("psql", "*FROM?STDIN*", "did not say how many rows it wrote"),
         ("psql", "*TO?STDOUT*binary*", "COPY file signature not recognized"),
@@ -76,7 +65,7 @@ def test_a_copy_by_a_liar_fails_and_is_not_called_done(
     with pytest.raises(StepFailed) as told:
         move.replicate(lambda _: None)
     assert says in str(told.value)
-    assert (tmp_path / "liars/lies").exists(), "nobody lied: the test proves nothing"
+    liars.assert_lied(tmp_path / "liars")
     assert move.replicated().state is not ProbeState.DONE
 
 
@@ -98,7 +87,7 @@ def test_a_lie_that_no_program_can_see_is_found_by_the_proofs_of_the_same_step(
     else:
         found = differences(move.prove(frozen=False))
     assert any(says in each for each in found), found
-    assert (tmp_path / "liars/lies").exists(), "nobody lied: the test proves nothing"
+    liars.assert_lied(tmp_path / "liars")
 
 
 @pytest.fixture
@@ -109,7 +98,13 @@ def files(store: Store, tmp_path: Path) -> BucketMove:
 
 
 @pytest.mark.parametrize(
-    ("program", "says"), [("rsync", "did not say how many files it compared"), ("find", "lists no file where rsync")]
+    ("program", "says"),
+    [
+        ("rsync", "did not say how many files it compared"),
+        ("find", "lists no file where rsync"),
+        ("env", "did not say how many files it compared"),
+        ("setpriv", "did not say how many files it compared"),
+    ],
 )
 def test_files_carried_by_a_liar_are_not_called_carried(
     program: str, says: str, *, files: BucketMove, liar: Liars, tmp_path: Path
@@ -122,7 +117,7 @@ def test_files_carried_by_a_liar_are_not_called_carried(
     else:
         found = differences(files.prove(frozen=False, full=True))
     assert any(says in each for each in found), found
-    assert (tmp_path / "liars/lies").exists(), "nobody lied: the test proves nothing"
+    liars.assert_lied(tmp_path / "liars")
 
 
 def test_a_comparison_by_a_liar_is_no_proof(files: BucketMove, liar: Liars, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ pytestmark = [
     pytest.mark.skipif(binaries() is None, reason="no PostgreSQL server here: apt-get install postgresql"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the servers run as postgres"),
 ]
+KILLED = ("base backup", "recovery to the cut", "pg_upgrade --link")
 # A sort order of its own, changed after its index was built: what another C library does to an index of text.
 OTHER_ORDER = """
 CREATE FUNCTION by_rule(a text, b text) RETURNS integer LANGUAGE sql IMMUTABLE AS
@@ -102,7 +103,7 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
     before = source.catalogue()
     with ExitStack() as stack:
         writers = [stack.enter_context(Writer(source, database)) for database in DATABASES]
-        for phase in ("base backup", "recovery to the cut", "pg_upgrade --link"):
+        for phase in KILLED:
             killed = run(source.job(folder), tmp_path, kill_at=phase)
             assert killed.status == -9, killed.text
             assert killed.phases[-1] == phase
@@ -271,27 +272,3 @@ def test_what_the_new_server_refuses_is_told_before_a_byte_is_carried(
     for code in ("target-collations (feedback)", "column-options", "physical-libraries"):
         assert code in ended.last["error"]["why"]
     assert source.catalogue() == before
-
-
-@pytest.mark.parametrize("program", ["initdb", "pg_basebackup", "pg_upgrade"])
-def test_a_program_that_says_yes_and_does_nothing_is_not_believed(
-    program: str, *, source: Source, place: Path, cleared: None
-) -> None:
-    liars = place / f"liars-{program}"
-    liars.mkdir()
-    true = binaries()[0] if program == "pg_basebackup" else support.programs_18(place)  # type: ignore[index]
-    for each in true.iterdir():
-        if each.name != program:
-            (liars / each.name).symlink_to(each)
-    (liars / program).write_text(f"#!/bin/sh\necho lied >> {liars}/lies; exit 0\n")
-    (liars / program).chmod(0o755)
-    (liars / "lies").touch(mode=0o666)
-    (liars / "lies").chmod(0o666)
-    side = "source_binaries" if program == "pg_basebackup" else "target_binaries"
-    with pytest.raises(StepFailed) as told:
-        physical.move(source.job(place / "pg", **{side: liars}))
-    assert told.value.code == "program-not-believed"
-    assert (liars / "lies").read_text(), "nobody lied: the test proves nothing"
-    with source.admin() as admin:
-        assert admin.execute("SELECT count(*) FROM pg_replication_slots").fetchone() == (0,)
-    assert processes_in(place / "pg") == []

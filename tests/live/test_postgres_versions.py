@@ -13,6 +13,7 @@ from lab.toolchain import postgres_servers
 from migration.adapters import database_findings
 from migration.adapters.database import PostgresMove
 from migration.adapters.postgres import pinned
+from migration.errors import BlockedError, StepFailed
 from migration.model.words import ProbeState, Severity
 from migration.movers import link
 from migration.verification.hashing import CANARIES
@@ -129,3 +130,48 @@ def test_every_setting_that_is_carried_is_an_owners_to_set_in_every_major(standi
         with server.admin() as admin:
             settable = admin.execute("SELECT lower(name) FROM pg_settings WHERE context = 'user'").fetchall()
         assert CARRIED - {name for (name,) in settable} == set(), f"PostgreSQL {major} does not have these"
+
+
+REMOVED = """
+SET ROLE portal;
+CREATE FUNCTION half(bigint) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 2.0';
+CREATE OPERATOR !/ (LEFTARG = bigint, FUNCTION = half);
+CREATE AGGREGATE gather(anyelement) (SFUNC = array_append, STYPE = anyarray, INITCOND = '{}');
+CREATE OPERATOR +> (LEFTARG = anyarray, RIGHTARG = anyelement, FUNCTION = array_append);
+CREATE AGGREGATE numbers(integer) (SFUNC = array_append, STYPE = integer[], INITCOND = '{}');
+CREATE VIEW written AS SELECT buffers_checkpoint AS buffers FROM pg_stat_bgwriter;
+CREATE VIEW at_work AS SELECT pid, query FROM pg_stat_activity;
+RESET ROLE;
+"""
+WITHOUT = "DROP OPERATOR !/ (bigint, NONE); DROP AGGREGATE gather(anyelement); DROP OPERATOR +> (anyarray, anyelement)"
+
+
+def test_what_a_newer_major_took_away_is_named_before_anything_is_copied(standing: Standing, tmp_path: Path) -> None:
+    source, target = standing[13], standing[17]
+    servers.new_databases(source, target, "portal", REMOVED)
+    move = database_move(source, target, tmp_path, database=surveyed(source))
+    move.prepare()
+
+    def removed() -> dict[str, str]:
+        codes = ("removed-postfix-operators", "removed-array-arguments", "views-of-catalogue")
+        return {one.code: one.what.partition(": ")[2] for one in move.check() if one.code in codes}
+
+    view = {"views-of-catalogue": "public.written reads pg_stat_bgwriter.buffers_checkpoint"}
+    assert removed() == view | {
+        "removed-postfix-operators": "public.!/ (bigint)",
+        "removed-array-arguments": "aggregate public.gather(anyelement), operator public.+>",
+    }
+    with pytest.raises(BlockedError) as told:
+        move.replicate(lambda _: None)
+    assert "removed-array-arguments" in told.value.why
+    with source.admin("portal") as admin:
+        admin.execute(WITHOUT)
+    assert removed() == view
+    with pytest.raises(StepFailed, match="buffers_checkpoint"):
+        move.replicate(lambda _: None)
+    with source.admin("portal") as admin:
+        admin.execute("DROP VIEW written")
+    assert removed() == {}
+    move.replicate(lambda _: None)
+    assert failed(move.prove(frozen=False)) == []
+    move._units.stop("portal-database")

@@ -42,4 +42,5 @@ def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str =
 
 def assert_lied(folder: Path) -> None:
     """Fail if nobody asked a liar: the test then proves nothing."""
-    assert (folder / "lies").exists(), "nobody lied: the test proves nothing"
+    lies = folder / "lies"
+    assert lies.exists() and lies.read_text(), "nobody lied: the test proves nothing"
