@@ -25,6 +25,7 @@ from bench.data.results import Data, Point
 from bench.data.round import Rounds
 from bench.data.sizes import Measured
 from bench.progress import Progress, end_in_order
+from bench.results import Machine
 from lab.command import run
 from lab.demo.screen import clock
 from lab.errors import LabError
@@ -59,7 +60,7 @@ class Bench:
     kept: Kept
     folder: Path
     peers: Peers
-    machine: results.Machine
+    machine: Machine
     main: Rounds = field(init=False)
     others: list[Rounds] = field(init=False)
     growth: list[Point] = field(default_factory=list)

@@ -22,7 +22,7 @@ _BELIEVED_SECONDS: Final = 20.0
 """Before so much was expected to be done, its pace says little."""
 # Seconds in any case, and for each gigabyte, on two idle cores and one disk: guesses, which nothing but words hangs on.
 _SECONDS: Final = {
-    FILLING: (5.0, 22.0),
+    FILLING: (5.0, 18.0),
     COUNTING: (0.5, 1.5),
     TREE: (0.5, 5.0),
     f"{READ_ALL} at {Work.DATABASE}": (0.5, 2.0),

@@ -60,16 +60,16 @@ def test_ours_alone_are_measured_at_the_other_sizes(tmp_path: Path) -> None:
 def test_a_slow_machine_makes_what_is_left_longer() -> None:
     now, said = Hand(), list[str]()
     on = Agenda(said.append, [Step(agenda.FILLING, 10**9)] * 4, now)
-    assert on.left_seconds == 4 * 27.0
+    assert on.left_seconds == 4 * 23.0
     with on.step(agenda.FILLING, 10**9, "filling"):
-        now.at += 54.0
-    assert on.left_seconds == 3 * 54.0
-    assert on.all_seconds == 4 * 54.0
+        now.at += 46.0
+    assert on.left_seconds == 3 * 46.0
+    assert on.all_seconds == 4 * 46.0
     with on.step(agenda.FILLING, 10**9, "filling"):
         pass
     assert said == [
-        "1/4 filling: about 0:27, of 1:48 in all that is left",
-        "2/4 filling: about 0:54, of 2:42 in all that is left",
+        "1/4 filling: about 0:23, of 1:32 in all that is left",
+        "2/4 filling: about 0:46, of 2:18 in all that is left",
     ]
 
 
