@@ -130,7 +130,22 @@ def held(job: MariadbJob) -> Iterator[Turn]:
 
 
 def _take(turn: Turn) -> None:
-    job, now = turn.job, read(turn.target)
+    job = turn.job
+    now = _allowed(job, read(turn.target))
+    for side in (turn.target, turn.source):
+        if now is not None and now.token < job.token:
+            _end_holder(side, job.channel)
+        _lock(job, side)
+    _end_holder(turn.target, loading(job))  # whose mover is gone, or its lock would not be ours
+    # Read again: whoever held the lock until now may have made the mark, or taken it away.
+    if _allowed(job, read(turn.target)) is not None:
+        link.rows(turn.target, "UPDATE dcshift.claim SET token = %s WHERE token <= %s", (job.token, job.token))
+        turn.claim = read(turn.target)
+    turn.check()
+
+
+def _allowed(job: MariadbJob, now: Claim | None) -> Claim | None:
+    """Return the mark, unless it is another system's or a later turn's."""
     if now is not None and now.system != job.system:
         raise StepFailed(
             "target-of-another-system",
@@ -141,15 +156,7 @@ def _take(turn: Turn) -> None:
         )
     if now is not None and now.token > job.token:
         raise _over(job, now.token)
-    for side in (turn.target, turn.source):
-        if now is not None and now.token < job.token:
-            _end_holder(side, job.channel)
-        _lock(job, side)
-    _end_holder(turn.target, loading(job))  # whose mover is gone, or its lock would not be ours
-    if now is not None:
-        link.rows(turn.target, "UPDATE dcshift.claim SET token = %s WHERE token <= %s", (job.token, job.token))
-        turn.claim = read(turn.target)
-    turn.check()
+    return now
 
 
 def _lock(job: MariadbJob, side: Connection) -> None:
