@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import pulumi
 
-from infra import config, ending
+from infra import collecting, config, ending
 from infra.errors import SettingsError
 from infra.render import judging, stack_files
 from infra.stacks import drill_figures, layers
@@ -16,6 +17,7 @@ _TOLD = 32  # the engine's word for "people were told what is wrong": it adds no
 
 def main() -> None:
     """Build the stack's layer; a fault of the user's own files is told without a traceback."""
+    gc.set_threshold(*collecting.RARELY)
     try:
         settings = config.read(pulumi.get_stack())
         if not settings.catalogue.province.is_lab:

@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from infra import ending
+from infra import collecting, ending
 from infra.ending import UsageError
 from infra.hiding import hidden
 from infra.render import stack_files
 from infra.render.declared import stacks
-from infra.up import apart, judging, language, plugin
+from infra.up import apart, judging, lanes, language, plugin
 from infra.up.engine import Engine
 
 
 def bring_up(
     chosen: Sequence[str], engine: Engine, settings: Path, program: language.Program, *, cluster: bool = True
 ) -> None:
-    """Judge all chosen stacks, then bring up one after the other. Raises `InfraError`.
+    """Judge all chosen stacks, then bring them up: layers first, then systems side by side. Raises `InfraError`.
 
     `cluster`: ask it beforehand what it lacks; one without nodes lacks everything.
-    One after the other, not side by side: an engine, its plugin and the program keep two cores busy, and a fault of
-    one stack must not meet half of another.
     """
     engine.say(f"{len(chosen)} stacks: judging what they declare")
     began = time.monotonic()
     apart.done(judging.judge, list(chosen), settings, engine.project, cluster=cluster)
     engine.say(f"{len(chosen)} stacks: judged, {time.monotonic() - began:.1f} s")
-    with plugin.shared() as variables, language.served(program) as words:
+    ended = itertools.count(1)
+    with ExitStack() as served:
+        plugins = [served.enter_context(plugin.shared()) for _ in range(lanes.width(chosen))]
+        words = served.enter_context(language.served(program))
         engine.create(chosen)
-        for number, stack in enumerate(chosen, 1):
+
+        def up(stack: str, variables: Mapping[str, str]) -> None:
             began = time.monotonic()
             changes = engine.up(stack, words, variables)
-            engine.say(f"{number}/{len(chosen)} {stack}: {changes}, {time.monotonic() - began:.1f} s")
+            engine.say(f"{next(ended)}/{len(chosen)} {stack}: {changes}, {time.monotonic() - began:.1f} s")
+
+        served.enter_context(collecting.rarely())
+        lanes.run(chosen, plugins, up, also=lambda fault: engine.say(str(fault)))
     if told := judging.followers(engine, chosen, list(stacks())):
         engine.say(told)
 

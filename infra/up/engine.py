@@ -54,7 +54,7 @@ class Engine:
         """
         argv = [*_UP, "--stack", stack, *words]
         said = past_a_left_lock(
-            lambda: self._run(argv, variables, self.say),
+            lambda: self._run(argv, variables, lambda line: self.say(f"  {stack}: {line}")),
             lambda: self._run(["cancel", "--yes", "--stack", stack]),
             lambda: self.say(f"  {stack}: its lock was left by an engine that is gone, and is taken away"),
         )
@@ -81,7 +81,7 @@ class Engine:
                 for line in process.stdout:
                     lines.append(line)
                     if say and line.startswith((" +", " ~", " -", "error", "Error")):
-                        say(f"  {' '.join(line.split())}")
+                        say(" ".join(line.split()))
         except OSError as missing:
             raise _failed(words, str(missing)) from missing
         if process.returncode != 0:
@@ -94,6 +94,6 @@ def _failed(words: Sequence[str], why: str) -> InfraError:
         "pulumi-failed",
         what=f"`pulumi {' '.join(word for word in words if not word.startswith('--client'))}` failed",
         why=why.strip()[-2000:] or "it said nothing",
-        state="stacks before it are as they are declared; of this one, what was done is in its state",
+        state="stacks told as up are as they are declared; of this one, what was done is in its state",
         next='eval "$(dcshift env)", mend what is named above, then run this again: it goes on from there',
     )

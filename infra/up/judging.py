@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from infra.render.building import built
 from infra.render.declared import Built
 from infra.render.judging import refuse_breaches
 from infra.safety import asking, claims, definitions, dependants, replacing, secrecy
 from infra.up.engine import Engine
-
-_LAYERS: Final = ("platform", "data")
-"""The stacks that hold data and that others stand on; a system's own pipeline can do neither (docs/identities.md)."""
+from infra.up.lanes import FOUNDATIONS
 
 
 def judge(
@@ -34,7 +32,7 @@ def judge(
     claims.refuse(wanted)
     engine = Engine(lambda _: None, project)
     known = engine.known()
-    read = [stack for stack in dict.fromkeys([*_LAYERS, *(chosen if every_state else ())]) if stack in known]
+    read = [stack for stack in dict.fromkeys([*FOUNDATIONS, *(chosen if every_state else ())]) if stack in known]
     refuse_harm(wanted, {stack: engine.export(stack) for stack in read})
     if cluster:
         asking.refuse_lacking(wanted)
@@ -53,7 +51,7 @@ def refuse_harm(wanted: Sequence[Built], applied: dict[str, Any]) -> None:
 
 def followers(engine: Engine, chosen: Collection[str], every: Sequence[str]) -> str | None:
     """Return who must follow now that these stacks were applied; None when nobody must, or all were chosen."""
-    if not set(chosen) & set(_LAYERS) or set(every) <= set(chosen):
+    if not set(chosen) & set(FOUNDATIONS) or set(every) <= set(chosen):
         return None
     known = engine.known()
     return dependants.sentence(

@@ -35,7 +35,10 @@ def declare() -> None:
 
 @contextmanager
 def served(program: Program = declare) -> Iterator[list[str]]:
-    """Serve a program to engines, one after the other; yield the words that lead `pulumi` here."""
+    """Serve a program to engines, and yield the words that lead `pulumi` here.
+
+    Two engines at once are served as well: the SDK keeps each run in a context of its own.
+    """
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4), options=_OPTIONS)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(_SERVER(program), server)
     port = server.add_insecure_port("127.0.0.1:0")

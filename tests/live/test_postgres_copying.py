@@ -86,6 +86,15 @@ CREATE INDEX many_a ON many (md5(a));
 CREATE INDEX many_b ON many USING gin (b gin_trgm_ops);
 RESET ROLE;
 """
+# Indexes of that table which take a second on the target: long enough to be seen.
+SLOW = """
+SET ROLE portal;
+CREATE FUNCTION slowly(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS
+    $$ BEGIN IF inet_server_port() = {port} THEN PERFORM pg_sleep(0.002); END IF; RETURN $1; END $$;
+CREATE INDEX many_c ON many (slowly(id)) WHERE id <= 500;
+CREATE INDEX many_d ON many (slowly(id + 1)) WHERE id <= 500;
+RESET ROLE;
+"""
 # An index that is built on the source at once, and on the target does something for each of its rows.
 ON_TARGET = """
 SET ROLE portal;
@@ -183,12 +192,15 @@ def test_a_mover_killed_at_work_leaves_nobody_behind_and_the_next_one_ends_exact
     fill(pair, MANY)
     limit = tmp_path / "limit"
     limit.write_text("12000000")
-    for moment in MOMENTS.values():
+    for name, moment in MOMENTS.items():
+        if name == "indexes of one table":
+            fill(pair, SLOW.format(port=pair[1].port))
         with mover(apart(move, limit_file=limit)) as process:
             until(pair[1], moment, seconds=40, process=process)
             process.send_signal(signal.SIGKILL)
             process.wait()
         assert move.replicated().state is ProbeState.NOT_DONE
+    fill(pair, "DROP FUNCTION slowly(integer) CASCADE")
     facts = postgres.move(apart(move))
     assert facts["tables_in_parts"] == ["public.many"]
     assert failed(move.prove(frozen=False)) == []

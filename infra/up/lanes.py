@@ -1,0 +1,73 @@
+"""Which stacks are applied one after the other and which side by side; after a fault, or Ctrl-C, none is begun."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Final, TypeVar
+
+FOUNDATIONS: Final = ("platform", "data")
+"""The stacks that hold data and that others stand on; a system's own pipeline can do neither (docs/identities.md)."""
+WIDTH: Final = 2
+"""Engines at once: a small stack keeps about one core busy, and each engine and plugin has its own memory."""
+_LISTENED_EVERY_SECONDS: Final = 0.5
+
+_Lane = TypeVar("_Lane")
+Work = Callable[[str, _Lane], None]
+
+
+def groups(stacks: Sequence[str]) -> list[list[str]]:
+    """Return the stacks in the order in which data flows; those of one group do not stand on each other."""
+    alone = [[stack] for stack in stacks if stack in FOUNDATIONS]
+    rest = [stack for stack in stacks if stack not in FOUNDATIONS]
+    return [*alone, *([rest] if rest else [])]
+
+
+def width(stacks: Sequence[str]) -> int:
+    """Return how many lanes these stacks need."""
+    return min(WIDTH, max((len(group) for group in groups(stacks)), default=1))
+
+
+def run(
+    stacks: Sequence[str],
+    lanes: Sequence[_Lane],
+    work: Work[_Lane],
+    also: Callable[[BaseException], None],
+) -> None:
+    """Do `work` for every stack, each in a lane of its own while it lasts.
+
+    What is at work when another fails is let come to its end: half of a stack is worse than a late answer. Raises what
+    the first of them raised, in the stacks' order; `also` hears what the others did.
+    """
+    free: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
+    stopped = threading.Event()
+
+    def one(stack: str) -> None:
+        lane = free.get()
+        try:
+            if not stopped.is_set():
+                work(stack, lane)
+        except BaseException:
+            stopped.set()
+            raise
+        finally:
+            free.put(lane)
+
+    with ThreadPoolExecutor(max_workers=len(lanes), thread_name_prefix="lane") as pool:
+        try:
+            for group in groups(stacks):
+                began = [pool.submit(one, stack) for stack in group]
+                # Not without a limit: a signal that comes just before a thread sleeps would be heard when it wakes.
+                while wait(began, _LISTENED_EVERY_SECONDS).not_done:
+                    pass
+                if faults := [fault for each in began if (fault := each.exception())]:
+                    for other in faults[1:]:
+                        also(other)
+                    raise faults[0]
+        except BaseException:
+            stopped.set()
+            raise

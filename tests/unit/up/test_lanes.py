@@ -1,0 +1,112 @@
+"""Foundations alone and in order, systems side by side, no stack begun after a fault, and no fault unheard."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from infra.up import lanes
+
+STACKS = ("platform", "data", "security", "portal", "feedback")
+
+
+def run(stacks: tuple[str, ...], work: lanes.Work[str], width: int = 2) -> list[BaseException]:
+    heard: list[BaseException] = []
+    lanes.run(stacks, [str(number) for number in range(width)], work, heard.append)
+    return heard
+
+
+def test_what_others_stand_on_is_done_before_they_begin() -> None:
+    said: list[str] = []
+
+    def work(stack: str, lane: str) -> None:
+        said.append(f"+{stack}")
+        said.append(f"-{stack}")
+
+    assert run(STACKS, work, width=1) == []
+    assert said[:4] == ["+platform", "-platform", "+data", "-data"]
+    assert sorted(said[4::2]) == ["+feedback", "+portal", "+security"]
+    assert lanes.groups(("portal", "data")) == [["data"], ["portal"]]
+    assert lanes.groups(()) == []
+
+
+@pytest.mark.parametrize(("stacks", "width"), [(STACKS, 2), (("platform", "data"), 1), (("portal",), 1), ((), 1)])
+def test_there_are_no_more_lanes_than_work_for_them(stacks: tuple[str, ...], width: int) -> None:
+    assert lanes.width(stacks) == width
+
+
+def test_systems_are_side_by_side_each_in_a_lane_of_its_own() -> None:
+    """Each waits for the other: one after the other they would wait for ever."""
+    together, used = threading.Barrier(2), set()
+
+    def work(stack: str, lane: str) -> None:
+        if stack in ("portal", "feedback"):
+            used.add(lane)
+            together.wait(timeout=10)
+
+    assert run(("platform", "portal", "feedback"), work) == []
+    assert used == {"0", "1"}
+
+
+def test_after_a_fault_what_is_at_work_ends_and_nothing_begins() -> None:
+    done: list[str] = []
+    failed = threading.Event()
+
+    def work(stack: str, lane: str) -> None:
+        if stack == "security":
+            assert failed.wait(timeout=10)
+        if stack == "portal":
+            failed.set()
+            raise ValueError(stack)
+        done.append(stack)
+
+    with pytest.raises(ValueError, match="portal"):
+        run(("platform", "security", "portal", *(f"s{n}" for n in range(20))), work)
+    assert "security" in done
+    assert len(done) < 4
+
+
+def test_a_foundation_that_failed_keeps_everything_from_beginning() -> None:
+    done: list[str] = []
+
+    def work(stack: str, lane: str) -> None:
+        if stack == "data":
+            raise ValueError(stack)
+        done.append(stack)
+
+    with pytest.raises(ValueError, match="data"):
+        run(STACKS, work)
+    assert done == ["platform"]
+
+
+def test_two_that_fail_at_once_are_both_heard() -> None:
+    together, heard = threading.Barrier(2), list[BaseException]()
+
+    def work(stack: str, lane: str) -> None:
+        together.wait(timeout=10)
+        raise ValueError(stack)
+
+    with pytest.raises(ValueError, match="portal"):
+        lanes.run(("portal", "feedback"), ["0", "1"], work, heard.append)
+    assert [str(other) for other in heard] == ["feedback"]
+
+
+def test_ctrl_c_lets_what_is_at_work_end_and_begins_nothing() -> None:
+    """The terminal sends it to the engines too, which end in order; here the work ends by itself a moment later."""
+    together, began, done = threading.Barrier(2), list[str](), list[str]()
+
+    def work(stack: str, lane: str) -> None:
+        began.append(stack)
+        together.wait(timeout=10)
+        if stack == "portal":
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1.5)  # longer than a signal may stay unheard
+        done.append(stack)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(("portal", "feedback", *(f"s{n}" for n in range(20))), work)
+    assert sorted(done) == sorted(began) == ["feedback", "portal"]
