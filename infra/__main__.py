@@ -10,7 +10,7 @@ import pulumi
 from infra import collecting, config, ending
 from infra.errors import SettingsError
 from infra.render import judging, stack_files
-from infra.stacks import drill_figures, layers
+from infra.stacks import layers
 
 _TOLD = 32  # the engine's word for "people were told what is wrong": it adds no second error
 
@@ -23,9 +23,7 @@ def main() -> None:
         if not settings.catalogue.province.is_lab:
             # A lab's stacks are judged by our own tests, under the settings that it has.
             judging.ask(settings.stack)
-        layers.build(settings)
-        if settings.layer == "data":
-            drill_figures.export(settings)
+        layers.run(settings)
     except ending.FAULTS as fault:
         if isinstance(fault, SettingsError):
             fault = stack_files.placed(fault, pulumi.get_stack())

@@ -6,9 +6,16 @@ import pulumi
 
 from infra import foundations
 from infra.config import Settings
-from infra.stacks import data, platform, security, system
+from infra.stacks import data, drill_figures, platform, security, system
 
 _BUILDERS = {"platform": platform.build, "data": data.build, "security": security.build, "system": system.build}
+
+
+def run(settings: Settings) -> None:
+    """Build the layer in an engine's run, and tell what only the cluster knows: nobody asks it who merely renders."""
+    build(settings)
+    if settings.layer == "data":
+        drill_figures.export(settings)
 
 
 def build(settings: Settings) -> None:

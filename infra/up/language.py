@@ -28,7 +28,7 @@ _SERVER: Final[Any] = _server.LanguageServer
 def declare() -> None:
     """Build the layer of the stack that the engine asks for; it was judged before. Raises `pulumi.RunError`."""
     try:
-        layers.build(config.read(pulumi.get_stack()))
+        layers.run(config.read(pulumi.get_stack()))
     except ending.FAULTS as fault:
         raise pulumi.RunError(str(ending.thoughts(fault))) from fault
 
