@@ -43,7 +43,7 @@ def warnings(systems: Sequence[Written], whole: Whole) -> Iterator[Fault]:
 
 def of(controls: Controls, province: Province) -> tuple[str, ...]:
     """Return what these controls ask for in vain in this province, as people read it: `log-retention-days-min 90`."""
-    up_to = UP_TO | _of_the_log(province)
+    up_to = {**UP_TO, **_of_the_log(province)}
     asked = {control: getattr(controls, IDS[control]) for control in IDS if control in up_to}
     return tuple(
         control if value is True else f"{control} {value}"

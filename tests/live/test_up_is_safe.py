@@ -18,6 +18,7 @@ from infra.up import judging
 from lab.api_server import ApiServer
 from tests.support.api_server_kinds import server_for_stacks
 from tests.support.project import ROOT
+from tests.support.project import Project as SmallProject
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -94,6 +95,50 @@ def test_a_database_on_another_storage_class_is_refused_and_nothing_is_written(
     assert said.stderr.startswith("error[data-would-be-replaced]")
     assert "spec.storage.storageClass: local-retain → another-class" in said.stderr
     assert database(project, api) == before
+
+
+_CARELESS = """
+import os
+import pulumi
+import pulumi_kubernetes as k8s
+provider = k8s.Provider("target", kubeconfig=os.environ["KUBECONFIG"], cluster_identifier="one")
+first = {"made": False, "deleted": True, "unsaid": None}[os.environ["FIRST"]]
+k8s.apiextensions.CustomResource(
+    "db", api_version="postgresql.cnpg.io/v1", kind="Cluster",
+    metadata={
+        "name": os.environ["NAME"], "namespace": "default",
+        # Nothing runs here: nobody makes it ready, and nobody ends what is deleted in the foreground.
+        "annotations": {"pulumi.com/skipAwait": "true", "pulumi.com/deletionPropagationPolicy": "background"},
+    },
+    spec={"instances": 1, "storage": {"size": "1Gi", "storageClass": os.environ["CLASS"]}},
+    opts=pulumi.ResourceOptions(provider=provider, delete_before_replace=first),
+)
+"""
+
+
+@pytest.mark.parametrize(("first", "left"), [("made", []), ("deleted", ["two"]), ("unsaid", ["two"])])
+def test_a_replacement_that_makes_first_reports_success_and_leaves_no_database(
+    api: ApiServer, tmp_path: Path, first: str, left: list[str]
+) -> None:
+    """The danger itself: under one name the new object is the old one, and the engine then deletes "the original"."""
+    said = {"FIRST": first, "NAME": f"throwaway-{first}"}
+    small = SmallProject.make(tmp_path, api.kubeconfig, CLASS="one", **said)
+    (small.folder / "infra").unlink()
+    (small.folder / "infra").mkdir()
+    (small.folder / "infra" / "__main__.py").write_text(_CARELESS)
+    small.run("stack", "init", "throwaway")
+    small.up("throwaway")
+    where = "/apis/postgresql.cnpg.io/v1/namespaces/default/clusters"
+
+    def classes() -> list[str]:
+        found = api.client.get(where).json()["items"]
+        mine = [each for each in found if each["metadata"]["name"] == said["NAME"]]
+        return [each["spec"]["storage"]["storageClass"] for each in mine]
+
+    assert classes() == ["one"]
+    small.environment["CLASS"] = "two"
+    assert small.up("throwaway").code == 0
+    assert classes() == left
 
 
 def test_another_birth_of_a_database_makes_no_new_one(project: Project, api: ApiServer) -> None:

@@ -29,6 +29,7 @@ MAPPINGS = [
     if isinstance(at(content, path), dict)
 ]
 OPTIONAL = {
+    "web.release", "web.ready",
     "security_log", "security_log.buffer_hours", "security_log.events_per_second", "security_log.national",
     "security_log.national.port", "security_log.national.protocol", "security_log.soc.port",
     "security_log.soc.protocol",
@@ -38,7 +39,7 @@ OPTIONAL = {
     "national_endpoints.0.addresses", "holidays", "blackouts",
     "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.0.kept_days",
     "files.1.storage", "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
-    "workers", "source.workers", "workers.0.replicas", "web.release", "web.ready",
+    "workers", "source.workers", "workers.0.replicas",
 }  # fmt: skip
 MAY_BE_NULL = {
     "security_log", "security_log.national", "objectives.rpo", "quota", "files.0.storage", "files.1.storage",
