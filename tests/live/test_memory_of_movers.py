@@ -43,7 +43,7 @@ def run(module: str, job: str, folder: Path) -> tuple[int, dict[str, Any]]:
     file.touch(mode=0o600)
     file.write_text(job)
     argv = [sys.executable, "-m", module, "--job", str(file)]
-    done = measuring.run(argv, env=os.environ, log=folder / "log", say=print, limit_seconds=120)
+    done = measuring.run(argv, env=os.environ, log=folder / "log", say=print, limit_seconds=900)
     facts = json.loads(done.stdout.splitlines()[-1])["result"]
     print(module, "held", done.peak_memory_bytes // MIB, "MiB, itself", facts["memory_bytes_most"] // MIB, "MiB")
     return done.peak_memory_bytes, facts
