@@ -36,7 +36,7 @@ _ROUNDS_LEAST: Final = 2
 GROWTH_GIGABYTES: Final = (0.5, 8.0)
 """Other sizes, on which ours alone are measured once: one before the main size, because it fails soon, one after."""
 MINUTES_MAX: Final = 25.0
-_ROOM, _ROOM_ALONE = 9, 5
+_ROOM, _ROOM_ALONE = 9, 4
 """Disk for so many times the data: both databases and their log, what pg_dump writes, the tree, staging and store."""
 
 

@@ -16,7 +16,7 @@ from lab.postgres_server import PostgresServer
 _AT_ONCE: Final = 2
 # Nothing is lost with a server that dies while it is filled: the bench begins anew. What a chapter writes into its own
 # new tables then needs no log at all, half of the time and of the disk.
-_QUICK: Final = {"wal_level": "minimal", "max_wal_senders": "0", "fsync": "off", "max_wal_size": "4GB"}
+_QUICK: Final = {"wal_level": "minimal", "max_wal_senders": "0", "fsync": "off", "max_wal_size": "1GB"}
 _BACK: Final = {"max_wal_senders": "10", "fsync": "on"}
 _EXTENSION: Final = "CREATE EXTENSION pg_trgm"
 _BY_SOCKET: Final = "local all all scram-sha-256\nlocal replication all scram-sha-256\n"

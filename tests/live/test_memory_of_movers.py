@@ -38,15 +38,18 @@ RESET ROLE;
 
 
 def run(module: str, job: str, folder: Path) -> tuple[int, dict[str, Any]]:
-    """Run a mover to its end; return the most bytes that it and its programs held, and its facts."""
+    """Run a mover to its end; return the most bytes that it and its programs held, and its facts.
+
+    By whichever saw more: from outside it is looked at now and then, and it knows its own peak alone.
+    """
     file = folder / "job.json"
     file.touch(mode=0o600)
     file.write_text(job)
     argv = [sys.executable, "-m", module, "--job", str(file)]
-    done = measuring.run(argv, env=os.environ, log=folder / "log", say=print, limit_seconds=120)
+    done = measuring.run(argv, env=os.environ, log=folder / "log", say=print, limit_seconds=900)
     facts = json.loads(done.stdout.splitlines()[-1])["result"]
     print(module, "held", done.peak_memory_bytes // MIB, "MiB, itself", facts["memory_bytes_most"] // MIB, "MiB")
-    return done.peak_memory_bytes, facts
+    return max(done.peak_memory_bytes, facts["memory_bytes_most"]), facts
 
 
 @pytest.mark.skipif(binaries() is None, reason="no PostgreSQL server here: apt-get install postgresql")
@@ -63,7 +66,7 @@ def test_a_database_of_wide_rows_is_copied_within_the_bound(tmp_path: Path) -> N
         sides.as_admin(1, "DROP SUBSCRIPTION dcshift_portal")
         sides.as_admin(0, "DROP PUBLICATION dcshift")
     assert there == (6, 6 * 12 * MIB)
-    assert facts["memory_bytes_most"] < most < MEMORY_BYTES_MAX
+    assert 0 < facts["memory_bytes_most"] <= most < MEMORY_BYTES_MAX
 
 
 @pytest.mark.skipif(shutil.which("rsync") is None, reason="no rsync here: apt-get install rsync")
@@ -84,4 +87,4 @@ def test_large_and_many_files_are_carried_within_the_bound(store: Store, tmp_pat
     most, facts = run("migration.movers.files", job.as_json(), tmp_path)
     assert facts["files"] == 1_503
     assert facts["carried_bytes"] > 360 * MIB
-    assert facts["memory_bytes_most"] < most < MEMORY_BYTES_MAX
+    assert 0 < facts["memory_bytes_most"] <= most < MEMORY_BYTES_MAX
