@@ -42,7 +42,7 @@ def objects(context: typer.Context) -> int:
 
 @app.command(context_settings=_PASS_ON)
 def mariadb(context: typer.Context) -> int:
-    """Copy the databases of a MariaDB server, follow their changes, cut over and back; `--help` shows its own options."""
+    """Copy the databases of a MariaDB server and follow them, cut over and back; `--help` shows its own options."""
     from migration.movers import mariadb as mover
 
     return int(mover.main(context.args))
