@@ -278,6 +278,7 @@ def test_a_retired_source_holds_nothing_of_ours(pair: Pair, tmp_path: Path) -> N
                   before["events"]]  # fmt: skip
         assert pair.traces() == before | {"read-only": [(1,)], "events": asleep}
         assert pair.target.run("SHOW DATABASES LIKE 'dcshift'") == []
+        assert pair.target.run("SELECT User FROM mysql.user WHERE User LIKE 'dcshift%'") == []
         assert events(pair.target, mariadb_events.ARMED) == ["tick"]
         assert pair.target.run("SELECT @@GLOBAL.read_only") == [(0,)]
     finally:
