@@ -20,7 +20,6 @@ from lab.loopback import HOST
 from lab.newest_postgres import programs as programs_18
 from migration.movers.link import Endpoint
 from migration.movers.physical_job import MovedDatabase, PhysicalJob
-from tests.support import catalogues
 from tests.support import local_servers as servers
 
 ROLE = "dcshift_both"
@@ -65,9 +64,29 @@ class Source(servers.Server):
                 admin.execute(f"{LEDGER}{name}".encode())
             self.install(name, ROLE)
 
-    def catalogue(self) -> catalogues.Catalogue:
+    def catalogue(self) -> dict[str, list[Any]]:
         """Return what a move might leave behind."""
-        return catalogues.of(self, *DATABASES)
+        server = {
+            "slots": "SELECT slot_name FROM pg_replication_slots",
+            "roles": "SELECT rolname, rolreplication, rolconfig::text FROM pg_roles ORDER BY 1",
+            "settings": "SELECT setdatabase, setrole, setconfig::text FROM pg_db_role_setting ORDER BY 1, 2",
+            "databases": "SELECT datname, datacl::text FROM pg_database ORDER BY 1",
+        }
+        inside = {
+            "publications": "SELECT pubname FROM pg_publication",
+            "subscriptions": "SELECT subname FROM pg_subscription",
+            "relations": "SELECT relname, relreplident, relacl::text FROM pg_class WHERE oid >= 16384 ORDER BY oid",
+            "functions": "SELECT proname FROM pg_proc WHERE oid >= 16384 ORDER BY oid",
+            "event triggers": "SELECT evtname FROM pg_event_trigger",
+            "extensions": "SELECT extname FROM pg_extension ORDER BY 1",
+            "remembered": "SELECT table_name FROM dcshift.identity_before",
+        }
+        with self.admin() as admin:
+            found = {name: admin.execute(query.encode()).fetchall() for name, query in server.items()}
+        for database in DATABASES:
+            with self.admin(database) as admin:
+                found |= {f"{database} {n}": admin.execute(q.encode()).fetchall() for n, q in inside.items()}
+        return found
 
     def job(self, folder: Path, **other: Any) -> PhysicalJob:
         """Return the order to take both databases to `folder`, each time of a later turn."""
