@@ -93,7 +93,7 @@ def test_ctrl_c_in_the_middle_of_a_copy_leaves_nothing(during: str, place: Path)
             break  # a copy begins now
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=240)
     assert process.returncode == 130, error
     assert "all that was started is stopped" in error
     assert str(Kept().folder) in error
