@@ -1,7 +1,8 @@
 """What is measured, each thing once: the expressions that alerts compare and dashboards show; pure.
 
-Raw names are those of traefik 3.6, CloudNativePG, cert-manager, kube-state-metrics 2, Prometheus and Alertmanager. Names with `system:` and
-`dcshift_` are recorded by `infra.monitoring.objectives`. Every expression says whose it is by the label `system`.
+Raw names are those of traefik 3.6, CloudNativePG, cert-manager, kube-state-metrics 2, Prometheus and Alertmanager. Names
+with `system:` and `dcshift_` are recorded by `infra.monitoring.objectives`. Every expression says whose it is by the
+label `system`.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ JOBS_FAILED: Final = (
 )
 RESTARTS: Final = "max by (system, namespace, pod, container) (increase(kube_pod_container_status_restarts_total[1h]))"
 _SET, _NODES = ('kube_statefulset_status_replicas_ready{program!=""}', 'kube_daemonset_status_%s{program!=""}')
-# Of the agents one on each node: a node without one sends nothing. The probe of each fails when its output stands still.
+# Of the agents one on each node: a node without one sends nothing. The probe of each fails when its output stands
+# still.
 LOG_PROGRAMS_SILENT: Final = (
     f"{LOG_PROGRAM} unless on (program) ({_SET} > 0 or "
     f"{_NODES % 'number_ready'} >= {_NODES % 'desired_number_scheduled'})"

@@ -97,7 +97,7 @@ def _certificates(settings: Settings) -> list[Target]:
 
 
 def _cluster_state(settings: Settings) -> list[Target]:
-    """Return kube-state-metrics, where the site has one: what pods and jobs do is asked of it, not of the API server."""
+    """Return kube-state-metrics, where the site has one: it is asked what pods and jobs do, not the API server."""
     if not settings.state_metrics_namespace:
         return []
     host = naming.host(naming.STATE_METRICS, settings.state_metrics_namespace)
