@@ -1,8 +1,8 @@
 """What is measured, each thing once: the expressions that alerts compare and dashboards show; pure.
 
-Raw names are those of traefik 3.6, CloudNativePG, cert-manager, kube-state-metrics 2, Prometheus and Alertmanager. Names
-with `system:` and `dcshift_` are recorded by `infra.monitoring.objectives`. Every expression says whose it is by the
-label `system`.
+Raw names are those of traefik 3.6, CloudNativePG, cert-manager, kube-state-metrics 2, Prometheus and Alertmanager.
+Those with `system:` and `dcshift_` are recorded by `infra.monitoring.objectives`. Every expression says whose it is by
+the label `system`.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ LIARS: Final[dict[tuple[str, str], str]] = {
     ("adapters/access_log.py", "tail"): _LOG,
     ("adapters/ansible.py", "python"): _PLAYED,
     ("adapters/database.py", "python"): _MOVER,
-    ("adapters/database_findings.py", "pg_dump"): (
+    ("adapters/database_programs.py", "pg_dump"): (
         "unit/migration_data/test_programs.py::test_a_pg_dump_that_cannot_read_the_source_forbids_the_move"
     ),
     ("adapters/database_freeze.py", "psql"): _STEP,
@@ -58,7 +58,10 @@ LIARS: Final[dict[tuple[str, str], str]] = {
     ("movers/cluster.py", "setpriv"): _SERVER,
     ("movers/copy.py", "psql"): _COPY,
     ("movers/files_source.py", "env"): _FILES,
-    ("movers/files_source.py", "find"): _FILES,
+    ("movers/files_attributes.py", "python3"): (
+        "unit/migration_data/test_files_described.py::test_a_host_without_python_is_recorded_without_attributes"
+    ),
+    ("movers/files_listing.py", "find"): _FILES,
     ("movers/files_source.py", "rsync"): _FILES,
     ("movers/host_load.py", "cat"): f"{_HERE}test_a_load_that_nobody_read_is_unread",
     ("movers/physical_findings.py", "pg_basebackup"): _SERVER,
