@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,8 @@ from lab.toolchain.plugin import STAND_IN, plugin_in_use
 
 LAYERS: Final = ("platform", "data")
 Say = Callable[[str], None]
+_WRITTEN_MEANWHILE: Final = "failed to load checkpoint: EOF"
+"""Pulumi's word when an engine, such as one whose caller was killed, replaced the state while it was read."""
 
 
 @dataclass(slots=True)
@@ -84,7 +87,16 @@ class Cloud:
             if say and line.lstrip().startswith(("+", "~", "-", "error", "Error")):
                 say(" ".join(line.split()))
 
-        argv = ["pulumi", "--non-interactive", *argv]
-        return shell.run(
-            f"pulumi-{name}", argv, env=environment or self.environment, say=told if say else None, talks=True
-        )
+        def once() -> shell.Ended:
+            words = ["pulumi", "--non-interactive", *argv]
+            return shell.run(
+                f"pulumi-{name}", words, env=environment or self.environment, say=told if say else None, talks=True
+            )
+
+        try:
+            return once()
+        except LabError as refused:
+            if _WRITTEN_MEANWHILE not in refused.why:
+                raise
+        time.sleep(1)
+        return once()
