@@ -80,7 +80,7 @@ def test_large_and_many_files_are_carried_within_the_bound(store: Store, tmp_pat
             file.truncate((120 + number) * MIB)  # holes here, bytes on the way
     assert s3.Bucket(store.endpoint, "lab", "memory", store.access_key, store.secret_key).request("PUT", "").is_success
     job = FilesJob(
-        system="portal", name="memory", source=str(tree), become=[], staging=tmp_path / "staging",
+        system="portal", name="memory", token=1, source=str(tree), become=[], staging=tmp_path / "staging",
         endpoint=store.endpoint, region="lab", bucket="memory", access_key=store.access_key,
         secret_key=store.secret_key,  # type: ignore[arg-type]
     )  # fmt: skip

@@ -9,13 +9,21 @@ from migration import store
 from tests.support.workspace import Terminal
 
 
+def unwrapped(said: str) -> str:
+    """Return it as on a terminal that is wide enough."""
+    return " ".join(said.split())
+
+
 def test_plan_and_status_say_the_engine_and_why() -> None:
     terminal = Terminal()
     terminal.type("survey")
     _, said, _ = terminal.type("plan")
-    assert "portal/database is copied by the engine logical: the target is the CloudNativePG cluster portal-db" in said
+    assert (
+        "portal/database is copied by the engine logical: the target is the CloudNativePG cluster portal-db"
+        in unwrapped(said)
+    )
     _, said, _ = terminal.type("status")
-    assert "database by the engine logical: the target is the CloudNativePG cluster portal-db" in said
+    assert "database by the engine logical: the target is the CloudNativePG cluster portal-db" in unwrapped(said)
     _, said, _ = terminal.type("status --json")
     engine = json.loads(said)["systems"]["portal"]["engine"]
     assert (engine["system"], engine["name"]) == ("portal", "logical")

@@ -43,7 +43,7 @@ def job(tmp_path: Path, **other: Any) -> FilesJob:
     source = tmp_path / "uploads"
     source.mkdir(exist_ok=True)
     (source / "file").write_text("one")
-    whole = {"system": "portal", "name": "uploads", "source": str(source), "staging": tmp_path / "staging"}
+    whole = {"system": "portal", "name": "uploads", "token": 1, "source": str(source), "staging": tmp_path / "staging"}
     return FilesJob.model_validate({**store, **whole, **other})
 
 

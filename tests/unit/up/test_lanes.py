@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -95,6 +96,15 @@ def test_two_that_fail_at_once_are_both_heard() -> None:
     assert [str(other) for other in heard] == ["feedback"]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """A program that a shell started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_lets_what_is_at_work_end_and_begins_nothing() -> None:
     """The terminal sends it to the engines too, which end in order; here the work ends by itself a moment later."""
     together, began, done = threading.Barrier(2), list[str](), list[str]()
