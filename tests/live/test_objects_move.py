@@ -70,7 +70,7 @@ def test_a_bucket_in_use_ends_exact_after_the_last_pass(pair: Pair) -> None:
     assert sum(changed) > 20, "nobody wrote: the test proves nothing"
     assert moved.result["carried"] >= 130
     assert moved.result["forecast_touched"] < 130
-    assert 0 < moved.result["forecast_seconds"] < moved.result["seconds"]
+    assert 0 <= moved.result["forecast_seconds"] < moved.result["seconds"]
     assert again["kept"] == 0
     last = pair.do("--do", "last", deletions="follow")
     assert last.code == 0, last.text
