@@ -90,7 +90,7 @@ def server_with_kinds(folder: Path) -> Iterator[ApiServer]:
         yield api
 
 
-def _until_served(api: ApiServer, made: list[Any], limit_seconds: float = 60) -> None:
+def _until_served(api: ApiServer, made: list[Any], limit_seconds: float = 240) -> None:
     """Wait: a definition is taken at once and served a moment later, and its first lists may be answered 429."""
     end = time.monotonic() + limit_seconds
     for spec in made:

@@ -87,8 +87,11 @@ def _exchange(turn: Turn, serving: Side, following: Side, marks: Marks) -> dict[
     began = time.monotonic()
     try:
         facts, places = _under_the_fence(turn, serving, following, deadline=began + turn.job.hold_seconds_max)
-    except BaseException:
+    except BaseException as failure:
         reopen(serving, before=marks.before)
+        if isinstance(failure, link.DatabaseError) and time.monotonic() >= began + turn.job.hold_seconds_max:
+            # A server ends a statement at the same moment: that is the limit too, and no fault of the server's.
+            raise _too_long(turn.job, f"the limit is {turn.job.hold_seconds_max} s: {failure}") from failure
         raise
     _decide(turn, serving, following, marks.after, places)
     facts |= _complete(turn, serving, following)

@@ -292,12 +292,19 @@ def test_everything_declared_is_measured_and_nobody_is_called(measured: Measured
     until("an end of all alerts", lambda: not measured.firing())
     # A pod that came back has another address, and the one that goes is asked until it has gone.
     until("an answer of every target", lambda: not unanswered(measured))
-    targets = measured.prometheus("targets?state=active")["activeTargets"]
-    assert {(each["labels"]["job"], each["labels"]["system"]) for each in targets} == {
+    declared = {
         *(("postgres", system) for system in ("portal", "feedback")),
         ("pgbouncer", "portal"),
         *((job, "platform") for job in ("postgres-operator", "gateway", "certificates", "prometheus", "alertmanager")),
     }
+
+    def asked() -> set[tuple[str, str]]:
+        targets = measured.prometheus("targets?state=active")["activeTargets"]
+        return {(each["labels"]["job"], each["labels"]["system"]) for each in targets}
+
+    # A pool that was deleted is asked again once its new pod is known.
+    until("a question to everything declared", lambda: asked() >= declared)
+    assert asked() == declared
     rules = [rule for group in measured.prometheus("rules")["groups"] for rule in group["rules"]]
     assert {rule["health"] for rule in rules} == {"ok"}, [rule.get("lastError") for rule in rules]
 
