@@ -41,7 +41,7 @@ FROM ({_LISTED} UNION SELECT f.catalogue, f.objid, 0, f.role, f.deptype
 JOIN pg_database d ON d.datname = current_database() AND h.role <> d.datdba
 CROSS JOIN LATERAL pg_identify_object(h.classid, h.objid, h.objsubid) o
 WHERE pg_get_userbyid(h.role) <> current_user
-    AND coalesce(o.schema, '') !~ '^(pg_catalog$|information_schema$|pg_toast|pg_temp)'
+    AND coalesce(o.schema, o.name, '') !~ '^(pg_catalog$|information_schema$|pg_toast|pg_temp)'
     AND coalesce(o.schema, o.name, '') <> 'dcshift'
     AND NOT (h.classid = 'pg_namespace'::regclass AND o.name = 'public')
     AND (h.deptype IN ('a', 'r') OR h.deptype = 'o'
