@@ -103,3 +103,8 @@ def test_what_nobody_carries_may_belong_to_anybody(sides: Sides) -> None:
     mended = "DROP EVENT TRIGGER theirs; DROP FUNCTION apart.e(); DROP PUBLICATION theirs; DROP EXTENSION pg_trgm"
     with planted(sides, made, mended):
         assert "source-other-owners" not in found(sides)
+
+
+def test_the_schema_that_a_superusers_temporary_table_left_is_not_carried(sides: Sides) -> None:
+    sides.as_admin(0, "CREATE TEMPORARY TABLE passing (id integer)")
+    assert "source-other-owners" not in found(sides)
