@@ -205,7 +205,7 @@ time.sleep(30)
         assert driver.stdout.readline() == "~ deployment\n"
         driver.kill()
     until = time.monotonic() + 10
-    while not heard.exists() and time.monotonic() < until:
+    while not (heard.exists() and heard.read_text()) and time.monotonic() < until:
         time.sleep(0.05)
     assert heard.read_text() == "interrupt"
 
