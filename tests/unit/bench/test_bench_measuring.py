@@ -52,7 +52,7 @@ def test_what_a_program_started_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_the_cpu_of_a_running_server_is_that_of_its_children_too_ended_or_not() -> None:
-    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
     code = (
         f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])\nprint(flush=True)\nsys.stdin.read()"
     )
@@ -61,7 +61,8 @@ def test_the_cpu_of_a_running_server_is_that_of_its_children_too_ended_or_not() 
         assert server.stdout is not None
         server.stdout.readline()
         used = tree_cpu_seconds(server.pid)
-        assert 0.3 <= used < 2
-        assert machine_cpu_seconds() - before >= 0.3
+        # The kernel counts a process's ticks of 10 ms apart from its clock: either may be a little behind.
+        assert 0.4 <= used < 2
+        assert machine_cpu_seconds() - before >= 0.4
         server.communicate()
     assert tree_cpu_seconds(server.pid) == 0
