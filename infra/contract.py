@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import jsonschema
 
+from catalogue.probes import Condition, Page
 from catalogue.schemas import path as schema_path
 from catalogue.target import (
     Namespaces,
@@ -140,12 +141,13 @@ def _database(settings: Settings) -> TargetDatabase:
 
 def _readiness(settings: Settings) -> list[Readiness]:
     system = settings.system
-    cluster = f"clusters.postgresql.cnpg.io/{naming.data_namespace(system.id)}/{naming.cluster(system.id)}"
-    route = f"httproutes.gateway.networking.k8s.io/{naming.app_namespace(system.id)}/{naming.web(system.id)}"
+    app, data = naming.app_namespace(system.id), naming.data_namespace(system.id)
+    database = Condition("Ready", "clusters", "postgresql.cnpg.io", data, naming.cluster(system.id))
+    route = Condition("Accepted", "httproutes", "gateway.networking.k8s.io", app, naming.web(system.id))
     return [
-        Readiness(name="database", probe=f"condition Ready of {cluster}", expect="True"),
-        Readiness(name="route", probe=f"condition Accepted of {route}", expect="True"),
-        Readiness(name="web", probe=f"GET https://{workload.public_host(settings)}{system.web.health}", expect="200"),
+        Readiness(name="database", probe=str(database), expect="True"),
+        Readiness(name="route", probe=str(route), expect="True"),
+        Readiness(name="web", probe=str(Page(workload.public_host(settings), system.web.health)), expect="200"),
     ]
 
 

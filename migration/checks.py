@@ -149,6 +149,11 @@ def other_run_findings(others: Mapping[str, RunState], systems: Sequence[str]) -
     return found
 
 
+def has_begun(state: RunState, system: str) -> bool:
+    """Say whether any step of this system left a trace."""
+    return _touched(state, system) > 0
+
+
 def _touched(state: RunState, system: str) -> int:
     """Return how many steps of this system left a trace."""
     return sum(seen.status is not Status.PENDING for step, seen in state.steps.items() if system_of(step) == system)

@@ -179,6 +179,15 @@ class Workspace(Places):
             for host, failure in self.remote.refusals(hosts).items()
         ]
 
+    def readiness_findings(self, pinned: Pinned, systems: Sequence[str]) -> list[Finding]:
+        """Return what of these systems' targets is not ready to be written to, as their contracts say how to ask."""
+        from migration.adapters.kubernetes import KubernetesCluster
+        from migration.adapters.readiness import TargetReadiness
+
+        cluster = KubernetesCluster(self.kubeconfig)
+        asked = (TargetReadiness(pinned.contracts[name], cluster, self.ca_file) for name in systems)
+        return [found for each in asked for found in each.findings()]
+
     def other_run_findings(self, journal: Journal, plan: str, systems: Sequence[str]) -> list[Finding]:
         """Return which of these systems another plan has moved or begun to move."""
         others = {str(run): journal.state(run) for run, other, _ in journal.runs() if other != plan}
@@ -194,6 +203,9 @@ class Workspace(Places):
 
         def ask(step: Step, moves: Moves) -> Sequence[Finding]:
             found: list[Finding] = []
+            if step.stage is Stage.PREPARE:
+                # A system of a later wave is begun long after the run: its target is asked when its turn comes.
+                found += self.readiness_findings(pinned, [step.system])
             if step.stage in (Stage.PREPARE, Stage.REPLICATE):
                 # Found now, a host that is gone costs nothing; found by the step, it is gone for its way back too.
                 found += self.reach_findings(pinned, [step.system])

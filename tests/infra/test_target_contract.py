@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from catalogue.probes import Condition, Page, question
 from catalogue.target import TargetContract, contract_hash, written_hash
 from tests.support.declared import Built, built_once
 
@@ -46,6 +47,14 @@ def test_the_contract_names_what_the_stacks_declare(name: str, stack: Stacks) ->
         assert f"StatefulSet {worker.namespace}/{worker.stateful_set}" in declared
     for namespace in (contract.namespaces.app, contract.namespaces.data):
         assert f"Namespace {namespace}" in declared
+    database, route, web = [question(asked.probe) for asked in contract.readiness]
+    assert database == Condition(
+        "Ready", "clusters", "postgresql.cnpg.io", contract.database.namespace, contract.database.cluster
+    )
+    assert route == Condition(
+        "Accepted", "httproutes", "gateway.networking.k8s.io", contract.web.namespace, contract.web.route
+    )
+    assert web == Page(contract.web.host, contract.web.health)
     assert (contract.level, contract.norms) == ({"portal": 3, "feedback": 2}[name], "vn-2016")
 
 
