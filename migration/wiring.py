@@ -203,20 +203,21 @@ class Workspace(Places):
 
         def ask(step: Step, moves: Moves) -> Sequence[Finding]:
             found: list[Finding] = []
-            if step.stage is Stage.PREPARE:
-                # A system of a later wave is begun long after the run: its target is asked when its turn comes.
-                found += self.readiness_findings(pinned, [step.system])
             if step.stage in (Stage.PREPARE, Stage.REPLICATE):
                 # Found now, a host that is gone costs nothing; found by the step, it is gone for its way back too.
                 found += self.reach_findings(pinned, [step.system])
-                if checks.blocks(found):
-                    return found  # the step's own check asks these hosts too, and would only name the first
+            if step.stage is Stage.PREPARE:
+                # A system of a later wave is begun long after the run: its target is asked when its turn comes.
+                found += self.readiness_findings(pinned, [step.system])
+            if checks.blocks(found):
+                return found  # the step's own check asks these hosts too, and would only name the first
             if step.stage is Stage.QUIESCE and not step.holds_users:
                 # The last moment at which waiting costs nobody anything: the calendar, the targets, the connections.
                 system = pinned.catalogue.system(step.system)
                 found += checks.window_findings(pinned.catalogue.province, self.clock.now())
                 contracts = self.contracts([step.system])
                 found += checks.contract_findings(pinned.plan, pinned.catalogue, contracts, [step.system])
+                found += self.readiness_findings(pinned, [step.system])
                 self.remote.warm(sorted(system.source.hosts()))
             return [*found, *handler(step.stage, step.component).check(moves)]
 

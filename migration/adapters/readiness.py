@@ -14,12 +14,13 @@ import httpx
 from catalogue.probes import Condition, Page, question
 from catalogue.target import Readiness, TargetContract
 from migration.adapters.kubernetes import KubernetesCluster
-from migration.adapters.site_client import SiteClient
-from migration.errors import MigrationError
+from migration.adapters.site_client import SiteClient, distrust
+from migration.errors import MigrationError, StepFailed
 from migration.model.words import Finding, Severity
 
 _REQUEST_SECONDS: Final = 10
 _UNSAID: Final = "not said"
+_TRUST: Final = "export DCSHIFT_CA=ca.pem   the authority that signs the target's certificates (PEM)"
 
 
 class TargetReadiness:
@@ -76,7 +77,15 @@ class TargetReadiness:
         try:
             return str(client.get(asked.path)[0])
         except httpx.HTTPError as silent:
-            return f"{_UNSAID} ({silent})"
+            why = distrust(silent)
+            door = f"the target's gateway at {web.gateway_address}:{web.gateway_port}"
+            raise StepFailed(
+                "target-gateway-silent" if why is None else "target-not-trusted",
+                what=f"{door} does not answer for {asked.host}" if why is None else f"{door} is not trusted",
+                why=why or str(silent),
+                state="it was only asked",
+                next="look whether its stack is up and this machine reaches it" if why is None else _TRUST,
+            ) from silent
 
 
 def _said(condition: Mapping[str, Any], generation: int) -> str:

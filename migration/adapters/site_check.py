@@ -1,4 +1,7 @@
-"""What speaks against putting a site behind the gate: asked of the survey, of the edge host, and of both sides."""
+"""What speaks against putting a site behind the gate: asked of the survey, of the edge host, and of both sides.
+
+Whether the target serves the site itself is asked with everything else that must be ready there: see `readiness`.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,11 @@ class SiteCheck:
         self._edge, self._site = context.system.source.traffic.host, context.system.source.traffic.site
 
     def findings(self) -> list[Finding]:
-        """Return what speaks against the gate: names, certificate, programs, logs, the target."""
+        """Return what speaks against the gate: names, certificate, programs, logs."""
         return [
             *self._of_site(),
             *traffic_findings.from_survey(self._facts),
             *self._of_aliases(),
-            *self._of_target(),
             *self._of_edge(),
             *self._of_gate(),
         ]
@@ -70,15 +72,6 @@ class SiteCheck:
                 what = f"the site also serves {name}, for which the target answers {said}"
                 advice = f"let {name} redirect to {self._web.host} in a server block of its own, then: dcshift survey"
                 yield self._blocker("site-alias", what, advice)
-
-    def _of_target(self) -> Iterator[Finding]:
-        said = self._answer_of_target(self._web.host)
-        if said.startswith("nothing"):
-            what = f"the target's gateway does not answer: {said}"
-            yield self._blocker("target-gateway-silent", what, "pulumi up the system's stack")
-        elif said != "200":
-            what = f"the target answers {said} for {self._web.health}"
-            yield self._blocker("target-not-serving", what, "look at the target's pods")
 
     def _answer_of_target(self, name: str) -> str:
         web = self._web

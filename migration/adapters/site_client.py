@@ -28,6 +28,16 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
         ) from bad
 
 
+def distrust(silent: httpx.HTTPError) -> str | None:
+    """Return why the site's certificate was not believed, where that is why there was no answer."""
+    cause: BaseException | None = silent
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
 class SiteClient:
     """HTTPS to one host name at one address, with the certificate checked against that name.
 

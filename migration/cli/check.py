@@ -36,8 +36,8 @@ def register(app: typer.Typer) -> None:
         findings += [
             _softened(found) for found in checks.window_findings(pinned.catalogue.province, workspace.clock.now())
         ]
-        findings += workspace.readiness_findings(pinned, open_systems)
         findings += workspace.reach_findings(pinned, open_systems)
+        findings += workspace.readiness_findings(pinned, open_systems)
         build = workspace.moves(pinned)
         for name in open_systems:
             moves = build(name, lambda: 0)

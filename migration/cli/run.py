@@ -139,8 +139,10 @@ def _assert_may_begin(workspace: Workspace, pinned: Pinned, systems: Sequence[st
     begun = [name for name in systems if not past_point_of_no_return(state, pinned.plan, name)]
     findings = workspace.present_findings(pinned, begun) if begun else []
     findings += workspace.other_run_findings(journal, pinned.plan.id, begun)
-    # Before the first write. Later a target may well be unready for a while, and each step knows how to wait for it.
-    findings += workspace.readiness_findings(pinned, [name for name in begun if not checks.has_begun(state, name)])
+    # Before the first write. Later a host or a target may well be away for a while: each step knows how to wait for it.
+    fresh = [name for name in begun if not checks.has_begun(state, name)]
+    findings += workspace.reach_findings(pinned, fresh)
+    findings += workspace.readiness_findings(pinned, fresh)
     for found in findings:
         if found.severity is Severity.WARNING:
             OUT.note(f"! {found.where}: {found.what}")

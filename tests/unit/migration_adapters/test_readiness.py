@@ -113,8 +113,18 @@ def test_a_page_is_asked_at_the_targets_own_door(tmp_path: Path) -> None:
         ((code, where, what),) = told(asked, ca_file)
         assert (code, where) == ("target-not-ready", "portal/web")
         assert f"GET https://{HOST}/healthz is 503, the contract expects 200" in what
+        ((code, _, what),) = told(asked)
+        assert (code, f"gateway at {ADDRESS}:443 is not trusted: unable to get local issuer" in what) == (
+            "target-not-trusted",
+            True,
+        )
+        elsewhere = contract(
+            Readiness(name="web", probe=str(Page("other.example", "/")), expect="200"), gateway_address=ADDRESS
+        )
+        ((code, _, what),) = told(elsewhere, ca_file)
+        assert (code, "not valid for 'other.example'" in what) == ("target-not-trusted", True)
     ((code, _, what),) = told(asked, ca_file)
-    assert (code, "is not said (" in what) == ("target-not-ready", True)
+    assert (code, f"does not answer for {HOST}" in what) == ("target-gateway-silent", True)
 
 
 def _planned() -> Terminal:
@@ -165,13 +175,28 @@ def test_only_the_targets_of_systems_that_have_not_begun_are_asked() -> None:
     assert asked.asked == ["feedback"]
 
 
-def test_a_system_of_a_later_wave_is_asked_when_its_own_turn_comes(tmp_path: Path) -> None:
+class Hosts:
+    """Every host of the source, each reached."""
+
+    def refusals(self, hosts: Sequence[str]) -> dict[str, Any]:
+        return {}
+
+    def warm(self, hosts: Sequence[str]) -> None:
+        pass
+
+
+def test_a_system_of_a_later_wave_is_asked_when_its_own_turn_comes_and_before_users_are_held(tmp_path: Path) -> None:
     asked = contract(Readiness(name="database", probe=str(DATABASE), expect="True"))
     pinned = Pinned(example_plan("portal"), catalogue(), inventory(), {"portal": asked})
     workspace = Workspace(EXAMPLE, tmp_path / "none", tmp_path / "none", tmp_path, None)
+    workspace.__dict__["remote"] = Hosts()
     moves = Terminal().world.moves("portal", lambda: 0)
+    stages = set()
     for step in pinned.plan.steps:
-        if step.stage in (Stage.PREPARE, Stage.REPLICATE):
-            found = [(each.code, each.where) for each in workspace.step_findings(pinned)(step, moves)]
-            expected = [("kubeconfig-unusable", "portal/database")] if step.stage is Stage.PREPARE else []
-            assert found == expected, step.id
+        if step.stage in (Stage.PREPARE, Stage.REPLICATE, Stage.QUIESCE) and not step.holds_users:
+            found = [
+                each.code for each in workspace.step_findings(pinned)(step, moves) if each.where == "portal/database"
+            ]
+            assert found == ([] if step.stage is Stage.REPLICATE else ["kubeconfig-unusable"]), step.id
+            stages.add(step.stage)
+    assert len(stages) == 3
