@@ -20,6 +20,12 @@ ANSWERS: Final = (
         "also when there are more pods than nodes.",
     ),
     Answer(
+        {"kube-score": ("horizontalpodautoscaler-replicas",)},
+        ("HorizontalPodAutoscaler httt-*-app/*-web",),
+        "At level 1 it begins with one pod, which the norm allows: such a system may be away while its pod moves to "
+        "another node. From level 2 on it begins with two, and the judge has nothing to say.",
+    ),
+    Answer(
         {"kube-score": ("pod-probes-identical",)},
         ("Deployment httt-*-app/*-web",),
         "Both ask the process whether it answers; readiness may not ask the database, which is empty until the "

@@ -1,7 +1,8 @@
 """The example province as a centre that is no lab: whole, or one system at any level and exposure; it asks no cluster.
 
 What a level changes is seen only where everything else stays: same system, same province, other level.
-`python -m infra.render.representative FOLDER` writes the whole one's manifests, for judges that are not ours.
+`python -m infra.render.representative FOLDER` writes the whole one's manifests and those of some places, a folder each,
+for judges that are not ours.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from infra.render.manifests import manifests, write
 Document = dict[str, Any]
 EXAMPLE: Final = Path(__file__).resolve().parents[2] / "catalogue" / "khanh-hoa"
 SYSTEM: Final = "portal"
+WHOLE: Final = "province"
 EXPOSURES: Final[tuple[str, ...]] = get_args(System.model_fields["exposure"].annotation)
 # Nothing of it is excused from what levels ask for, and every level fits on it.
 _PROVINCE: Final = {"environment": "production", "capacity": {"cpu": 64, "memory": "256Gi", "storage": "2Ti"}}
@@ -48,6 +50,11 @@ class Place:
 
 
 PLACES: Final = tuple(Place(level, exposure) for level in norms.LEVELS for exposure in EXPOSURES)
+SOME: Final = (
+    *(Place(1, "internal"), Place(2, "government-network")),
+    *(Place(3, "internet"), Place(4, "internet"), Place(5, "internal")),
+)
+"""Every level and every exposure at least once, where a judgement of all would take too long."""
 
 
 @functools.cache
@@ -93,9 +100,10 @@ def _write(folder: Path, name: str, changed: Document) -> None:
 
 
 def main(words: Sequence[str]) -> None:
-    """Write the manifests of the whole province into a folder, one folder a stack."""
-    for built in province():
-        write(Path(words[0]) / built.stack, manifests(built))
+    """Write the manifests of each centre into a folder of its own, one folder a stack."""
+    for centre, built in {WHOLE: province(), **{str(place): stacks(place) for place in SOME}}.items():
+        for each in built:
+            write(Path(words[0]) / centre / each.stack, manifests(each))
 
 
 if __name__ == "__main__":

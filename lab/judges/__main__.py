@@ -20,13 +20,15 @@ from lab.errors import LabError
 from lab.judges import page
 from lab.judges.programs import KUBE_SCORE, Judge, identity, judges
 from lab.judges.reasons import reasons
-from lab.judges.verdict import Report, Verdict, verdict
+from lab.judges.verdict import Report, Verdict, together, verdict
 from lab.paths import CHECKOUT
 from lab.toolchain import locked
 from lab.toolchain.build import build
 
 _JUDGE_SECONDS_MAX: Final = 3600
 _RENDER_SECONDS_MAX: Final = 1800
+_WHOLE: Final = "province"
+"""What the folder of the whole province is called, beside those of places."""
 
 
 def say(sentence: str) -> None:
@@ -59,16 +61,18 @@ def ask(judge: Judge, folder: Path) -> Report:
             next="make judges",
         ) from unread
     seconds = time.monotonic() - begun
-    say(f"{judge.name} {judge.version}: {report.passed} passed, {len(report.failures)} failed ({seconds:.0f} s)")
+    counted = f"{report.passed} passed, {len(report.failures)} failed"
+    say(f"{judge.name} {judge.version}, {folder.name}: {counted} ({seconds:.0f} s)")
     return report
 
 
-def summary(reports: Sequence[Report], found: Verdict, files: Sequence[Path]) -> dict[str, Any]:
-    """Return what is committed of a run."""
+def summary(reports: Sequence[Report], found: Verdict, files: Sequence[Path], places: int) -> dict[str, Any]:
+    """Return what is committed of a run: of the whole province's files, and of so many places besides."""
     kinds = Counter(identity(file).partition(" ")[0] for file in files)
     return {
         "judged": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "objects": dict(sorted(kinds.items())),
+        "places": places,
         "judges": [
             {
                 "name": report.judge,
@@ -91,15 +95,17 @@ def main() -> int:
         built = build(KUBE_SCORE, say)
         with tempfile.TemporaryDirectory(prefix="dcshift-judges-") as temporary:
             folder = Path(temporary) / "manifests"
-            say("rendering the example province as a centre that is no lab")
+            say("rendering the example province as a centre that is no lab, and one system at every level")
             run(
                 [sys.executable, "-m", "infra.render.representative", folder],
                 cwd=CHECKOUT,
                 timeout_seconds=_RENDER_SECONDS_MAX,
             )
-            reports = [ask(judge, folder) for judge in judges(installed, built)]
+            centres = sorted(folder.iterdir())
+            # Each alone: of two objects with one name a judge sees one, and what excuses it would excuse the other.
+            reports = [together([ask(judge, each) for each in centres]) for judge in judges(installed, built)]
             found = verdict(reports, given)
-            said = summary(reports, found, sorted(folder.rglob("*.yaml")))
+            said = summary(reports, found, sorted((folder / _WHOLE).rglob("*.yaml")), len(centres) - 1)
     except LabError as fault:
         sys.stderr.write(f"{fault}\n")
         return 1

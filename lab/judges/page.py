@@ -16,12 +16,13 @@ PAGE: Final = CHECKOUT / "docs" / "judges.md"
 _HEAD: Final = """# Judges
 
 Programs of others judge every manifest of the example province, rendered as a centre that is no lab ({objects} objects
-of {kinds} kinds): `make judges`. Each failure is either mended or answered by a reason, which stands beside the code
-that declares the object (`ANSWERS` of its module). One that nobody answered ends the run with 1, and so does a reason
-that answers nothing. This page and `lab/judges/last.json` are written by it; do not edit. They cannot see what only we
-know: whether systems are apart ([network](network.md)), and what levels ask for ([rules](rules.md)).
+of {kinds} kinds), and of {places} centres that have one system, at every level and every exposure: `make judges`. Each
+failure is either mended or answered by a reason, which stands beside the code that declares the object (`ANSWERS` of
+its module). One that nobody answered ends the run with 1, and so does a reason that answers nothing. This page and
+`lab/judges/last.json` are written by it; do not edit. They cannot see what only we know: whether systems are apart
+([network](network.md)), and what levels ask for ([rules](rules.md)).
 
-Last run {judged}; a failure is one rule that one object breaks, however often:
+Last run {judged}; a failure is one rule that one object breaks, however often and in however many centres:
 
 | judge | version | checks passed | failures | answered by a reason | unanswered |
 |---|---|---|---|---|---|
@@ -64,6 +65,7 @@ def text(last: dict[str, Any], given: Sequence[Reason]) -> str:
     return _HEAD.format(
         objects=sum(last["objects"].values()),
         kinds=len(last["objects"]),
+        places=last["places"],
         judged=last["judged"],
         rows=_rows(rows),
         reasons_rows=_rows(answers),

@@ -61,7 +61,7 @@ def _checkov(program: Path, folder: Path) -> Sequence[str | Path]:
 def _trivy(program: Path, folder: Path) -> Sequence[str | Path]:
     # The checks inside the program: newer ones would come from a registry of images.
     words = ["config", "--skip-check-update", "--quiet", "--timeout", "60m", "--format", "json"]
-    return [program, *words, "--cache-dir", folder.parent / "trivy", folder]
+    return [program, *words, "--cache-dir", folder.parents[1] / "trivy", folder]
 
 
 def _kube_score(tools: Path, folder: Path) -> Sequence[str | Path]:

@@ -30,6 +30,12 @@ class Report:
     failures: tuple[Failure, ...]
 
 
+def together(reports: Sequence[Report]) -> Report:
+    """Return what one judge said of several centres as one; an object that fails alike in each is one failure."""
+    failures = sorted({failure for report in reports for failure in report.failures})
+    return Report(reports[0].judge, reports[0].version, sum(each.passed for each in reports), tuple(failures))
+
+
 class Reason(BaseModel):
     """Why a rule of a judge is not kept by these objects."""
 

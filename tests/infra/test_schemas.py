@@ -16,7 +16,6 @@ from kubernetes_validate.utils import SchemaNotFoundError
 
 from infra.render import representative
 from infra.render.manifests import manifests
-from infra.render.representative import Place
 from lab.paths import cache
 from tests.support.declared import Built, built_once
 
@@ -30,12 +29,8 @@ CUSTOM = {
     "traefik.io/v1alpha1": {"Middleware"},
 }
 """What Kubernetes itself does not know; a new kind here needs a schema of its own below."""
-PLACES = (
-    *(Place(1, "internal"), Place(2, "government-network")),
-    *(Place(3, "internet"), Place(4, "internet"), Place(5, "internal")),
-)
 LAB, NO_LAB = "the lab", "the same centre where nothing is excused"
-CENTRES = (LAB, NO_LAB, *(str(place) for place in PLACES))
+CENTRES = (LAB, NO_LAB, *(str(place) for place in representative.SOME))
 
 
 def stacks(centre: str) -> Sequence[Built]:
@@ -44,7 +39,7 @@ def stacks(centre: str) -> Sequence[Built]:
         return [*(built_once(name) for name in ("platform", "data", "security")), *systems]
     if centre == NO_LAB:
         return representative.province()
-    return next(representative.stacks(place) for place in PLACES if str(place) == centre)
+    return next(representative.stacks(place) for place in representative.SOME if str(place) == centre)
 
 
 @functools.cache

@@ -19,7 +19,7 @@ from lab.judges import page
 from lab.judges.__main__ import ask, summary
 from lab.judges.programs import CHECKOV, KUBE_SCORE, TRIVY, Judge, read_checkov, read_kube_score, read_trivy
 from lab.judges.reasons import reasons
-from lab.judges.verdict import Failure, Reason, Report, verdict
+from lab.judges.verdict import Failure, Reason, Report, together, verdict
 from lab.paths import CHECKOUT
 from lab.toolchain.locked import project
 
@@ -158,10 +158,15 @@ def test_the_last_run_saw_every_object_of_every_kind() -> None:
     assert LAST["objects"] == dict(sorted(Counter(found).items())), "make judges: it has not seen what is declared now"
 
 
+def test_what_one_judge_says_of_two_centres_is_one_report() -> None:
+    both = together([Report("checkov", "3", 10, (BROKEN,)), Report("checkov", "3", 4, (BROKEN,))])
+    assert both == Report("checkov", "3", 14, (BROKEN,))
+
+
 def test_a_summary_counts_by_judge_and_rule(folder: Path) -> None:
     reports = [Report("checkov", "3", 10, (BROKEN,)), Report("trivy", "1", 4, ())]
-    said = summary(reports, verdict(reports, []), [folder / "portal" / "job.yaml"])
-    assert said["objects"] == {"CronJob": 1}
+    said = summary(reports, verdict(reports, []), [folder / "portal" / "job.yaml"], 5)
+    assert (said["objects"], said["places"]) == ({"CronJob": 1}, 5)
     assert [(row["failed"], row["unanswered"], row["rules"]) for row in said["judges"]] == [
         (1, 1, {"CKV_1": 1}),
         (0, 0, {}),
