@@ -103,13 +103,15 @@ class Zone(Strict):
 class TargetSite(Strict):
     """The data centre that the systems move to."""
 
-    later = frozenset({"zones"})
+    later = frozenset({"zones", "node_pools"})
 
     gateway_class: Text
     storage_class: Text
     gateway_address: Address
     zones: dict[Exposure, Zone] = Field(default_factory=dict)
     """Exposures with a door of their own; all others share the class and the address above."""
+    node_pools: Annotated[list[Id], Field(max_length=64)] = Field(default_factory=list)
+    """Groups of nodes kept apart by a label and a taint, each called after the exposure or the system it is for."""
     rate_limit: RateLimit | None = None
     """For every system that names none of its own; it says too that the gateway is traefik with its own kinds."""
     object_store: Url

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from catalogue import demand, doors
+from catalogue import demand, doors, node_pools
 from catalogue.controls import Controls
 from catalogue.province import Province
 from catalogue.reading import Fault, FieldPath
@@ -32,6 +32,7 @@ def system_faults(systems: Sequence[Written], whole: Whole | None) -> list[Fault
     if whole is not None:
         found += _own_cluster(systems, whole)
         found += doors.faults(systems, whole)
+        found += node_pools.faults(systems, whole)
     return found
 
 

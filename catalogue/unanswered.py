@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from catalogue import node_pools
 from catalogue.controls import IDS, Controls, Value, rank
 from catalogue.province import Province
 from catalogue.reading import Fault
+from catalogue.system import System
 from catalogue.written import Whole, Written
 
 PAGE: Final = "docs/norms.md"
 UP_TO: Final[Mapping[str, Value]] = {
-    "node-pool": "shared",
     "second-site": False,
     "postgres-remote-replica": False,
     "backup-copies-min": 1,
@@ -34,16 +35,17 @@ UP_TO: Final[Mapping[str, Value]] = {
 def warnings(systems: Sequence[Written], whole: Whole) -> Iterator[Fault]:
     """Yield one sentence for each system whose level asks for what nobody carries out, on the line of its level."""
     for written in systems:
-        found = of(whole.controls(written.system), whole.province)
+        found = of(whole.controls(written.system), whole.province, written.system)
         if found:
             many = f"{len(found)} controls" if len(found) > 1 else "a control"
             sentence = f"level {written.system.level} asks for {many} that nothing here carries out ({PAGE}): "
             yield written.fault(("level",), sentence + ", ".join(found))
 
 
-def of(controls: Controls, province: Province) -> tuple[str, ...]:
-    """Return what these controls ask for in vain in this province, as people read it: `log-retention-days-min 90`."""
-    up_to = {**UP_TO, **_of_the_log(province)}
+def of(controls: Controls, province: Province, system: System) -> tuple[str, ...]:
+    """Return what these controls ask of a system in vain, as people read it: `log-retention-days-min 90`."""
+    pool: Value = node_pools.met(system, controls, province.target)
+    up_to = {**UP_TO, **_of_the_log(province), "node-pool": pool}
     asked = {control: getattr(controls, IDS[control]) for control in IDS if control in up_to}
     return tuple(
         control if value is True else f"{control} {value}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
+from catalogue import node_pools
 from catalogue.controls import Controls
 from catalogue.load import Catalogue, load
 from catalogue.system import Exposure, System, mebibytes
@@ -88,6 +89,10 @@ class Settings:
     def asked(self, system: System) -> Controls | None:
         """Return what the level asks of a system, from where the rules have it; none in a lab: it has one machine."""
         return None if self.catalogue.province.is_lab else self.catalogue.controls(system)
+
+    def pool(self, system: System) -> str | None:
+        """Return the pool of nodes that a system stands in; none where it shares nodes with others."""
+        return node_pools.pool(system, self.asked(system), self.catalogue.province.target)
 
     def pinned(self, name: str, reference: str) -> str:
         """Return an image of the registry by its tag or its digest."""

@@ -1,4 +1,4 @@
-"""Where a system's copies stand, so that a host or a zone that fails takes one of them and not all; pure."""
+"""Where a system's copies stand: on whose nodes, and so that a host or a zone that fails takes one of them; pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,16 @@ from catalogue.controls import Controls
 Document = dict[str, Any]
 HOST: Final = "kubernetes.io/hostname"
 ZONE: Final = "topology.kubernetes.io/zone"
+POOL: Final = "dcshift.gov.vn/nhom-may"
+"""The label by which nodes of a pool are chosen, and the taint (`NoSchedule`) that keeps everybody else off them."""
+
+
+def on(pool: str | None) -> Document:
+    """Return the fields, of a pod or of an affinity of CloudNativePG, that keep to the nodes of one pool."""
+    if pool is None:
+        return {}
+    tolerated = {"key": POOL, "operator": "Equal", "value": pool, "effect": "NoSchedule"}
+    return {"nodeSelector": {POOL: pool}, "tolerations": [tolerated]}
 
 
 def pods(asked: Controls | None, selector: dict[str, str], by: str = "pod-template-hash") -> list[Document]:
@@ -24,7 +34,7 @@ def pods(asked: Controls | None, selector: dict[str, str], by: str = "pod-templa
     return [_over(ZONE, own, must=True), over_hosts] if how == "zone" else [over_hosts]
 
 
-def database(asked: Controls | None, cluster: str) -> Document:
+def database(asked: Controls | None, cluster: str, pool: str | None) -> Document:
     """Return the part of CloudNativePG's `Cluster` that says where its instances stand."""
     how = asked.spread if asked else "none"
     apart = {
@@ -32,6 +42,7 @@ def database(asked: Controls | None, cluster: str) -> Document:
         "topologyKey": HOST,
         # Required: a second instance on the host of the first keeps nothing when that host goes.
         "podAntiAffinityType": "preferred" if how == "none" else "required",
+        **on(pool),
     }
     # The pods of a pool name the cluster as well; those that make or join an instance have no role and must count.
     own = {

@@ -45,6 +45,8 @@ class ConnectionPoolArgs:
     """CPU and memory that each pod requests and may use."""
     asked: Controls | None = None
     """What the system's level asks: where pods stand. None where there is one machine."""
+    pool: str | None = None
+    """The pool of nodes that they stand in; none where they share nodes with others."""
     protected: bool = True
     """Refuse to delete it, although it holds nothing: a refused `destroy` takes first what is not protected."""
 
@@ -118,6 +120,7 @@ def _pooler(args: ConnectionPoolArgs, pods: dict[str, str]) -> dict[str, Any]:
                 "containers": [{"name": "pgbouncer", **bounded}],
                 "initContainers": [{"name": "bootstrap-controller", **bounded}],
                 "topologySpreadConstraints": spreading.pods(args.asked, pods),
+                **spreading.on(args.pool),
             },
         },
     }

@@ -66,6 +66,8 @@ class PostgresClusterArgs:
     """Where its backups and its log go."""
     asked: Controls | None = None
     """What the system's level asks: where instances stand and how they follow. None where there is one machine."""
+    pool: str | None = None
+    """The pool of nodes that all of its pods stand in; none where they share nodes with others."""
     may_be_destroyed: bool = False
     """Take off the locks that keep the database when its declaration goes."""
 
@@ -147,7 +149,7 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "storage": {"size": args.storage, "storageClass": args.storage_class},
         "resources": args.size.resources(),
-        **spreading.database(args.asked, naming.cluster(args.system)),
+        **spreading.database(args.asked, naming.cluster(args.system), args.pool),
         "enablePDB": args.instances > 1,
         "enableSuperuserAccess": False,
         "backup": {"barmanObjectStore": args.backup.spec(), "retentionPolicy": f"{BACKUP_DAYS}d"},

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from catalogue.system import Job
-from infra import labels, naming, sizes, workload
+from infra import labels, naming, sizes, spreading, workload
 from infra.config import Settings
 
 
@@ -73,6 +73,7 @@ class ScheduledJobs(pulumi.ComponentResource):
                             account,
                             [workload.container(self._settings, "job", job.command, sizes.JOB, environment)],
                             restartPolicy="Never",
+                            **spreading.on(self._settings.pool(self._settings.system)),
                             initContainers=[workload.wait_for_database(self._settings, sizes.JOB, {})],
                         ),
                     },

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra import labels, naming, sizes, workload
+from infra import labels, naming, sizes, spreading, workload
 from infra.config import Settings
 
 
@@ -56,6 +56,7 @@ class SchemaMigration(pulumi.ComponentResource):
                         naming.schema_account(system.id),
                         [workload.container(settings, "schema", words, sizes.SCHEMA, environment)],
                         restartPolicy="Never",
+                        **spreading.on(settings.pool(system)),
                         initContainers=[workload.wait_for_database(settings, sizes.SCHEMA, environment)],
                     ),
                 },

@@ -107,6 +107,7 @@ class WebService(pulumi.ComponentResource):
                     self._name,
                     [self._container(environment)],
                     terminationGracePeriodSeconds=45,
+                    **spreading.on(self._settings.pool(self._settings.system)),
                     topologySpreadConstraints=spreading.pods(self._settings.asked(self._settings.system), selector),
                 ),
             },

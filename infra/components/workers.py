@@ -96,6 +96,7 @@ class Workers(pulumi.ComponentResource):
                     account,
                     [self._container(worker, environment)],
                     terminationGracePeriodSeconds=45,
+                    **spreading.on(self._settings.pool(self._settings.system)),
                     topologySpreadConstraints=spreading.pods(
                         self._settings.asked(self._settings.system), selector, by="controller-revision-hash"
                     ),

@@ -96,6 +96,8 @@ def _built(systems: dict[str, Document]) -> tuple[Built, ...]:
 
 def _write(folder: Path, name: str, changed: Document) -> None:
     content = yaml.safe_load((EXAMPLE / f"{name}.yaml").read_text(encoding="utf-8"))
+    if name == "province":
+        content["target"]["node_pools"] = list(EXPOSURES)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(content | changed, allow_unicode=True), encoding="utf-8")
 
 

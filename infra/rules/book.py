@@ -8,11 +8,12 @@ from infra.rules.access import RIGHTS
 from infra.rules.data import DATA
 from infra.rules.doors import DOORS
 from infra.rules.grounds import NAMESPACE_RULES, NETWORK, OWNERSHIP, SECRECY
+from infra.rules.nodes import NODES
 from infra.rules.pods import PODS, RUNNING
 from infra.rules.rule import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
-    *NAMESPACE_RULES, *OWNERSHIP, *PODS, *RUNNING, *DOORS, *NETWORK, *RIGHTS, *SECRECY, *DATA,
+    *NAMESPACE_RULES, *OWNERSHIP, *PODS, *RUNNING, *NODES, *DOORS, *NETWORK, *RIGHTS, *SECRECY, *DATA,
 )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ def of(settings: Settings) -> Facts:
         "replicasMin": [each.replicas_min for each in asked],
         "instancesMin": [each.postgres_instances_min for each in asked],
         "spread": [each.spread for each in asked],
+        "pools": {system.id: pool for system in systems if (pool := settings.pool(system))},
         "follows": [each.postgres_sync for each in asked],
         "dataMayBeDestroyed": settings.data_may_be_destroyed,
     }

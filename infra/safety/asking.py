@@ -10,6 +10,7 @@ from infra.live import Live, NotAllowed
 from infra.render.declared import Built
 from infra.safety import kept_volumes, lacking
 from infra.safety.lacking import Cluster, Node
+from infra.spreading import POOL
 
 _CLASSES: Final = {"storage": "/apis/storage.k8s.io/v1/storageclasses",
                    "gateway": "/apis/gateway.networking.k8s.io/v1/gatewayclasses"}  # fmt: skip
@@ -89,10 +90,21 @@ def _issuer(found: Mapping[str, Any] | None) -> str:
 
 def _node(found: Mapping[str, Any]) -> Node:
     given, labels = found["status"].get("allocatable") or {}, found["metadata"].get("labels") or {}
-    return Node(lacking.cpu(given.get("cpu", 0)), lacking.memory(given.get("memory", 0)), labels)
+    pool = next((each.get("value", "") for each in _taints(found) if _of_a_pool(each)), None)
+    return Node(lacking.cpu(given.get("cpu", 0)), lacking.memory(given.get("memory", 0)), labels, pool)
 
 
 def _takes_pods(node: Mapping[str, Any]) -> bool:
     # A host that is drained, or away for a while, is still the cluster's: what it is kept for says its own taint.
-    taints = (node.get("spec") or {}).get("taints") or []
-    return not any(each["effect"] in _CLOSED and not each["key"].startswith(_PASSING) for each in taints)
+    return not any(
+        each["effect"] in _CLOSED and not _of_a_pool(each) and not each["key"].startswith(_PASSING)
+        for each in _taints(node)
+    )
+
+
+def _of_a_pool(taint: Mapping[str, Any]) -> bool:
+    return (taint["key"], taint["effect"]) == (POOL, "NoSchedule")
+
+
+def _taints(node: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return (node.get("spec") or {}).get("taints") or []

@@ -12,7 +12,7 @@ from typing import Any, Final
 from kubernetes.utils.quantity import parse_quantity
 
 from infra.errors import InfraError
-from infra.spreading import HOST, ZONE
+from infra.spreading import HOST, POOL, ZONE
 
 Document = Mapping[str, Any]
 READY: Final = "is ready"
@@ -26,6 +26,8 @@ class Node:
     cpu: float
     memory: float
     labels: Mapping[str, str] = field(default_factory=dict)
+    pool: str | None = None
+    """The pool that its taint keeps it for; none where it takes whatever comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Asked:
     """Whether each must have a host of its own."""
     keys: tuple[str, ...]
     """Labels by which a node must be known, or none of the pods is placed there."""
+    pool: str | None
+    """The pool of nodes that they keep to."""
 
 
 def refuse(documents: Sequence[Document], cluster: Cluster) -> None:
@@ -87,7 +91,9 @@ def lacking(documents: Sequence[Document], cluster: Cluster) -> Iterator[str]:
                 yield f"it has no {what} {name!r}, which {users[0]} names; it has {', '.join(sorted(known)) or 'none'}"
     yield from _issuers(documents, cluster)
     if cluster.nodes is not None:
-        yield from _room([asked for each in documents for asked in _asked(each, documents)], cluster.nodes)
+        wanted = [asked for each in documents for asked in _asked(each, documents)]
+        for pool in sorted({each.pool for each in wanted}, key=str):
+            yield from _room_of(pool, [each for each in wanted if each.pool == pool], cluster.nodes)
 
 
 def storage(documents: Sequence[Document]) -> dict[str, list[str]]:
@@ -124,9 +130,21 @@ def _issuers(documents: Sequence[Document], cluster: Cluster) -> Iterator[str]:
             yield f"{asked['kind']} {asked['name']}, which is to sign {_named(each)}, {how}"
 
 
-def _room(asked: Sequence[Asked], nodes: Sequence[Node]) -> Iterator[str]:
-    if not asked:
+def _room_of(pool: str | None, asked: Sequence[Asked], nodes: Sequence[Node]) -> Iterator[str]:
+    if pool is None:
+        yield from _room(asked, [node for node in nodes if node.pool is None], "its nodes")
         return
+    named = [node for node in nodes if node.labels.get(POOL) == pool]
+    if open_to_all := sum(node.pool is None for node in named):
+        yield f"{open_to_all} nodes of the pool {pool!r} have no taint {POOL}={pool}:NoSchedule: others may stand there"
+    own = [node for node in named if node.pool in (None, pool)]
+    if own:
+        yield from _room(asked, own, f"its nodes of the pool {pool!r}")
+    else:
+        yield f"it has no node of the pool {pool!r} (label and taint {POOL}={pool}), for which {asked[0].object} asks"
+
+
+def _room(asked: Sequence[Asked], nodes: Sequence[Node], whose: str) -> Iterator[str]:
     if not nodes:
         yield "it has no node that takes pods"
         return
@@ -134,15 +152,15 @@ def _room(asked: Sequence[Asked], nodes: Sequence[Node]) -> Iterator[str]:
         wanted = sum(each.count * getattr(each, name) for each in asked)
         has = sum(getattr(node, name) for node in nodes)
         if wanted > has:
-            yield f"its nodes give {has:.0f}{unit} of {name} to pods, and {wanted:.0f}{unit} are reserved at once"
+            yield f"{whose} give {has:.0f}{unit} of {name} to pods, and {wanted:.0f}{unit} are reserved at once"
     for each in asked:
         # A node without the label of a zone is, to the scheduler, no place at all.
         known = [node for node in nodes if all(node.labels.get(key) for key in each.keys)]
         if not known:
-            yield f"none of its nodes has the label {' and '.join(each.keys)}, over which {each.object} is spread"
+            yield f"none of {whose} has the label {' and '.join(each.keys)}, over which {each.object} is spread"
         elif ZONE in each.keys and each.count > 1 and len({node.labels[ZONE] for node in known}) == 1:
             # To the scheduler one zone is evenly filled, however many pods stand in it.
-            yield f"{each.object} is to stand in several zones, and all its nodes are in {known[0].labels[ZONE]!r}"
+            yield f"{each.object} is to stand in several zones, and all {whose} are in {known[0].labels[ZONE]!r}"
         elif each.apart and each.count > len(known):
             yield f"{each.object} needs {each.count} hosts, each for one pod, and it has {len(known)}"
         elif not any(node.cpu >= each.cpu and node.memory >= each.memory for node in known):
@@ -154,17 +172,18 @@ def _asked(document: Document, documents: Sequence[Document]) -> Iterator[Asked]
     if document["kind"] == "Cluster":
         affinity = spec.get("affinity") or {}
         apart = affinity.get("podAntiAffinityType") == "required" and affinity.get("topologyKey", HOST) == HOST
-        yield _of(document, int(spec["instances"]), [spec], apart, spec.get("topologySpreadConstraints"))
+        chosen = {**affinity, "topologySpreadConstraints": spec.get("topologySpreadConstraints")}
+        yield _of(document, int(spec["instances"]), [spec], apart, chosen)
     elif document["kind"] == "Pooler":
         pod = spec["template"]["spec"]
-        yield _of(document, int(spec["instances"]), pod["containers"], False, pod.get("topologySpreadConstraints"))
+        yield _of(document, int(spec["instances"]), pod["containers"], False, pod)
     elif document["kind"] in _PODS:
         pod = spec["template"]["spec"]
         least = spec.get("replicas", 1)
         for each in documents:
             if each["kind"] == "HorizontalPodAutoscaler" and _scales(each, document):
                 least = each["spec"]["minReplicas"]
-        yield _of(document, int(least), pod["containers"], False, pod.get("topologySpreadConstraints"))
+        yield _of(document, int(least), pod["containers"], False, pod)
 
 
 def _scales(scaler: Document, document: Document) -> bool:
@@ -174,9 +193,10 @@ def _scales(scaler: Document, document: Document) -> bool:
     )  # fmt: skip
 
 
-def _of(document: Document, count: int, containers: Sequence[Document], apart: bool, spread: Any) -> Asked:
+def _of(document: Document, count: int, containers: Sequence[Document], apart: bool, chosen: Document) -> Asked:
     requests = [(each.get("resources") or {}).get("requests") or {} for each in containers]
-    must = tuple(each["topologyKey"] for each in spread or [] if each["whenUnsatisfiable"] == "DoNotSchedule")
+    spread = chosen.get("topologySpreadConstraints") or []
+    must = tuple(each["topologyKey"] for each in spread if each["whenUnsatisfiable"] == "DoNotSchedule")
     return Asked(
         _named(document),
         count,
@@ -184,6 +204,7 @@ def _of(document: Document, count: int, containers: Sequence[Document], apart: b
         sum(memory(each.get("memory", 0)) for each in requests),
         apart,
         must,
+        (chosen.get("nodeSelector") or {}).get(POOL),
     )
 
 

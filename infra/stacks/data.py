@@ -31,6 +31,7 @@ def build(settings: Settings) -> None:
             locale=system.database.locale,
             size=sizes.DATABASE,
             asked=settings.asked(system),
+            pool=settings.pool(system),
             backup=BackupPlace(
                 bucket=naming.backup_bucket(province.id, province.environment, system.id),
                 endpoint=province.target.object_store,
@@ -59,5 +60,6 @@ def _pool(settings: Settings, system: System, mode: Literal["session", "transact
         clients_max=clients_max,
         size=sizes.POOLER,
         asked=settings.asked(system),
+        pool=settings.pool(system),
         protected=not settings.data_may_be_destroyed,
     )

@@ -71,11 +71,22 @@ def lab() -> Centre:
 @functools.cache
 def production() -> Centre:
     """The same systems where nothing is excused: an environment that is no lab, on machines that are large enough."""
+    return _real(())
+
+
+@functools.cache
+def apart() -> Centre:
+    """That centre with pools of nodes: the portal, of level 4, has its own, and feedback, of level 2, shares nodes."""
+    return _real(("portal", "internet"))
+
+
+def _real(pools: tuple[str, ...]) -> Centre:
     with tempfile.TemporaryDirectory() as folder:
         for file in CATALOGUE.glob("*.yaml"):
             content = yaml.safe_load(file.read_text(encoding="utf-8"))
             if file.stem == "province":
                 content |= {"environment": "prod", "capacity": {"cpu": 64, "memory": "256Gi", "storage": "2Ti"}}
+                content["target"]["node_pools"] = list(pools)
             else:
                 content["web"]["replicas"] = 3
                 # The highest level that shares a cluster: nothing that a level asks for is left out.

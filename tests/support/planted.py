@@ -14,6 +14,7 @@ _POD: Final = "spec.template.spec"
 _WEB: Final = f"{_POD}.containers.0"
 _JOB: Final = "spec.jobTemplate.spec.template.spec"
 _SYSTEM: Final = "dcshift.gov.vn/he-thong"
+_POOL: Final = "dcshift.gov.vn/nhom-may"
 _ENCRYPTED_ONLY: Final = "hostnossl all all all reject"
 _LIMIT: Final = {
     "type": "ExtensionRef",
@@ -318,6 +319,22 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("Cluster", "spec.affinity.topologyKey", "rack"),
         Plant("Cluster", "spec.topologySpreadConstraints", DROP),
         Plant("Cluster", "spec.topologySpreadConstraints.0.whenUnsatisfiable", "ScheduleAnyway"),
+    ),
+    "own-nodes": (
+        Plant("Deployment", f"{_POD}.nodeSelector", {_POOL: "other"}),
+        Plant("CronJob", f"{_JOB}.tolerations", [{"operator": "Exists"}]),
+        Plant("StatefulSet", f"{_POD}.tolerations", [{"key": _POOL, "operator": "Exists"}]),
+        Plant("Deployment", f"{_POD}.tolerations", [{"key": _POOL, "value": "other"}]),
+        Plant("Deployment", f"{_POD}.nodeName", "node-1"),
+    ),
+    "database-own-nodes": (
+        Plant("Cluster", "spec.affinity.nodeSelector", {_POOL: "other"}),
+        Plant("Cluster", "spec.affinity.tolerations", [{"operator": "Exists"}]),
+        Plant("Cluster", "spec.affinity.tolerations", [{"key": _POOL, "value": "other"}]),
+    ),
+    "pooler-own-nodes": (
+        Plant("Pooler", "spec.template.spec.nodeSelector", {_POOL: "other"}),
+        Plant("Pooler", "spec.template.spec.tolerations", [{"key": _POOL, "operator": "Exists"}]),
     ),
     "database-follows-as-asked": (
         Plant("Cluster", "spec.postgresql.synchronous", DROP),

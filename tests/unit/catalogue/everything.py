@@ -31,6 +31,7 @@ def province() -> Document:
     content["holidays"] = [{"name": "Tết", "date": DAY}]
     content["blackouts"] = [{"name": "election", "first": DAY, "last": DAY}]
     content["target"]["zones"] = {"internal": {"gateway_class": "traefik-internal", "gateway_address": "192.0.2.30"}}
+    content["target"]["node_pools"] = ["internet", "portal"]
     log = content["security_log"]
     log["buffer_hours"] = 72
     log["national"]["protocol"] = "syslog"

@@ -60,10 +60,11 @@ def test_beside_faults_they_wait(tmp_path: Path) -> None:
 @pytest.mark.parametrize("level", norms.LEVELS)
 def test_a_control_is_named_exactly_where_the_level_asks_for_more_than_is_there(level: int) -> None:
     asked = norms.controls(LAW, level)
-    named = {each.split()[0] for each in unanswered.of(asked, load(EXAMPLE).province)}
+    centre = load(EXAMPLE)
+    named = {each.split()[0] for each in unanswered.of(asked, centre.province, centre.system("portal"))}
     more = {
         control
-        for control, up_to in unanswered.UP_TO.items()
+        for control, up_to in (*unanswered.UP_TO.items(), ("node-pool", "shared"))
         if rank(IDS[control], getattr(asked, IDS[control])) > rank(IDS[control], up_to)
     }
     assert named == more
@@ -73,7 +74,8 @@ def test_a_control_is_named_exactly_where_the_level_asks_for_more_than_is_there(
 def test_whoever_asks_for_nothing_is_told_nothing() -> None:
     nothing = {IDS[control]: value for control, value in unanswered.UP_TO.items()}
     nothing |= {"central_logs": False, "soc_sink": False, "ncsc_share": False}
-    assert unanswered.of(norms.controls(LAW, 1).model_copy(update=nothing), load(EXAMPLE).province) == ()
+    asked, centre = norms.controls(LAW, 1).model_copy(update=nothing), load(EXAMPLE)
+    assert unanswered.of(asked, centre.province, centre.system("portal")) == ()
 
 
 @pytest.mark.parametrize(
@@ -92,5 +94,6 @@ def test_what_the_province_does_not_declare_is_not_carried_out(
         file = folder / "province.yaml"
         file.write_text(file.read_text(encoding="utf-8").split("security_log: null")[0], encoding="utf-8")
     asked: Controls = norms.controls(LAW, 3)
-    before, after = (unanswered.of(asked, load(place).province) for place in (EXAMPLE, folder))
+    centres = [load(place) for place in (EXAMPLE, folder)]
+    before, after = (unanswered.of(asked, each.province, each.system("portal")) for each in centres)
     assert set(after) - set(before) == added

@@ -14,8 +14,8 @@ from infra.errors import InfraError
 from infra.live import NotAllowed
 from infra.safety.asking import refuse_lacking
 from infra.safety.lacking import READY, Cluster, Node, lacking, memory, refuse
-from infra.spreading import HOST, ZONE, database, pods
-from tests.support.centres import lab, production
+from infra.spreading import HOST, POOL, ZONE, database, pods
+from tests.support.centres import apart, lab, production
 from tests.support.declared import built_once
 
 Document = Mapping[str, Any]
@@ -94,6 +94,32 @@ def test_too_little_room_is_told_with_its_figures(nodes: Sequence[Node], sentenc
     assert any(each.startswith(sentence) for each in told(replace(ENOUGH, nodes=nodes))), nodes
 
 
+def pooled(cpu: float, *, label: str | None = "portal", taint: str | None = "portal") -> list[Node]:
+    """Return nodes of a pool, one a zone, beside those that take whatever comes."""
+    labels = {POOL: label} if label else {}
+    return [replace(node, cpu=cpu, labels={**node.labels, **labels}, pool=taint) for node in ZONED]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "sentences"),
+    [
+        ([*ZONED, *pooled(8000)], []),
+        (ZONED, [f"it has no node of the pool 'portal' (label and taint {POOL}=portal), for which Cluster "]),
+        (pooled(8000), ["it has no node that takes pods"]),
+        ([*ZONED, *pooled(8000, taint="internet")], ["it has no node of the pool 'portal'"]),
+        ([*ZONED, *pooled(8000, label=None)], ["it has no node of the pool 'portal'"]),
+        ([*ZONED, *pooled(8000, taint=None)], [f"3 nodes of the pool 'portal' have no taint {POOL}=portal:NoSchedule"]),
+        ([*ZONED, *pooled(90)], ["its nodes of the pool 'portal' give 270m of cpu to pods", "a pod of "]),
+    ],
+    ids=["apart", "no pool", "no other", "of another", "not labelled", "open to all", "too small"],
+)
+def test_a_pool_has_nodes_of_its_own_that_are_closed_to_others(nodes: Sequence[Node], sentences: list[str]) -> None:
+    found = told(replace(ENOUGH, nodes=nodes), everything(apart()))
+    assert bool(found) == bool(sentences)
+    for sentence in sentences:
+        assert any(each.startswith(sentence) for each in found), found
+
+
 def test_the_pods_that_are_counted_are_those_that_an_autoscaler_begins_with() -> None:
     documents = [copy.deepcopy(dict(each)) for each in everything(production())]
     for each in documents:
@@ -144,6 +170,17 @@ def test_a_node_that_is_kept_for_others_is_no_room_and_one_that_is_away_for_a_wh
         assert refused.value.why == "it has no node that takes pods"
 
 
+def test_a_node_of_a_pool_is_room_for_that_pool_alone() -> None:
+    wanted = [built_once("data"), built_once("portal")]
+    for taint, why in (
+        ({"key": POOL, "value": "portal", "effect": "NoSchedule"}, "it has no node that takes pods"),
+        ({"key": POOL, "value": "portal", "effect": "NoExecute"}, "it has no node that takes pods"),
+    ):
+        with pytest.raises(InfraError, match="cannot take") as refused:
+            refuse_lacking(wanted, Told([node(taints=[taint])]))  # type: ignore[arg-type]
+        assert refused.value.why == why
+
+
 def test_what_whoever_asks_may_not_read_is_said_and_the_rest_is_judged() -> None:
     """A system's pipeline sees neither nodes nor classes: what it may ask is refused all the same."""
     unknown: list[str] = []
@@ -189,11 +226,11 @@ def test_what_whoever_asks_may_not_read_is_said_and_the_rest_is_judged() -> None
 def test_copies_are_spread_as_the_level_asks(level: int, of_pods: list[str], of_instances: str, zones: int) -> None:
     asked = norms.controls(norms.named("vn-2016"), level)
     assert [each["whenUnsatisfiable"] for each in pods(asked, {"a": "b"})] == of_pods
-    made = database(asked, "x-db")
+    made = database(asked, "x-db", None)
     assert made["affinity"]["podAntiAffinityType"] == of_instances
     assert len(made.get("topologySpreadConstraints", [])) == zones
     in_a_lab = [
         pods(None, {"a": "b"})[0]["whenUnsatisfiable"],
-        database(None, "x-db")["affinity"]["podAntiAffinityType"],
+        database(None, "x-db", None)["affinity"]["podAntiAffinityType"],
     ]
     assert in_a_lab == ["ScheduleAnyway", "preferred"]
