@@ -165,10 +165,14 @@ def scratch(
     }
     server = spec.get("postgresql", {})
     copied = {name: spec[name] for name in ("imageName", "imagePullPolicy", "storage", "resources") if name in spec}
+    # The same rows lie here: they stand where those of the living one do, if it keeps to nodes of its own.
+    affinity = spec.get("affinity") or {}
+    nodes = {name: affinity[name] for name in ("nodeSelector", "tolerations") if name in affinity}
     return {
         "metadata": {"name": scratch_name(system), "namespace": backup.drill_namespace, "labels": LABELS},
         "spec": {
             **copied,
+            **({"affinity": nodes} if nodes else {}),
             "instances": 1,
             "enableSuperuserAccess": False,
             "enablePDB": False,

@@ -207,6 +207,7 @@ def test_the_scratch_database_is_as_the_living_one_and_can_only_read_backups() -
         "data": {"compression": "gzip"},
         "s3Credentials": keys,
     }
+    taint = {"key": "pool", "operator": "Equal", "value": "portal", "effect": "NoSchedule"}
     living = {
         "metadata": {"name": "portal-db"},
         "spec": {
@@ -214,6 +215,7 @@ def test_the_scratch_database_is_as_the_living_one_and_can_only_read_backups() -
             "imageName": "r/postgresql:17",
             "storage": {"size": "10Gi", "storageClass": "kept"},
             "resources": {"limits": {"cpu": "2"}},
+            "affinity": {"podAntiAffinityType": "required", "nodeSelector": {"pool": "portal"}, "tolerations": [taint]},
             "postgresql": {
                 "parameters": {"max_connections": "100"},
                 "pg_hba": ["hostnossl all all all reject"],
@@ -242,3 +244,5 @@ def test_the_scratch_database_is_as_the_living_one_and_can_only_read_backups() -
     # Whoever waits for a second copy would wait for ever beside one instance.
     alike = {"parameters": {"max_connections": "100"}, "pg_hba": ["hostnossl all all all reject"]}
     assert spec["postgresql"] == alike
+    # Where the rows of that system may lie, and not beside instances of which there is one.
+    assert spec["affinity"] == {"nodeSelector": {"pool": "portal"}, "tolerations": [taint]}
