@@ -16,6 +16,7 @@ from lab.store_server import Store, store_running
 from lab.toolchain import tool_path
 from migration.adapters.database import PostgresMove
 from tests.support import local_servers as servers
+from tests.support import moving_objects
 from tests.support.moving import database_move
 from tests.support.play import Play, Stage
 
@@ -79,6 +80,15 @@ def other_store() -> Iterator[Store]:
         store_running(Path(folder)) as running,
     ):
         yield running
+
+
+@pytest.fixture
+def empty(other_store: Store, store: Store, tmp_path: Path) -> Iterator[moving_objects.Pair]:
+    """Two empty buckets; a mover that a failed test left is ended."""
+    made = moving_objects.make(other_store, store, tmp_path)
+    yield made
+    for mover in made.running:
+        mover.kill()
 
 
 @pytest.fixture(scope="session")
