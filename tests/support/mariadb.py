@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from lab import mariadb_server
 from lab.loopback import HOST, free_ports
 from lab.mariadb_server import MariadbServer
-from migration.movers.mariadb_job import MariadbJob, Reach
-from migration.movers.mariadb_job import MariadbServer as Place
+from migration.movers.mariadb.job import MariadbJob, Reach
+from migration.movers.mariadb.job import MariadbServer as Place
 from tests.support import killed
 from tests.support.killed import Ended
 from tests.support.local_servers import PASSWORD, certificates
