@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from lab.mariadb_server import MariadbServer
 from migration.movers.mariadb.job import MariadbJob, Reach
 from migration.movers.mariadb.job import MariadbServer as Place
 from tests.support import killed
+from tests.support.application import Application
 from tests.support.killed import Ended
 from tests.support.local_servers import PASSWORD, certificates
 
@@ -160,22 +160,12 @@ def start(folder: Path) -> Pair:
 
 
 @dataclass
-class Writer:
+class Writer(Application):
     """The application: every acknowledged number is remembered; where it writes to may change."""
 
     server: MariadbServer
     acknowledged: list[int] = field(default_factory=list)
     refused: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Writer:
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
 
     def _run(self) -> None:
         number = 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from migration.movers.link import Endpoint
 from migration.movers.physical_job import MovedDatabase, PhysicalJob
 from tests.support import killed
 from tests.support import local_servers as servers
+from tests.support.application import Application
 from tests.support.killed import Ended
 
 ROLE = "dcshift_both"
@@ -106,23 +106,13 @@ class Source(servers.Server):
 
 
 @dataclass
-class Writer:
+class Writer(Application):
     """An application of one database: every acknowledged number is remembered."""
 
     server: servers.Server
     database: str
     acknowledged: list[int] = field(default_factory=list)
     refused: str | None = None
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Writer:
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
 
     def _run(self) -> None:
         try:
