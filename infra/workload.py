@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from catalogue.system import Files, System
-from infra import integrations, naming
+from infra import integrations, naming, unprivileged
 from infra.answers import Answer
 from infra.config import Settings
 from infra.sizes import Size
 
 Document = dict[str, Any]
-USER: Final = 10001
 _WAIT_FOR_DATABASE: Final = """
 import os, socket, sys, time
 deadline = time.monotonic() + 60
@@ -126,11 +125,7 @@ def container(settings: Settings, name: str, words: list[str], size: Size, extra
         "command": command(settings.system, words),
         "env": environment(settings, extra),
         "resources": size.resources(),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": unprivileged.security_context(),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108  the pod's own
     }
 
@@ -151,19 +146,5 @@ def wait_for_database(settings: Settings, size: Size, extra: dict[str, str]) -> 
 
 
 def pod(account: str, containers: list[Document], **more: Any) -> Document:
-    """Return a pod's spec as `restricted` pod security demands it, without a token of the cluster."""
-    return {
-        "serviceAccountName": account,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": containers,
-        "volumes": [_TMP],
-        **more,
-    }
+    """Return the spec of an unprivileged pod, with the volume of /tmp unless `more` names others."""
+    return unprivileged.pod(account, containers, **{"volumes": [_TMP], **more})

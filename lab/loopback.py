@@ -7,7 +7,8 @@ import random
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from lab.errors import LabError
 
 HOST: Final = "127.0.0.1"
 _GOODBYE_SECONDS_MAX: Final = 10.0
+_LOG_TAIL_CHARACTERS: Final = 2_000
 # Below the ports that the kernel gives to outgoing connections: such a one may be taken before our server takes it.
 _PORTS: Final = range(18_000, 27_000)
 
@@ -59,6 +61,22 @@ def begin(
             # Ctrl-C is for whoever started us: what asks this server something must be able to end first.
             start_new_session=True,
         )
+
+
+def unready(
+    server: subprocess.Popen[bytes], log: Path, ask: Callable[[], str | None], *, seconds_max: float
+) -> str | None:
+    """Ask a server that was begun until it answers; None then, or why it does not: it ended, or the time is over.
+
+    `ask` returns None when it was answered, else how it was refused. Why is the end of the log, or the last refusal.
+    """
+    deadline = time.monotonic() + seconds_max
+    while (refused := ask()) is not None:
+        if time.monotonic() > deadline or server.poll() is not None:
+            said = log.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL_CHARACTERS:].strip()
+            return said or refused or "it said nothing"
+        time.sleep(0.1)
+    return None
 
 
 def as_user(name: str | None) -> list[str]:

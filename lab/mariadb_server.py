@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ import pymysql
 
 from lab.command import run
 from lab.errors import LabError
-from lab.loopback import HOST, begin, end
+from lab.loopback import HOST, begin, end, unready
 from lab.toolchain import mariadb_servers
 
 _READY_SECONDS_MAX: Final = 30.0
@@ -92,26 +91,27 @@ class MariadbServer:
             self.create(data)
         argv = [str(self.programs.server), "--no-defaults", *self.programs.base, *_SMALL, *self._as(), *self._words()]
         self.process = begin([*argv, f"--datadir={data}"], log, env=self.programs.environment, by=_BY)
-        deadline = time.monotonic() + _READY_SECONDS_MAX
-        while True:
-            try:
-                self.session(password="" if fresh else None).close()
-                break
-            except pymysql.err.OperationalError as refused:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    self.stop()
-                    raise LabError(
-                        "mariadb-unready",
-                        what=f"a MariaDB server out of {self.programs.root} did not come up on the loopback",
-                        why=log.read_text(encoding="utf-8", errors="replace")[-2000:].strip() or str(refused),
-                        state="it was stopped; nothing else was changed",
-                        next="look at the machine's load, then run the same command again",
-                    ) from None
-                time.sleep(0.1)
+        password = "" if fresh else None
+        if why := unready(self.process, log, lambda: self._refused(password), seconds_max=_READY_SECONDS_MAX):
+            self.stop()
+            raise LabError(
+                "mariadb-unready",
+                what=f"a MariaDB server out of {self.programs.root} did not come up on the loopback",
+                why=why,
+                state="it was stopped; nothing else was changed",
+                next="look at the machine's load, then run the same command again",
+            )
         if fresh:
             with self.session(password="") as root:
                 root.cursor().execute("SET SESSION sql_log_bin = 0")
                 root.cursor().execute("SET PASSWORD = PASSWORD(%s)", (self.password,))
+
+    def _refused(self, password: str | None) -> str | None:
+        try:
+            self.session(password=password).close()
+        except pymysql.err.OperationalError as refused:
+            return str(refused)
+        return None
 
     def create(self, data: Path) -> None:
         """Make its folder."""

@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 from lab.command import run
 from lab.errors import LabError
-from lab.loopback import HOST, as_user, begin, end
+from lab.loopback import HOST, as_user, begin, end, unready
 from lab.paths import CHECKOUT
 
 INSTALL: Final = CHECKOUT / "playbooks" / "roles" / "postgres_source" / "files" / "dcshift.sql"
@@ -60,22 +60,22 @@ class PostgresServer:
             self.create(data)
         argv = [str(self.binaries / "postgres"), "-D", str(data), "-p", str(self.port)]
         self.process = begin(argv, log, env=_environment(), user=_user())
-        deadline = time.monotonic() + _READY_SECONDS_MAX
-        while True:
-            try:
-                self.admin().close()
-                return
-            except psycopg.OperationalError as refused:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    self.stop()
-                    raise LabError(
-                        "postgres-unready",
-                        what=f"a PostgreSQL server out of {self.binaries} did not come up on the loopback",
-                        why=log.read_text(encoding="utf-8", errors="replace")[-2000:].strip() or str(refused),
-                        state="it was stopped; nothing else was changed",
-                        next="look at the machine's load, then run the same command again",
-                    ) from None
-                time.sleep(0.1)
+        if why := unready(self.process, log, self._refused, seconds_max=_READY_SECONDS_MAX):
+            self.stop()
+            raise LabError(
+                "postgres-unready",
+                what=f"a PostgreSQL server out of {self.binaries} did not come up on the loopback",
+                why=why,
+                state="it was stopped; nothing else was changed",
+                next="look at the machine's load, then run the same command again",
+            )
+
+    def _refused(self) -> str | None:
+        try:
+            self.admin().close()
+        except psycopg.OperationalError as refused:
+            return str(refused)
+        return None
 
     def create(self, data: Path) -> None:
         """Make its folder."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from lab.errors import LabError
-from lab.loopback import HOST, free_ports, running
+from lab.loopback import HOST, free_ports, running, unready
 from lab.target import object_store
 
 _READY_SECONDS_MAX: Final = 60.0
@@ -43,21 +42,18 @@ def store_running(folder: Path) -> Iterator[Store]:
     try:
         with running(argv, folder / "log", env={"HOME": str(folder)}) as process:
             store = Store(f"http://{HOST}:{port}", access_key, secret_key, folder, process.pid)
-            end = time.monotonic() + _READY_SECONDS_MAX
-            while not object_store.refuses_strangers(store.endpoint):
-                if time.monotonic() > end or process.poll() is not None:
-                    raise _unready((folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:])
-                time.sleep(0.1)
+
+            def ask() -> str | None:
+                return None if object_store.refuses_strangers(store.endpoint) else ""
+
+            if why := unready(process, folder / "log", ask, seconds_max=_READY_SECONDS_MAX):
+                raise LabError(
+                    "store-unready",
+                    what="an object store on the loopback did not come up",
+                    why=why,
+                    state="it was stopped; nothing else was changed",
+                    next="look at the machine's load, then run the same command again",
+                )
             yield store
     finally:
         object_store.remove_sockets(port, *inner)
-
-
-def _unready(why: str) -> LabError:
-    return LabError(
-        "store-unready",
-        what="an object store on the loopback did not come up",
-        why=why.strip() or "it said nothing",
-        state="it was stopped; nothing else was changed",
-        next="look at the machine's load, then run the same command again",
-    )

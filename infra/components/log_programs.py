@@ -8,7 +8,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra import naming, rsyslog
+from infra import naming, rsyslog, unprivileged
 from infra.answers import Answer
 from infra.components.network_policies import LOG_PORT
 from infra.sizes import Size
@@ -97,11 +97,7 @@ def container(program: str, image: str, outputs: list[str], size: Size, mounts: 
             *("/usr/sbin/rsyslogd", "-n", "-iNONE", "-f", configuration),
         ],
         "resources": size.resources(),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": unprivileged.security_context(),
         "startupProbe": {**_probe(folders), "periodSeconds": 3, "failureThreshold": 20},
         "readinessProbe": {**_probe(folders), "periodSeconds": 20},
         "livenessProbe": {**_probe(folders), "periodSeconds": 30, "failureThreshold": 5},

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from infra import naming, sizes
+from infra import naming, sizes, unprivileged
 from infra.answers import Answer
 from infra.config import Settings
 from infra.monitoring.targets import ALERTMANAGER_PORT, PROMETHEUS_PORT
 from infra.sizes import Size
 
 Document = dict[str, Any]
-USER: Final = 10001
 _KEEP: Final = "30d"
 """As long as a month's budget of errors is counted."""
 _DATA: Final = "data"
@@ -81,11 +80,7 @@ def _container(name: str, image: str, words: list[str], port: int, size: Size) -
         "startupProbe": probe("/-/ready", 2, 300),
         "readinessProbe": probe("/-/ready", 5, 3),
         "livenessProbe": probe("/-/healthy", 20, 6),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": unprivileged.security_context(),
         "volumeMounts": [
             {"name": "config", "mountPath": f"/etc/{name}", "readOnly": True},
             {"name": _DATA, "mountPath": "/data"},
@@ -94,18 +89,5 @@ def _container(name: str, image: str, words: list[str], port: int, size: Size) -
 
 
 def _pod(name: str, container: Document, grace_seconds: int) -> Document:
-    return {
-        "serviceAccountName": name,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": grace_seconds,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [container],
-        "volumes": [{"name": "config", "configMap": {"name": name}}],
-    }
+    volumes = [{"name": "config", "configMap": {"name": name}}]
+    return unprivileged.pod(name, [container], terminationGracePeriodSeconds=grace_seconds, volumes=volumes)

@@ -6,20 +6,13 @@ The source is only ever read, fenced and marked; its rows are never written.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-import psycopg
-
-from migration.adapters import database_findings as findings
+from migration.adapters import database_check, database_preflight, database_proof, database_target
 from migration.adapters import database_freeze as freeze
-from migration.adapters import (
-    database_preflight,
-    database_programs,
-    database_proof,
-    database_room,
-    database_target,
-)
+from migration.adapters import database_probes as probes
 from migration.adapters.database_access import PORT, Access
 from migration.adapters.database_repair import Repair
 from migration.adapters.database_sessions import Sessions
@@ -63,26 +56,7 @@ class PostgresMove:
     # Checks
 
     def check(self) -> Sequence[Finding]:
-        facts, contract = self._context.facts.database, self._context.contract.database
-        found = [*findings.from_inventory(facts), *database_programs.from_programs(facts)]
-        found += database_room.of_target(facts, self._context.system.database.storage, contract.cluster)
-        try:
-            with self._at.target() as target:
-                found += findings.from_target(target, facts, contract)
-                if self._access.source_password() is not None:
-                    with self._at.source() as source:
-                        found += self._of_both(source, target)
-                        found += findings.from_stream(source, target, self._system, self._name)
-        except (psycopg.Error, MigrationError) as failure:
-            why = failure.why if isinstance(failure, MigrationError) else str(failure).strip()
-            where, next = f"{contract.cluster}/{contract.name}", "mend the cause, then dcshift check"
-            found.append(Finding(Severity.BLOCKER, "database-not-read", where, f"a side did not answer: {why}", next))
-        return found
-
-    def _of_both(self, source: Connection, target: Connection) -> Iterator[Finding]:
-        yield from database_preflight.of_both(
-            source, target, self._context.facts.database, self._context.contract.database
-        )
+        return database_check.check(self._at)
 
     # Prepare
 
@@ -97,14 +71,7 @@ class PostgresMove:
     def prepared(self) -> Probe:
         if self._access.source_password() is None:
             return Probe(ProbeState.NOT_DONE, "the migration has no role at the source")
-        return self._at.ask(self._is_prepared)
-
-    def _is_prepared(self, source: Connection, target: Connection) -> Probe:
-        if link.rows(source, "SELECT to_regprocedure('dcshift.fence(bigint)')")[0][0] is None:
-            return Probe(ProbeState.NOT_DONE, "the source has no fence")
-        if not database_target.is_read_only(target, self._owner):
-            return Probe(ProbeState.NOT_DONE, "the target lets the application write")
-        return Probe(ProbeState.DONE, f"{self._name} logs in, the fence is there, the target is read-only")
+        return self._at.ask(partial(probes.prepared, owner=self._owner, name=self._name))
 
     def unprepare(self) -> None:
         # The playbook takes the turn, so it comes before anything that a process whose turn is over must not do.
@@ -133,7 +100,8 @@ class PostgresMove:
 
     def replicate(self, on_progress: OnProgress) -> Facts:
         with self._at.source() as source, self._at.target() as target:
-            found = list(self._of_both(source, target))
+            facts, contract = self._context.facts.database, self._context.contract.database
+            found = list(database_preflight.of_both(source, target, facts, contract))
         if blockers := [finding for finding in found if finding.severity is Severity.BLOCKER]:
             raise BlockedError(
                 "database-not-movable",
@@ -168,16 +136,10 @@ class PostgresMove:
         return self._at.ask(self._is_replicated)
 
     def _is_replicated(self, source: Connection, target: Connection) -> Probe:
-        phase = claim.phase(target, self._system)
-        if phase in (claim.HANDED_OVER, claim.RETIRED):
-            return Probe(ProbeState.DONE, f"the target was copied and is {phase}")
-        lag = stream.lag(source, self._name)
-        published, known = stream.tables_of("dcshift", self._name, source, target)
-        if phase != claim.FOLLOWING or lag is None or lag.lost or not known or published != known:
-            return Probe(ProbeState.NOT_DONE, "the target holds no complete copy that follows the source")
-        if self._units.status(self._unit).state == "running":
-            return Probe(ProbeState.NOT_DONE, "the mover is at work")
-        return Probe(ProbeState.DONE, f"{len(known)} tables follow, {lag.bytes} bytes behind")
+        def at_work() -> bool:
+            return self._units.status(self._unit).state == "running"
+
+        return probes.replicated(source, target, system=self._system, name=self._name, at_work=at_work)
 
     def unreplicate(self) -> None:
         prepared = self._access.source_password() is not None
@@ -252,13 +214,7 @@ class PostgresMove:
         return {**facts, "target_sessions_ended": ended}
 
     def handed_over(self) -> Probe:
-        return self._at.ask(self._is_handed_over)
-
-    def _is_handed_over(self, _: Connection, target: Connection) -> Probe:
-        phase = claim.phase(target, self._system)
-        if phase not in (claim.HANDED_OVER, claim.RETIRED) or database_target.is_read_only(target, self._owner):
-            return Probe(ProbeState.NOT_DONE, f"the target is {phase or 'empty'} or read-only for the application")
-        return Probe(ProbeState.DONE, "the target follows no more and lets the application write")
+        return self._at.ask(lambda _, target: probes.handed_over(target, system=self._system, owner=self._owner))
 
     def take_back(self) -> None:
         with self._at.source() as source, self._at.target() as target:
@@ -283,13 +239,7 @@ class PostgresMove:
         return {"subscription_dropped": dropped, "slot_dropped": slot, "identities_put_back": put_back}
 
     def stream_retired(self) -> Probe:
-        return self._at.ask(self._is_retired)
-
-    def _is_retired(self, source: Connection, target: Connection) -> Probe:
-        subscription = link.rows(target, "SELECT 1 FROM pg_subscription WHERE subname = %s", (self._name,))
-        if subscription or stream.lag(source, self._name) is not None or link.rows(source, identity.BEFORE):
-            return Probe(ProbeState.NOT_DONE, "subscription, slot or changed identities are still there")
-        return Probe(ProbeState.DONE, "no subscription, no slot; identities are as they were")
+        return self._at.ask(partial(probes.retired, name=self._name))
 
     # Proofs
 

@@ -43,6 +43,6 @@ def objects(context: typer.Context) -> int:
 @app.command(context_settings=_PASS_ON)
 def mariadb(context: typer.Context) -> int:
     """Copy the databases of a MariaDB server and follow them, cut over and back; `--help` shows its own options."""
-    from migration.movers import mariadb as mover
+    from migration.movers.mariadb import __main__ as mover
 
     return int(mover.main(context.args))

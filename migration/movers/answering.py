@@ -5,34 +5,25 @@ A program that writes to a server which is gone waits for its kernel, a quarter 
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Final
 
 import psycopg
 
 from migration.movers import link
+from migration.movers.beside import Beside
 from migration.movers.job import PostgresJob
 from migration.movers.programs import Brake
 
 _EVERY_SECONDS: Final = 2.0
 
 
-class AnswerWatch:
+class AnswerWatch(Beside):
     """Runs beside the work. That the source answers is seen by whoever asks it for our turn."""
 
     def __init__(self, job: PostgresJob, brake: Brake, *, every_seconds: float = _EVERY_SECONDS) -> None:
+        super().__init__()
         self._job, self._brake, self._every = job, brake, every_seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> AnswerWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(5)
 
     def _run(self) -> None:
         answered = time.monotonic()

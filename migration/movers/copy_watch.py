@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import psycopg
 
 from migration.movers import lines, link
+from migration.movers.beside import Beside
 from migration.movers.job import PostgresJob
 from migration.movers.link import Connection, quoted
 from migration.movers.slots import Kind, Piece, Slots, Standing
@@ -45,25 +46,22 @@ class Seen:
     """Rows of pieces that had ended before."""
 
 
-class CopyWatch:
+class CopyWatch(Beside):
     """Runs beside the workers; progress is what the server counts, so it is true for every program that writes."""
 
     def __init__(self, job: PostgresJob, slots: Slots, throttle: Throttle, rows: Sequence[int]) -> None:
         """`rows` are those of each piece that has ended; the list grows while pieces end."""
+        super().__init__()
         self._job, self._slots, self._throttle, self._rows = job, slots, throttle, rows
         self._rows_said = 0
         self._rate = lines.Rate()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> CopyWatch:
+    def __enter__(self) -> Self:
         self._say(Seen())
-        self._thread.start()
-        return self
+        return super().__enter__()
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(5)
+        super().__exit__()
         self._say(Seen(rows_ended=sum(self._rows)))
 
     def _run(self) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Final
 
 import psycopg
 
 from migration.errors import StepFailed
 from migration.movers import link
+from migration.movers.beside import Beside
 from migration.movers.job import PostgresJob
 from migration.movers.programs import Brake
 
@@ -16,21 +16,12 @@ _EVERY_SECONDS: Final = 2.0
 _OVER: Final = "55006"  # how dcshift.take_turn refuses
 
 
-class TurnWatch:
+class TurnWatch(Beside):
     """Runs beside the work. Whoever took a later turn may be at work on the same target: we stop, whatever it costs."""
 
     def __init__(self, job: PostgresJob, brake: Brake, *, every_seconds: float = _EVERY_SECONDS) -> None:
+        super().__init__()
         self._job, self._brake, self._every = job, brake, every_seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> TurnWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(5)
 
     def _run(self) -> None:
         try:

@@ -18,12 +18,13 @@ from migration.model.words import Facts, Finding, Probe, Proof, Side, Stage
 from tests.failure.test_laws import Moment, each_moment, either_side
 from tests.support import examples
 from tests.support.runs import Stand
-from tests.support.world import Died, Fault, _Part, verb
+from tests.support.world import Died, Fault
+from tests.support.world_parts import Part, verb
 
 SYSTEM = "portal"
 
 
-class _Jobs(_Part):
+class _Jobs(Part):
     """The real move of a system without jobs and workers: it may ask neither a host nor the cluster."""
 
     @property

@@ -15,13 +15,17 @@ from lab.source import centre as source
 from lab.store_server import Store, store_running
 from lab.toolchain import tool_path
 from migration.adapters.database import PostgresMove
+from tests.support import lab_centre, moving_objects
 from tests.support import local_servers as servers
 from tests.support.moving import database_move
 from tests.support.play import Play, Stage
+from tests.support.project import Project
 
 Pair = tuple[servers.Server, servers.Server]
 _HERE = Path(__file__).parent
-_OF_THE_LAB = ("test_playbooks.py", "test_source.py", "test_target.py", "test_infra.py")
+_ON_ONE_CENTRE = ("test_infra.py", "test_infra_told.py", "test_infra_kept.py")
+"""Modules that look at one declared centre, one after the other: the last one takes it apart."""
+_OF_THE_LAB = ("test_playbooks.py", "test_source.py", "test_target.py", *_ON_ONE_CENTRE)
 _ON_ONE_LAB = ("test_refusals.py", "test_move.py", "test_moved.py")
 """Modules that are played on one lab, brought up once, in this order."""
 _ORDER = (*_OF_THE_LAB, *_ON_ONE_LAB)
@@ -81,6 +85,15 @@ def other_store() -> Iterator[Store]:
         yield running
 
 
+@pytest.fixture
+def empty(other_store: Store, store: Store, tmp_path: Path) -> Iterator[moving_objects.Pair]:
+    """Two empty buckets; a mover that a failed test left is ended."""
+    made = moving_objects.make(other_store, store, tmp_path)
+    yield made
+    for mover in made.running:
+        mover.kill()
+
+
 @pytest.fixture(scope="session")
 def standing_source() -> Iterator[None]:
     """The source alone, up for the modules that need no target; the last test of the last of them takes it down."""
@@ -99,6 +112,12 @@ def standing_target() -> Iterator[None]:
     target.up(print)
     yield
     target.down(print)
+
+
+@pytest.fixture(scope="session")
+def centre(standing_target: None, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The whole data centre, declared once for the modules that look at it."""
+    return lab_centre.declared(tmp_path_factory.mktemp("project"))
 
 
 def _source_runs() -> bool:

@@ -14,7 +14,9 @@ import pytest
 
 from lab.mariadb_server import programs
 from migration.errors import BlockedError
-from migration.movers import mariadb, mariadb_claim, mariadb_events
+from migration.movers.mariadb import __main__ as mover
+from migration.movers.mariadb import claim
+from migration.movers.mariadb.events import ARMED
 from tests.support import mariadb as support
 from tests.support.mariadb import DATABASES, Pair, Writer, numbers, run
 
@@ -38,10 +40,10 @@ def traces(pair: Pair) -> Iterator[dict[str, Any]]:
     """What the source held before; after the test it must hold nothing else."""
     before = pair.traces()
     yield before
-    with mariadb_claim.held(pair.job()) as turn:
+    with claim.held(pair.job()) as turn:
         if turn.claim is not None and turn.claim.target_serves:
-            mariadb._DO["back"](turn)
-        mariadb.undo(turn)
+            mover._DO["back"](turn)
+        mover.undo(turn)
     assert pair.traces() == before
     assert [name for (name,) in pair.target.run("SHOW DATABASES") if name in (*DATABASES, "dcshift")] == []
 
@@ -67,11 +69,11 @@ def test_databases_move_exactly_are_cut_over_and_brought_back_though_the_mover_i
         assert stale.last["error"]["code"] == "turn-over"
         proved = run(job, tmp_path, "prove")
         assert proved.status == 0, proved.text
-        assert events(pair.target, mariadb_events.ARMED) == []
+        assert events(pair.target, ARMED) == []
 
         _killed_in_the_hold_it_is_cut_over_all_the_same(pair, tmp_path)
-        assert events(pair.source, mariadb_events.ARMED) == []
-        assert events(pair.target, mariadb_events.ARMED) == ["tick"]
+        assert events(pair.source, ARMED) == []
+        assert events(pair.target, ARMED) == ["tick"]
         assert pair.target.run("SELECT @@GLOBAL.event_scheduler") == [("ON",)]
         refused = writer.refused
         time.sleep(0.1)
@@ -88,7 +90,7 @@ def test_databases_move_exactly_are_cut_over_and_brought_back_though_the_mover_i
         writer.server = pair.source
         at_the_return = len(writer.acknowledged)
         _until(lambda: len(writer.acknowledged) > at_the_return + 20)
-    assert events(pair.source, mariadb_events.ARMED) == ["tick"]
+    assert events(pair.source, ARMED) == ["tick"]
     there = numbers(pair.source)
     assert set(writer.acknowledged) <= set(there)
     assert run(pair.job(), tmp_path).status == 0
@@ -105,7 +107,7 @@ def _killed_in_the_hold_it_is_cut_over_all_the_same(pair: Pair, tmp_path: Path) 
     told = run(pair.job(), tmp_path, "cut", kill_at="proof", by=signal.SIGTERM)
     assert told.status == 143, told.text
     assert pair.source.run("SELECT @@GLOBAL.read_only") == [(0,)]
-    assert events(pair.source, mariadb_events.ARMED) == ["tick"]
+    assert events(pair.source, ARMED) == ["tick"]
     decided = run(pair.job(), tmp_path, "cut", kill_at="target serves")
     assert decided.status == -9, decided.text
     ended = run(pair.job(), tmp_path, "cut")
@@ -144,7 +146,7 @@ def test_a_difference_is_named_by_row_and_column_without_a_value_and_forbids_the
     refused = run(pair.job(), tmp_path, "cut")
     assert refused.last["error"]["code"] == "copy-differs"
     assert pair.source.run("SELECT @@GLOBAL.read_only") == [(0,)]
-    assert events(pair.source, mariadb_events.ARMED) == ["tick"]
+    assert events(pair.source, ARMED) == ["tick"]
 
 
 @pytest.mark.parametrize("program", ["mariadb-dump", "mariadb"])
@@ -182,7 +184,7 @@ def test_a_hold_that_takes_too_long_is_taken_back(pair: Pair, tmp_path: Path, tr
     ended = run(pair.job(hold_seconds_max=0.01), tmp_path, "cut")
     assert ended.last["error"]["code"] == "mariadb-hold-too-long", ended.text
     assert pair.source.run("SELECT @@GLOBAL.read_only") == [(0,)]
-    assert events(pair.source, mariadb_events.ARMED) == ["tick"]
+    assert events(pair.source, ARMED) == ["tick"]
 
 
 def test_whoever_writes_at_the_follower_is_named_and_the_cut_refused(
@@ -279,7 +281,7 @@ def test_a_retired_source_holds_nothing_of_ours(pair: Pair, tmp_path: Path) -> N
         assert pair.traces() == before | {"read-only": [(1,)], "events": asleep}
         assert pair.target.run("SHOW DATABASES LIKE 'dcshift'") == []
         assert pair.target.run("SELECT User FROM mysql.user WHERE User LIKE 'dcshift%'") == []
-        assert events(pair.target, mariadb_events.ARMED) == ["tick"]
+        assert events(pair.target, ARMED) == ["tick"]
         assert pair.target.run("SELECT @@GLOBAL.read_only") == [(0,)]
     finally:
         pair.source.run("SET GLOBAL read_only = OFF; ALTER DEFINER = app@`%` EVENT portal.tick ENABLE", unlogged=True)

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 
@@ -19,6 +20,26 @@ from lab.command import run
 from lab.target import layout
 from lab.toolchain import tool_path
 from tests.support.project import ROOT, Project
+
+STACKS = ("platform", "data", "portal", "feedback")
+
+
+def declared(folder: Path) -> Project:
+    """Declare the whole data centre by `pulumi up`, in the order of the README."""
+    project = Project.make(folder, layout.KUBECONFIG)
+    for stack in STACKS:
+        if stack == "data":
+            provide(project)
+        project.run("stack", "init", stack)
+        if stack == "platform":
+            tell_folders(project, stack)
+        project.up(stack)
+    return project
+
+
+def tell_folders(project: Project, stack: str) -> None:
+    for key, folder in (("auditLog", layout.AUDIT), ("podLogs", layout.POD_LOGS), ("agentState", layout.AGENT)):
+        project.run("config", "set", key, str(folder), stack=stack)
 
 
 def provide(project: Project) -> str:
@@ -99,3 +120,10 @@ def connects(namespace: str, deployment: str, system: str, host: str, port: int)
     python = f"/opt/{system}/venv/bin/python"
     said = kubectl("-n", namespace, "exec", f"deploy/{deployment}", "--", python, "-c", code, check=False)
     return "connected" in said
+
+
+def asked_by(system: str, query: str, **more: str) -> list[str]:
+    """Return the one row that a system's web pod gets for a query, with its own login from its own environment."""
+    code = f"import psycopg2; c = psycopg2.connect('', **{more!r}).cursor(); c.execute({query!r}); print(*c.fetchone())"
+    words = ("exec", f"deploy/{system}-web", "--", f"/opt/{system}/venv/bin/python", "-c", code)
+    return kubectl("-n", f"httt-{system}-app", *words, check=False).split("\n")[0].split()

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +14,11 @@ from pydantic import SecretStr
 from lab import mariadb_server
 from lab.loopback import HOST, free_ports
 from lab.mariadb_server import MariadbServer
-from migration.movers.mariadb_job import MariadbJob, Reach
-from migration.movers.mariadb_job import MariadbServer as Place
+from migration.movers.mariadb.job import MariadbJob, Reach
+from migration.movers.mariadb.job import MariadbServer as Place
+from tests.support import killed
+from tests.support.application import Application
+from tests.support.killed import Ended
 from tests.support.local_servers import PASSWORD, certificates
 
 DATABASES = ("portal", "Đất đai_1")
@@ -162,22 +160,12 @@ def start(folder: Path) -> Pair:
 
 
 @dataclass
-class Writer:
+class Writer(Application):
     """The application: every acknowledged number is remembered; where it writes to may change."""
 
     server: MariadbServer
     acknowledged: list[int] = field(default_factory=list)
     refused: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Writer:
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
 
     def _run(self) -> None:
         number = 0
@@ -217,45 +205,9 @@ def numbers(server: MariadbServer) -> list[int]:
     return [number for (number,) in server.run("SELECT id FROM portal.ledger ORDER BY id")]
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a mover ended: its status, its last word, and what it said before."""
-
-    status: int
-    last: Mapping[str, Any]
-    phases: tuple[str, ...]
-    text: str
-    said: tuple[Mapping[str, Any], ...]
-
-
 def run(
     job: MariadbJob, folder: Path, verb: str = "move", *, kill_at: str | None = None,
-    by: signal.Signals = signal.SIGKILL, at: Callable[[str], None] | None = None,
+    by: signal.Signals = signal.SIGKILL,
 ) -> Ended:  # fmt: skip
     """Run the mover as a program of its own, and send it a signal in the phase `kill_at`."""
-    file = folder / f"job-{time.monotonic_ns()}.json"
-    file.touch(mode=0o600)
-    file.write_text(job.as_json())
-    argv = [sys.executable, "-m", "migration.movers.mariadb", "--job", str(file), "--do", verb]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    said: list[Mapping[str, Any]] = []
-    phases: list[str] = []
-    text = ""
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            text += line
-            if line.startswith("{"):
-                said.append(json.loads(line))
-            what = str(said[-1].get("progress", {}).get("what", "")) if said else ""
-            if what and what not in phases[-1:]:
-                phases.append(what)
-                if at is not None:
-                    at(what)
-            if what == kill_at:
-                process.send_signal(by)
-                kill_at = None
-        status = process.wait(30)
-    finally:
-        process.kill()
-    return Ended(status, said[-1] if said else {}, tuple(phases), text, tuple(said))
+    return killed.run("migration.movers.mariadb", job.as_json(), folder, ["--do", verb], kill_at=kill_at, by=by)

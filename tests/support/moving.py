@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import yaml
 
 from catalogue.system import System
 from catalogue.target import TargetContract
+from migration.adapters.clock import SystemClock
 from migration.adapters.database import PostgresMove
 from migration.adapters.units import ProcessUnits
 from migration.errors import StepFailed
@@ -22,17 +22,6 @@ from tests.support import local_servers as servers
 
 CATALOGUE = Path(__file__).parents[2] / "catalogue/khanh-hoa/portal.yaml"
 SURVEY = Path(__file__).parents[2] / "playbooks/roles/postgres_source/files/survey.sql"
-
-
-class RealClock:
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 class Secrets:
@@ -198,7 +187,7 @@ def database_move(
         playbooks=SourcePlaybooks(source),
         cluster=Secrets(target, authority),
         units=ProcessUnits(folder / "units"),
-        clock=RealClock(),
+        clock=SystemClock(),
         source_port=source.port,
     )
 

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab.store_server import Store
+from migration.adapters.clock import SystemClock
 from migration.adapters.files import BucketMove
 from migration.adapters.units import ProcessUnits
 from migration.model.inventory import FilesFacts
 from migration.model.words import Proof
 from tests.support import buckets
-from tests.support.moving import RealClock, context
+from tests.support.moving import context
 
 NFC = unicodedata.normalize("NFC", "Đơn đề nghị.pdf").encode()
 NFD = unicodedata.normalize("NFD", "Đơn đề nghị.pdf").encode()
@@ -82,7 +83,7 @@ def make(store: Store, source: Path, folder: Path) -> BucketMove:
         contract=plain.contract.model_copy(update={"buckets": [target]}),
     )
     units = ProcessUnits(folder / "units")
-    return BucketMove(changed, cluster=Keys(store), remote=Here(folder), units=units, clock=RealClock())
+    return BucketMove(changed, cluster=Keys(store), remote=Here(folder), units=units, clock=SystemClock())
 
 
 def handed_over(store: Store, folder: Path) -> tuple[BucketMove, Path]:

@@ -153,6 +153,13 @@ def put_in_parts(bucket: Bucket, key: str, content: bytes, part_bytes: int) -> N
     assert "<ETag>" in done.text, done.text
 
 
+def put_large(bucket: Bucket, mebibytes: int, seed: int = 1, key: str = "large.bin") -> bytes:
+    """Put an object of random bytes in parts; return them."""
+    made = random.Random(seed).randbytes(mebibytes * 1024 * 1024)
+    put_in_parts(bucket, key, made, 6 * 1024 * 1024)
+    return made
+
+
 def get(bucket: Bucket, key: str) -> httpx.Response:
     return bucket.request("GET", key)
 

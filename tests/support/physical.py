@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import sys
-import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +16,10 @@ from lab.loopback import HOST
 from lab.newest_postgres import programs as programs_18
 from migration.movers.link import Endpoint
 from migration.movers.physical_job import MovedDatabase, PhysicalJob
+from tests.support import killed
 from tests.support import local_servers as servers
+from tests.support.application import Application
+from tests.support.killed import Ended
 
 ROLE = "dcshift_both"
 DATABASES = ("portal", "feedback")
@@ -107,23 +106,13 @@ class Source(servers.Server):
 
 
 @dataclass
-class Writer:
+class Writer(Application):
     """An application of one database: every acknowledged number is remembered."""
 
     server: servers.Server
     database: str
     acknowledged: list[int] = field(default_factory=list)
     refused: str | None = None
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def __enter__(self) -> Writer:
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
 
     def _run(self) -> None:
         try:
@@ -147,43 +136,12 @@ class Writer:
                 time.sleep(0.003)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a mover ended: its status, its last word, and what it said before."""
-
-    status: int
-    last: Mapping[str, Any]
-    phases: tuple[str, ...]
-    text: str
-
-
 def run(
     job: PhysicalJob, folder: Path, *more: str, kill_at: str | None = None, by: signal.Signals = signal.SIGKILL
 ) -> Ended:
     """Run the mover as a program of its own, and send it a signal in the phase `kill_at`."""
-    file = folder / f"job-{time.monotonic_ns()}.json"
-    file.touch(mode=0o600)
-    file.write_text(job.as_json())
-    argv = [sys.executable, "-m", "migration.movers.postgres", "--engine", "physical", "--job", str(file), *more]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    last: dict[str, Any] = {}
-    phases: list[str] = []
-    text = ""
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            text += line
-            last = json.loads(line) if line.startswith("{") else last
-            what = str(last.get("progress", {}).get("what", ""))
-            if what not in phases[-1:]:
-                phases.append(what)
-            if what == kill_at:
-                process.send_signal(by)
-                kill_at = None
-        status = process.wait(30)
-    finally:
-        process.kill()
-    return Ended(status, last, tuple(phases), text)
+    words = ["--engine", "physical", *more]
+    return killed.run("migration.movers.postgres", job.as_json(), folder, words, kill_at=kill_at, by=by)
 
 
 def connect(job: PhysicalJob, database: str) -> psycopg.Connection[Any]:

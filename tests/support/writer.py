@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import psycopg
 
 from tests.support import local_servers as servers
+from tests.support.application import Application
 
 _TOUCH_LOG = """UPDATE access_log SET action = 'xem ' || action
     WHERE ctid = (SELECT ctid FROM access_log ORDER BY length(action), ctid LIMIT 1)"""
 
 
-class Writer:
+class Writer(Application):
     """An application: one transaction after another, each acknowledged one remembered, reconnecting when refused."""
 
     def __init__(self, server: servers.Server) -> None:
         self._server = server
-        self._stop = threading.Event()
         self.acknowledged: list[int] = []
         self.slowest_seconds = 0.0
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Writer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
 
     def must_come_back(self, seconds_max: float = 10.0) -> None:
         """Wait until it has written again: its session was ended, and somebody has let it in since."""

@@ -48,6 +48,29 @@ def test_a_server_ends_with_its_block_and_keeps_its_log(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text(encoding="utf-8").startswith("up")
 
 
+@pytest.mark.parametrize(
+    ("code", "refused", "why"),
+    [
+        ("import sys; sys.exit('no room')", "nobody there", "no room"),
+        ("pass", "nobody there", "nobody there"),
+        ("pass", "", "it said nothing"),
+    ],
+)
+def test_a_server_that_ended_is_not_waited_for_and_says_why(tmp_path: Path, code: str, refused: str, why: str) -> None:
+    with loopback.running([sys.executable, "-c", code], tmp_path / "log") as server:
+        server.wait()
+        assert loopback.unready(server, tmp_path / "log", lambda: refused, seconds_max=3600) == why
+
+
+def test_a_server_is_asked_until_it_answers_or_the_time_is_over(tmp_path: Path) -> None:
+    refusals = ["starting", "recovering"]
+    with loopback.running(["sleep", "60"], tmp_path / "log") as server:
+        ask = iter([*refusals, None]).__next__
+        assert loopback.unready(server, tmp_path / "log", ask, seconds_max=3600) is None
+        asked = iter(refusals)
+        assert loopback.unready(server, tmp_path / "log", lambda: next(asked), seconds_max=0) == "starting"
+
+
 def test_a_server_whose_starter_is_killed_ends(tmp_path: Path) -> None:
     code = "from lab import loopback; import sys, time, pathlib\n"
     code += "print(loopback.begin(['sleep', '60'], pathlib.Path(sys.argv[1])).pid, flush=True); time.sleep(60)"

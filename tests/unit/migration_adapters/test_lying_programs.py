@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from migration.adapters.ansible import AnsiblePlaybooks
+from migration.adapters.clock import SystemClock
 from migration.adapters.database_freeze import wait_for_unit
 from migration.adapters.ssh import WarmSsh
 from migration.adapters.units import ProcessUnits
@@ -22,7 +23,6 @@ from migration.movers.files_job import FilesJob
 from migration.movers.host_load import HostLoad
 from migration.movers.limits import Reading, Unread
 from tests.support import liars
-from tests.support.moving import RealClock
 from tests.unit.migration_adapters.test_reach import inventory_file
 
 
@@ -125,7 +125,7 @@ def moved(units: ProcessUnits) -> MigrationError:
     """Let a mover run and return why it failed."""
     units.start("one", [sys.executable, "-c", "print('{\"result\": {}}')"], secrets={"job": "hush"}, token=1)
     with pytest.raises(StepFailed) as told:
-        wait_for_unit(units, "one", RealClock(), lambda _: None, seconds_max=20)
+        wait_for_unit(units, "one", SystemClock(), lambda _: None, seconds_max=20)
     return told.value
 
 

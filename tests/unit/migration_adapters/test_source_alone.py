@@ -16,13 +16,14 @@ import psycopg
 import pytest
 
 from lab.loopback import free_ports
+from migration.adapters.clock import SystemClock
 from migration.adapters.database import PostgresMove
 from migration.adapters.postgres import Place, moment
 from migration.errors import StepFailed
 from migration.model.words import ProbeState
 from migration.movers import link, stream
 from tests.support import local_servers as servers
-from tests.support.moving import RealClock, database_move
+from tests.support.moving import database_move
 
 pytestmark = pytest.mark.skipif(servers.binaries() is None, reason="no PostgreSQL server here")
 TABLES = """
@@ -191,7 +192,7 @@ def test_a_process_whose_turn_is_over_does_not_even_ask_the_target(
 def test_a_comparison_is_cancelled_when_its_time_is_over(move: PostgresMove, server: servers.Server) -> None:
     place = Place(server.endpoint("postgres", "postgres"), "postgres", "postgres")
     began = time.monotonic()
-    with moment(place, place, RealClock(), frozen=True, seconds_max=1.0) as both:
+    with moment(place, place, SystemClock(), frozen=True, seconds_max=1.0) as both:
         with pytest.raises(psycopg.errors.QueryCanceled):
             both.both("SELECT pg_sleep(30)")
         with pytest.raises(StepFailed) as refused:

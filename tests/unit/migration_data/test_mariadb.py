@@ -11,12 +11,9 @@ from pydantic import SecretStr, ValidationError
 
 from migration.errors import BlockedError
 from migration.model.words import Severity
-from migration.movers import mariadb_findings as findings
-from migration.movers import mariadb_gtid as gtid
-from migration.movers import mariadb_schema as schema
-from migration.movers import mariadb_stream as stream
-from migration.movers.mariadb_facts import Facts, Table
-from migration.movers.mariadb_job import MariadbJob, MariadbServer, Reach
+from migration.movers.mariadb import findings, gtid, schema, stream
+from migration.movers.mariadb.facts import Facts, Table
+from migration.movers.mariadb.job import MariadbJob, MariadbServer, Reach
 from migration.verification.mariadb_hashing import TYPES, Column, row_hash
 
 SERVER = MariadbServer(host="db", user="mover", password=SecretStr('se"cr\\et'))

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from migration.adapters.clock import SystemClock
 from migration.adapters.database_freeze import wait_for_unit
 from migration.adapters.units import ProcessUnits
 from migration.errors import NeedsOperator, StepFailed
 from migration.journal import Journal
 from migration.movers import files_source, room
 from migration.movers.files_job import FilesJob
-from tests.support.moving import RealClock
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_a_mover_advises_reaches_the_person(tmp_path: Path) -> None:
         "one", [sys.executable, "-c", f"print({json.dumps(json.dumps({'error': error}))})"], secrets={}, token=1
     )
     with pytest.raises(StepFailed) as failed:
-        wait_for_unit(units, "one", RealClock(), lambda progress: None, seconds_max=20)
+        wait_for_unit(units, "one", SystemClock(), lambda progress: None, seconds_max=20)
     assert (failed.value.code, failed.value.why) == ("staging-full", "7 bytes are free")
     assert failed.value.next == "make room in /x"
 
@@ -87,7 +87,7 @@ def test_a_mover_that_ends_without_a_word_leaves_the_room_as_a_hint(tmp_path: Pa
     units = ProcessUnits(tmp_path / "units")
     units.start("one", [sys.executable, "-c", "raise SystemExit(1)"], secrets={}, token=1)
     with pytest.raises(StepFailed) as failed:
-        wait_for_unit(units, "one", RealClock(), lambda progress: None, seconds_max=20)
+        wait_for_unit(units, "one", SystemClock(), lambda progress: None, seconds_max=20)
     assert "bytes" in failed.value.why
     assert str(tmp_path / "units/one") in failed.value.why
 
@@ -95,6 +95,6 @@ def test_a_mover_that_ends_without_a_word_leaves_the_room_as_a_hint(tmp_path: Pa
 def test_a_journal_that_cannot_be_made_is_an_error_with_the_room_that_is_left(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NeedsOperator) as broken:
-        Journal(tmp_path / "file" / "journal.sqlite", RealClock(), lambda holder: True)
+        Journal(tmp_path / "file" / "journal.sqlite", SystemClock(), lambda holder: True)
     assert broken.value.code == "journal-unusable"
     assert "bytes are free in" in broken.value.why

@@ -7,21 +7,10 @@ from dataclasses import replace
 
 from migration.errors import StepFailed
 from migration.model.words import Finding, Json, Severity
-from migration.movers import (
-    lines,
-    mariadb_copy,
-    mariadb_events,
-    mariadb_facts,
-    mariadb_fence,
-    mariadb_findings,
-    mariadb_floats,
-    mariadb_moment,
-    mariadb_proof,
-)
-from migration.movers import mariadb_gtid as gtid
-from migration.movers import mariadb_link as link
-from migration.movers import mariadb_stream as stream
-from migration.movers.mariadb_claim import COPYING, FOLLOWING, Turn
+from migration.movers import lines
+from migration.movers.mariadb import copy, events, facts, fence, findings, floats, gtid, link, proof, stream
+from migration.movers.mariadb.claim import COPYING, FOLLOWING, Turn
+from migration.movers.mariadb.moment import while_serving
 
 
 def fill(turn: Turn) -> dict[str, Json]:
@@ -30,18 +19,18 @@ def fill(turn: Turn) -> dict[str, Json]:
     if turn.claim is not None:
         lines.progress("cleaning", 0, None, "steps")
         clean(turn)
-    warnings: list[Json] = [*mariadb_findings.refuse(job, findings(turn))]
+    warnings: list[Json] = [*findings.refuse(job, speaks_against(turn))]
     turn.make()
-    source = mariadb_facts.of(turn.source, job.source.shown, job.databases)
-    position = mariadb_copy.carry(turn, source.bytes)
-    mariadb_events.disarm(turn.target, job.databases)
+    source = facts.of(turn.source, job.source.shown, job.databases)
+    position = copy.carry(turn, source.bytes)
+    events.disarm(turn.target, job.databases)
     stream.subscribe(turn.source, turn.target, job, job.feed, position)
     # What the target's own log held before is no writing against the copy.
     turn.set(COPYING, gtid.both(position, stream.place(turn.target)))
     follow(turn)
-    with mariadb_moment.while_serving(turn, standing=True) as moment:
-        definitions = next(mariadb_proof.prove(moment, job.databases))
-        mended = mariadb_floats.mend(moment, job.databases) if definitions.passed else 0
+    with while_serving(turn, standing=True) as moment:
+        definitions = next(proof.prove(moment, job.databases))
+        mended = floats.mend(moment, job.databases) if definitions.passed else 0
     if not definitions.passed:
         raise _unbelieved(turn, "; ".join(definitions.differences))
     turn.set(FOLLOWING)
@@ -57,7 +46,7 @@ def fill(turn: Turn) -> dict[str, Json]:
 def follow(turn: Turn) -> int:
     """Start the stream and wait until the target is close; return how many transactions it is behind."""
     job, rate, first = turn.job, lines.Rate(), 0
-    mariadb_fence.shut(turn.target)
+    fence.shut(turn.target)
     stream.start(turn.target, job)
     deadline = time.monotonic() + job.catch_up_seconds_max
     while True:
@@ -80,19 +69,19 @@ def follow(turn: Turn) -> int:
             )
 
 
-def findings(turn: Turn) -> list[Finding]:
+def speaks_against(turn: Turn) -> list[Finding]:
     """Ask both servers and return what speaks against a move."""
     job = turn.job
     sides = ((turn.source, job.source.shown), (turn.target, job.target.shown))
-    found = [one for side, where in sides for one in mariadb_findings.of_rights(where, mariadb_facts.rights(side))]
+    found = [one for side, where in sides for one in findings.of_rights(where, facts.rights(side))]
     if any(one.severity is Severity.BLOCKER for one in found):
         return found
-    source, target = (mariadb_facts.of(side, where, job.databases) for side, where in sides)
+    source, target = (facts.of(side, where, job.databases) for side, where in sides)
     if turn.claim is not None:  # what is ours there is in nobody's way
         others = {name: collation for name, collation in target.databases.items() if name not in job.databases}
         channels = tuple(name for name in target.channels if name != job.channel)
         target = replace(target, databases=others, channels=channels)
-    return mariadb_findings.findings(job, source, target)
+    return findings.findings(job, source, target)
 
 
 def clean(turn: Turn) -> None:

@@ -1,7 +1,4 @@
-"""Builds everything from a workspace; the only module that knows adapters. It runs nothing by itself.
-
-Adapters are imported when they are needed: a command that reads the journal does not wait for a Kubernetes client.
-"""
+"""The places of one move, whatever works on them, and what the present says against a plan."""
 
 from __future__ import annotations
 
@@ -18,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from catalogue.load import Catalogue, load
-from catalogue.reading import complaints
 from catalogue.system import System
 from catalogue.target import TargetContract
 from migration import checks, store
-from migration.errors import MigrationError, UsageError
+from migration.errors import UsageError
 from migration.model.context import SystemContext
 from migration.model.inventory import Inventory
 from migration.model.plan import Step
@@ -31,21 +27,13 @@ from migration.places import CHECKOUT, Places
 from migration.ports import Clock, Cluster, Moves
 from migration.stages.registry import handler
 from migration.store import Pinned
+from migration.wiring.contracts import read, usable
 
 if TYPE_CHECKING:
     from migration.adapters.ansible import AnsiblePlaybooks
     from migration.adapters.ssh import WarmSsh
     from migration.journal import Journal
     from migration.model.drilled import Drilled
-
-
-_TOLD_MAX = 5
-"""Faults of a contract that one sentence holds."""
-
-
-def app_namespace(system: str) -> str:
-    """Return the namespace in which a system's stack leaves its contract; the one name both sides agree on."""
-    return f"httt-{system}-app"
 
 
 @dataclass(frozen=True)
@@ -130,23 +118,23 @@ class Workspace(Places):
 
     def contracts(self, systems: Sequence[str]) -> dict[str, TargetContract | str]:
         """Return each system's contract as the target holds it now, or the reason why it has none."""
-        found: dict[str, TargetContract | str] = {}
-        for name in systems:
-            try:
-                found[name] = TargetContract.model_validate(self.cluster.read_contract(app_namespace(name)))
-            except ValidationError as bad:
-                said = [sentence for _, sentence in complaints(bad, "the contract")]
-                more = f"; and {len(said) - _TOLD_MAX} more" if len(said) > _TOLD_MAX else ""
-                found[name] = f"it is not a contract of this version: {'; '.join(said[:_TOLD_MAX])}{more}"
-            except MigrationError as refused:
-                found[name] = f"{refused.what} ({refused.why})"
-        return found
+        return read(self.cluster, systems)
 
     def moves(self, pinned: Pinned) -> Callable[[str, Callable[[], int]], Moves]:
         """Return the builder of a system's moves for the engine."""
 
         def build(system: str, token: Callable[[], int]) -> Moves:
-            return self._moves(pinned, system, token)
+            from migration.adapters.units import ProcessUnits
+            from migration.wiring import building
+
+            return building.moves(
+                self._context(pinned, system, token),
+                playbooks=self.playbooks,
+                cluster=self.cluster,
+                units=ProcessUnits(self.private(self.state / "units")),
+                remote=self.remote,
+                clock=self.clock,
+            )
 
         return build
 
@@ -258,17 +246,8 @@ class Workspace(Places):
         dated = dataclasses.replace(pinned, planned_at=self.clock.now())
         return store.save(self.private(self.plans), dated)
 
-    def _moves(self, pinned: Pinned, system: str, token: Callable[[], int]) -> Moves:
-        from migration.adapters.background import BackgroundMove
-        from migration.adapters.database import PostgresMove
-        from migration.adapters.files import BucketMove
-        from migration.adapters.jobs import CronMove
-        from migration.adapters.traffic import GateMove
-        from migration.adapters.units import ProcessUnits
-        from migration.adapters.web import PublicWebMove
-        from migration.adapters.workers import ServiceWorkers
-
-        context = SystemContext(
+    def _context(self, pinned: Pinned, system: str, token: Callable[[], int]) -> SystemContext:
+        return SystemContext(
             system=pinned.catalogue.system(system),
             contract=pinned.contracts[system],
             facts=pinned.inventory.systems[system],
@@ -276,20 +255,6 @@ class Workspace(Places):
             token=token,
             state_folder=self.private(self.state / "systems" / system),
             ca_file=self.ca_file,
-        )
-        units = ProcessUnits(self.private(self.state / "units"))
-        playbooks, cluster, remote, clock = self.playbooks, self.cluster, self.remote, self.clock
-        return Moves(
-            database=PostgresMove(
-                context, playbooks=playbooks, cluster=cluster, units=units, clock=clock, remote=remote
-            ),
-            files=BucketMove(context, playbooks=playbooks, cluster=cluster, units=units, remote=remote, clock=clock),
-            jobs=BackgroundMove(
-                CronMove(context, playbooks=playbooks, cluster=cluster, clock=clock),
-                ServiceWorkers(context, playbooks=playbooks, cluster=cluster, clock=clock),
-            ),
-            web=PublicWebMove(context, playbooks=playbooks, cluster=cluster, remote=remote, clock=clock),
-            traffic=GateMove(context, playbooks=playbooks, remote=remote, clock=clock),
         )
 
     def _assert_inventory_file(self) -> None:
@@ -301,17 +266,3 @@ class Workspace(Places):
                 state="nothing was changed",
                 next="export DCSHIFT_INVENTORY=inventory.yml   (in the lab: dcshift lab up)",
             )
-
-
-def usable(contracts: Mapping[str, TargetContract | str]) -> dict[str, TargetContract]:
-    """Return the contracts that are there; raises `UsageError` naming every one that is not."""
-    missing = {name: why for name, why in contracts.items() if isinstance(why, str)}
-    if missing:
-        raise UsageError(
-            "contract-missing",
-            what=f"the target has no contract for {', '.join(sorted(missing))}",
-            why="; ".join(f"{name}: {why}" for name, why in sorted(missing.items())),
-            state="nothing was changed",
-            next=f"pulumi up --stack {sorted(missing)[0]}",
-        )
-    return {name: contract for name, contract in contracts.items() if isinstance(contract, TargetContract)}

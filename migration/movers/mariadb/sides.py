@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from migration.errors import NeedsOperator, StepFailed
-from migration.movers import mariadb_events, mariadb_fence
-from migration.movers import mariadb_link as link
-from migration.movers import mariadb_stream as stream
-from migration.movers.mariadb_claim import Turn
-from migration.movers.mariadb_job import Reach
-from migration.movers.mariadb_link import Connection
+from migration.movers.mariadb import events, fence, link, stream
+from migration.movers.mariadb.claim import Turn
+from migration.movers.mariadb.job import Reach
+from migration.movers.mariadb.link import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +33,8 @@ class Side:
 
 def open_up(serving: Side) -> None:
     """Let users write and events run."""
-    mariadb_fence.open_up(serving.session)
-    mariadb_events.arm(serving.session, serving.turn.job.databases)
+    fence.open_up(serving.session)
+    events.arm(serving.session, serving.turn.job.databases)
 
 
 def reopen(serving: Side, *, before: str) -> None:

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from migration.movers import lines, mariadb_claim, memory, programs
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_claim import Turn
-from migration.movers.mariadb_job import MariadbJob, MariadbServer
+from migration.movers import lines, memory, programs
+from migration.movers.mariadb import claim, link
+from migration.movers.mariadb.claim import Turn
+from migration.movers.mariadb.job import MariadbJob, MariadbServer
 from migration.movers.throttle import Throttle, relay
 
 _HEAD_BYTES_MAX: Final = 64 * 1024
@@ -128,7 +128,7 @@ def _pass_on(
                 raise programs.unbelieved("mariadb-dump", "its output begins with no position", doing=_DOING)
             file, number = place[1].decode(), int(place[2])
             # What it writes is no transaction of the target's own, and a later mover finds this session by its lock.
-            lock = link.literal(mariadb_claim.loading(job))
+            lock = link.literal(claim.loading(job))
             behind.write(f"SET SESSION sql_log_bin = 0; DO GET_LOCK({lock}, 10);\n".encode() + head)
             behind.flush()
         except BaseException:

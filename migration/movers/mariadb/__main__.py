@@ -14,23 +14,13 @@ from typing import Final
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
-from migration.movers import (
-    lines,
-    mariadb_claim,
-    mariadb_fence,
-    mariadb_filling,
-    mariadb_findings,
-    mariadb_job,
-    mariadb_moment,
-    mariadb_proof,
-    mariadb_switch,
-    memory,
-    room,
-)
-from migration.movers import mariadb_link as link
-from migration.movers import mariadb_stream as stream
+from migration.movers import lines, memory, room
 from migration.movers.job import Words, given
-from migration.movers.mariadb_claim import COPYING, Turn
+from migration.movers.mariadb import claim, fence, filling, findings, link, stream, switch
+from migration.movers.mariadb import job as jobs
+from migration.movers.mariadb import proof as proofs
+from migration.movers.mariadb.claim import COPYING, Turn
+from migration.movers.mariadb.moment import while_serving
 
 _VERBS: Final = {
     "move": "copy and follow, or only follow when the copy is complete (the default)",
@@ -50,10 +40,10 @@ def main(argv: list[str] | None = None) -> int:
     words.add_argument("--do", choices=_VERBS, default="move", help="; ".join(f"{v}: {t}" for v, t in _VERBS.items()))
     try:
         said = words.parse_args(argv)
-        job = given(said.job, mariadb_job.read, words.prog)
+        job = given(said.job, jobs.read, words.prog)
         # Told to end, a cut still lets citizens in again.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        with mariadb_claim.held(job) as turn:
+        with claim.held(job) as turn:
             lines.result(_DO[said.do](turn))
     except MigrationError as failure:
         lines.error(failure)
@@ -72,11 +62,11 @@ def main(argv: list[str] | None = None) -> int:
 def check(turn: Turn) -> dict[str, Json]:
     """Return all findings; raises `BlockedError` when one forbids the move, after they were said."""
     _assert_not_handed_over(turn)
-    found = mariadb_filling.findings(turn)
+    found = filling.speaks_against(turn)
     for one in found:
         said = {"severity": str(one.severity), "code": one.code, "where": one.where, "what": one.what, "next": one.next}
         lines.say({"finding": dict[str, Json](said)})
-    warnings: list[Json] = [*mariadb_findings.refuse(turn.job, found)]
+    warnings: list[Json] = [*findings.refuse(turn.job, found)]
     return {"warnings": warnings}
 
 
@@ -84,13 +74,13 @@ def move(turn: Turn) -> dict[str, Json]:
     """Copy and catch up, or only catch up when the copy is complete; return the facts."""
     began = time.monotonic()
     _assert_not_handed_over(turn)
-    mariadb_switch.take_back(turn)
+    switch.take_back(turn)
     facts: dict[str, Json] = {}
     if turn.claim is None or turn.claim.phase == COPYING:
-        facts = mariadb_filling.fill(turn)
+        facts = filling.fill(turn)
     elif stream.channel(turn.source, turn.job) is not None:
-        mariadb_switch.back(turn)  # decided, and killed before it was complete
-    facts["transactions_behind"] = mariadb_filling.follow(turn)
+        switch.back(turn)  # decided, and killed before it was complete
+    facts["transactions_behind"] = filling.follow(turn)
     return {**facts, "seconds": round(time.monotonic() - began, 1)}
 
 
@@ -105,8 +95,8 @@ def prove(turn: Turn) -> dict[str, Json]:
             next="make the copy first (docs/mariadb.md)",
         )
     failed = 0
-    with mariadb_moment.while_serving(turn) as moment:
-        for proof in mariadb_proof.prove(moment, turn.job.databases):
+    with while_serving(turn) as moment:
+        for proof in proofs.prove(moment, turn.job.databases):
             failed += not proof.passed
             said: Mapping[str, Json] = {
                 "name": proof.name,
@@ -129,7 +119,7 @@ def prove(turn: Turn) -> dict[str, Json]:
 
 def retire(turn: Turn) -> dict[str, Json]:
     """End the way back for good: the source stays closed and follows nobody, and nothing of ours is left."""
-    if turn.claim is None or turn.claim.phase != mariadb_claim.HANDED_OVER:
+    if turn.claim is None or turn.claim.phase != claim.HANDED_OVER:
         raise StepFailed(
             "mariadb-not-handed-over",
             what=f"the source of {turn.job.system} cannot be retired",
@@ -137,7 +127,7 @@ def retire(turn: Turn) -> dict[str, Json]:
             state="nothing was changed",
             next="the same order with --do cut comes first",
         )
-    mariadb_switch.cut(turn)  # one that was killed before it was complete
+    switch.cut(turn)  # one that was killed before it was complete
     _take_away(turn)
     return {"retired": True}
 
@@ -145,10 +135,10 @@ def retire(turn: Turn) -> dict[str, Json]:
 def undo(turn: Turn) -> dict[str, Json]:
     """Remove the copy and everything of ours on both sides; refuses once the target was handed over."""
     _assert_not_handed_over(turn)
-    mariadb_switch.take_back(turn)
+    switch.take_back(turn)
     if turn.claim is not None:
-        mariadb_filling.clean(turn)
-        mariadb_fence.open_up(turn.target)
+        filling.clean(turn)
+        fence.open_up(turn.target)
     _take_away(turn)
     return {"undone": True}
 
@@ -185,7 +175,7 @@ def _refused(failure: link.DatabaseError) -> StepFailed:
 
 
 _DO: Final[Mapping[str, Callable[[Turn], dict[str, Json]]]] = {
-    "move": move, "check": check, "prove": prove, "cut": mariadb_switch.cut, "back": mariadb_switch.back,
+    "move": move, "check": check, "prove": prove, "cut": switch.cut, "back": switch.back,
     "retire": retire, "undo": undo,
 }  # fmt: skip
 

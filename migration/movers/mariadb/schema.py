@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from migration.errors import StepFailed
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_facts import modern
-from migration.movers.mariadb_link import Connection, quoted
+from migration.movers.mariadb import link
+from migration.movers.mariadb.facts import modern
+from migration.movers.mariadb.link import Connection, quoted
 
 _TABLES: Final = "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
 _TRIGGERS: Final = "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s"

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from migration.errors import StepFailed
-from migration.movers import mariadb_gtid as gtid
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_job import MariadbJob, Reach
-from migration.movers.mariadb_link import Connection, literal, quoted
+from migration.movers.mariadb import gtid, link
+from migration.movers.mariadb.job import MariadbJob, Reach
+from migration.movers.mariadb.link import Connection, literal, quoted
 
 _STOP_SECONDS_MAX: Final = 60.0
 _RETRY_SECONDS: Final = 2

@@ -10,8 +10,8 @@ import time
 from typing import Final
 
 from migration.errors import StepFailed
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_link import Connection, account, quoted
+from migration.movers.mariadb import link
+from migration.movers.mariadb.link import Connection, account, quoted
 
 _SECONDS_MAX: Final = 10.0
 ARMED: Final = "ENABLED"

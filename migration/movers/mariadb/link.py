@@ -10,7 +10,7 @@ import pymysql
 import pymysql.cursors
 from pymysql.constants import CLIENT
 
-from migration.movers.mariadb_job import MariadbServer
+from migration.movers.mariadb.job import MariadbServer
 
 Row = tuple[Any, ...]
 DatabaseError = pymysql.err.MySQLError

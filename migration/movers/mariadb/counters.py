@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from migration.model.words import Proof
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_link import Connection, quoted
-from migration.movers.mariadb_moment import Moment
+from migration.movers.mariadb import link
+from migration.movers.mariadb.link import Connection, quoted
+from migration.movers.mariadb.moment import Moment
 
 Place = tuple[str, str]
 _COUNTED = """

@@ -7,9 +7,9 @@ from typing import Final
 
 from migration.errors import BlockedError
 from migration.model.words import Finding, Severity
-from migration.movers import mariadb_gtid as gtid
-from migration.movers.mariadb_facts import Facts, Table, modern
-from migration.movers.mariadb_job import MariadbJob
+from migration.movers.mariadb import gtid
+from migration.movers.mariadb.facts import Facts, Table, modern
+from migration.movers.mariadb.job import MariadbJob
 from migration.verification.mariadb_hashing import TYPES
 
 _OLDEST: Final = (10, 5)

@@ -6,9 +6,8 @@ import time
 from typing import Final
 
 from migration.errors import StepFailed
-from migration.movers import mariadb_claim
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_link import Connection
+from migration.movers.mariadb import claim, link
+from migration.movers.mariadb.link import Connection
 
 _GONE_SECONDS_MAX: Final = 10.0
 _LOCK_SECONDS: Final = 5
@@ -50,7 +49,7 @@ def _end(server: Connection) -> set[int]:
     """End the sessions that there are now, and wait until they are gone; who comes after may only read."""
     there = {int(session) for (session,) in link.rows(server, _OTHERS)}
     for session in there:
-        mariadb_claim.kill(server, session)
+        claim.kill(server, session)
     deadline = time.monotonic() + _GONE_SECONDS_MAX
     while there & {int(session) for (session,) in link.rows(server, _OTHERS)}:
         if time.monotonic() > deadline:

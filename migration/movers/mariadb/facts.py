@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_link import Connection, quoted
+from migration.movers.mariadb import link
+from migration.movers.mariadb.link import Connection, quoted
 
 _OF_THE_SERVER: Final = ("information_schema", "mysql", "performance_schema", "sys")
 _DEFINED: Final = (

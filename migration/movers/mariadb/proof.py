@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from migration.model.words import Proof
-from migration.movers import lines, mariadb_counters, mariadb_schema
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_link import Connection, quoted
-from migration.movers.mariadb_moment import Moment
+from migration.movers import lines
+from migration.movers.mariadb import counters, link
+from migration.movers.mariadb import schema as schemas
+from migration.movers.mariadb.link import Connection, quoted
+from migration.movers.mariadb.moment import Moment
 from migration.verification.mariadb_hashing import Column, row_hash
 
 DIFFERENCES_MAX: Final = 20
@@ -59,11 +60,11 @@ def prove(moment: Moment, databases: tuple[str, ...], between: Callable[[], obje
     if definitions.passed:
         yield _rows(moment, databases, between)
         if moment.frozen:
-            yield mariadb_counters.prove(moment, databases)
+            yield counters.prove(moment, databases)
 
 
 def _definitions(moment: Moment, databases: tuple[str, ...]) -> Proof:
-    here, there = _both(moment, lambda side: mariadb_schema.of(side, databases))
+    here, there = _both(moment, lambda side: schemas.of(side, databases))
     differences = [f"{name}: missing on the target" for name in sorted(here.keys() - there.keys())]
     differences += [f"{name}: only on the target" for name in sorted(there.keys() - here.keys())]
     differences += [f"{name}: differs" for name in sorted(here.keys() & there.keys()) if here[name] != there[name]]

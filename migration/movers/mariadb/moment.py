@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from migration.errors import StepFailed
-from migration.movers import mariadb_gtid as gtid
-from migration.movers import mariadb_link as link
-from migration.movers import mariadb_stream as stream
-from migration.movers.mariadb_claim import Turn
-from migration.movers.mariadb_link import Connection
+from migration.movers.mariadb import gtid, link, stream
+from migration.movers.mariadb.claim import Turn
+from migration.movers.mariadb.link import Connection
 
 _STATEMENT_SECONDS: Final = 12 * 3600.0
 _SNAPSHOT: Final = (

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from migration.movers import lines
-from migration.movers import mariadb_link as link
-from migration.movers import mariadb_proof as proof
-from migration.movers.mariadb_link import Connection, quoted
-from migration.movers.mariadb_moment import Moment
-from migration.movers.mariadb_proof import Table
+from migration.movers.mariadb import link, proof
+from migration.movers.mariadb.link import Connection, quoted
+from migration.movers.mariadb.moment import Moment
+from migration.movers.mariadb.proof import Table
 from migration.verification.mariadb_hashing import Column
 
 _ROWS: Final = 500

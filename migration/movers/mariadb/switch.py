@@ -13,22 +13,13 @@ from dataclasses import dataclass
 
 from migration.errors import NeedsOperator, StepFailed
 from migration.model.words import Json, Proof
-from migration.movers import (
-    lines,
-    mariadb_claim,
-    mariadb_counters,
-    mariadb_events,
-    mariadb_fence,
-    mariadb_moment,
-    mariadb_proof,
-)
-from migration.movers import mariadb_gtid as gtid
-from migration.movers import mariadb_link as link
-from migration.movers import mariadb_stream as stream
-from migration.movers.mariadb_claim import Turn
-from migration.movers.mariadb_job import MariadbJob
-from migration.movers.mariadb_link import Connection
-from migration.movers.mariadb_sides import Side, open_up, reopen
+from migration.movers import lines
+from migration.movers.mariadb import counters, events, fence, gtid, link, proof, stream
+from migration.movers.mariadb.claim import CUTTING, FOLLOWING, HANDED_OVER, RETURNING, Turn
+from migration.movers.mariadb.job import MariadbJob
+from migration.movers.mariadb.link import Connection
+from migration.movers.mariadb.moment import while_frozen
+from migration.movers.mariadb.sides import Side, open_up, reopen
 
 _NEAR_SECONDS_MAX = 10.0
 _RUNNING_SECONDS_MAX = 15.0
@@ -43,8 +34,8 @@ class Marks:
     after: str
 
 
-_CUT = Marks(mariadb_claim.FOLLOWING, mariadb_claim.CUTTING, mariadb_claim.HANDED_OVER)
-_BACK = Marks(mariadb_claim.HANDED_OVER, mariadb_claim.RETURNING, mariadb_claim.FOLLOWING)
+_CUT = Marks(FOLLOWING, CUTTING, HANDED_OVER)
+_BACK = Marks(HANDED_OVER, RETURNING, FOLLOWING)
 
 
 def cut(turn: Turn) -> dict[str, Json]:
@@ -147,16 +138,16 @@ def _under_the_fence(turn: Turn, serving: Side, following: Side, *, deadline: fl
         return seconds
 
     _step(turn, "fence")
-    ended = mariadb_fence.close(serving.session)
-    mariadb_events.disarm(serving.session, job.databases)
+    ended = fence.close(serving.session)
+    events.disarm(serving.session, job.databases)
     last = stream.place(serving.session)
     _step(turn, "last transaction")
     if not stream.wait_for(following.session, last, seconds_max=left()):
         raise _too_long(job, f"the last transaction {last} did not arrive")
-    behind = mariadb_counters.carry(serving.session, following.session, job.databases)
+    behind = counters.carry(serving.session, following.session, job.databases)
     _step(turn, "proof")
-    with mariadb_moment.while_frozen(turn, seconds_max=left()) as moment:
-        proofs = _passed(job, list(mariadb_proof.prove(moment, job.databases, between=left)))
+    with while_frozen(turn, seconds_max=left()) as moment:
+        proofs = _passed(job, list(proof.prove(moment, job.databases, between=left)))
     _step(turn, "way back")
     left()
     position = stream.place(following.session)
@@ -172,7 +163,7 @@ def _under_the_fence(turn: Turn, serving: Side, following: Side, *, deadline: fl
             state=f"the {serving.word} serves, nothing was lost",
             next="end that program, or take SUPER and READ_ONLY ADMIN from its account",
         )
-    mariadb_events.disarm(serving.session, job.databases)  # none that was just beginning has woken again
+    events.disarm(serving.session, job.databases)  # none that was just beginning has woken again
     left()
     return {"sessions_ended": ended, "counters_carried": behind, "proofs": proofs}, gtid.both(position, last)
 
@@ -182,8 +173,8 @@ def _complete(turn: Turn, gone: Side, serving: Side) -> dict[str, Json]:
     job = turn.job
     _step(turn, f"{serving.word} serves")
     stream.start(gone.session, job)
-    mariadb_fence.close(gone.session)
-    mariadb_events.disarm(gone.session, job.databases)
+    fence.close(gone.session)
+    events.disarm(gone.session, job.databases)
     stream.drop(serving.session, job)
     stream.drop_account(gone.session, job)
     if link.one(gone.session, "SELECT @@GLOBAL.event_scheduler") == "ON":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,27 +11,9 @@ from botocore.exceptions import ClientError
 from infra.errors import InfraError
 from infra.object_store import ObjectStore
 from infra.retention import PROBE, Kept, RetentionError, keep
-from lab.store_server import Store, store_running
-from tests.support.buckets import Lying, administrator, client, deleted, versions
+from tests.support.buckets import Lying, deleted, versions
 
 LOCKED, VERSIONED = Kept(3, locked=True), Kept(3, locked=False)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with store_running(tmp_path_factory.mktemp("store")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: Store) -> ObjectStore:
-    return administrator(server)
-
-
-@pytest.fixture
-def s3(server: Store) -> Any:
-    """The store's administrator."""
-    return client(server)
 
 
 def test_no_version_in_a_locked_bucket_is_deleted_by_anybody(store: ObjectStore, s3: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,27 +9,10 @@ from botocore.exceptions import ClientError
 
 from infra.object_store import ObjectStore
 from infra.retention import VERSIONS_PROBE, Kept, RetentionError, drops_unfinished, keep
-from lab.store_server import Store, store_running
-from tests.support.buckets import Lying, administrator, client, deleted, versions
+from lab.store_server import Store
+from tests.support.buckets import Lying, client, deleted, versions
 
 LOCKED, VERSIONED = Kept(3, locked=True), Kept(3, locked=False)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with store_running(tmp_path_factory.mktemp("store")) as running:
-        yield running
-
-
-@pytest.fixture
-def store(server: Store) -> ObjectStore:
-    return administrator(server)
-
-
-@pytest.fixture
-def s3(server: Store) -> Any:
-    """The store's administrator."""
-    return client(server)
 
 
 def test_a_deleted_file_comes_back_and_its_systems_keys_cannot_destroy_it(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from migration.errors import StepFailed
-from migration.movers import mariadb_link as link
-from migration.movers.mariadb_job import MariadbJob
-from migration.movers.mariadb_link import Connection
+from migration.movers.mariadb import link
+from migration.movers.mariadb.job import MariadbJob
+from migration.movers.mariadb.link import Connection
 
 COPYING, FOLLOWING, CUTTING, HANDED_OVER, RETURNING = "copying", "following", "cutting", "handed-over", "returning"
 _GONE_SECONDS_MAX: Final = 30.0
