@@ -158,9 +158,13 @@ class Workspace(Places):
         return [
             *checks.catalogue_findings(pinned.plan, self.catalogue().hash),
             *checks.inventory_findings(pinned.inventory, present, chosen, now),
-            *checks.contract_findings(pinned.plan, pinned.catalogue, self.contracts(systems), systems),
+            *self._contract_findings(pinned, systems),
             *checks.decision_findings(chosen, now),
         ]
+
+    def _contract_findings(self, pinned: Pinned, systems: Sequence[str]) -> list[Finding]:
+        there = self.contracts(systems)
+        return checks.contract_findings(pinned.plan, pinned.catalogue, pinned.contracts, there, systems)
 
     def reach_findings(self, pinned: Pinned, systems: Sequence[str]) -> list[Finding]:
         """Return every source host of these systems that does not let us in now."""
@@ -215,8 +219,7 @@ class Workspace(Places):
                 # The last moment at which waiting costs nobody anything: the calendar, the targets, the connections.
                 system = pinned.catalogue.system(step.system)
                 found += checks.window_findings(pinned.catalogue.province, self.clock.now())
-                contracts = self.contracts([step.system])
-                found += checks.contract_findings(pinned.plan, pinned.catalogue, contracts, [step.system])
+                found += self._contract_findings(pinned, [step.system])
                 found += self.readiness_findings(pinned, [step.system])
                 self.remote.warm(sorted(system.source.hosts()))
             return [*found, *handler(step.stage, step.component).check(moves)]
