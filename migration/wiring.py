@@ -34,6 +34,7 @@ from migration.store import Pinned
 
 if TYPE_CHECKING:
     from migration.adapters.ansible import AnsiblePlaybooks
+    from migration.adapters.drill_record import DrillRecord
     from migration.adapters.ssh import WarmSsh
     from migration.journal import Journal
     from migration.model.drilled import Drilled
@@ -249,12 +250,19 @@ class Workspace(Places):
 
     def record_drill(self, system: str, document: Mapping[str, Any]) -> str:
         """Write down in the cluster what a drill found; return where. Raises `StepFailed`."""
+        return self._drill_record(system).write(document)
+
+    def mark_failed_drill(self, system: str, why: str) -> None:
+        """Say in the cluster that a drill proved the backup of no use. Raises `StepFailed`."""
+        self._drill_record(system).failed(why)
+
+    def _drill_record(self, system: str) -> DrillRecord:
         from migration.adapters.drill_record import DrillRecord
         from migration.adapters.kubernetes import KubernetesCluster
 
         backup = usable(self.contracts([system]))[system].database.backup
         assert backup is not None, "a drill without a place of backups ended before"
-        return DrillRecord(system, backup.drill_namespace, KubernetesCluster(self.kubeconfig)).write(document)
+        return DrillRecord(system, backup.drill_namespace, KubernetesCluster(self.kubeconfig))
 
     def pin(self, pinned: Pinned) -> Path:
         """Keep a plan and make it the newest."""
