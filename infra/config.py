@@ -20,6 +20,8 @@ Layer = Literal["platform", "data", "security", "system"]
 _OWN_LAYER: Final = ("platform", "data", "security")
 Serves = Literal["source", "target"]
 CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
+_DRILL_DAYS: Final = 30
+"""At levels whose norms ask for no restore drill: a backup counts when it was restored, whosever it is."""
 _LAB_REGISTRY: Final = "dcshift.local"
 _LAB_API_SERVER: Final = "192.0.2.10:6443"
 _EXAMPLES: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
@@ -85,6 +87,14 @@ class Settings:
         """Return how many pods pool a system's connections: as many as the level asks for of whatever serves."""
         asked = self.asked(system)
         return (asked.replicas_min if asked else 1) if system.database.pooler else 0
+
+    def drill_seconds_max(self, system: System) -> int:
+        """Return how old the last restore drill that was equal may be: what the level asks for, in a lab too.
+
+        A schedule by the calendar is a day late now and then, and people are: a sixth more is no news.
+        """
+        days = self.catalogue.controls(system).restore_drill_every_days or _DRILL_DAYS
+        return days * 24 * 3600 * 7 // 6
 
     def asked(self, system: System) -> Controls | None:
         """Return what the level asks of a system, from where the rules have it; none in a lab: it has one machine."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from infra import naming
@@ -12,21 +12,23 @@ from infra.errors import InfraError
 from infra.live import Live
 
 Figures = dict[str, Any]
-DAYS_MAX: Final = 35
-"""A drill is due each month; one that is late by a few days is no news."""
+_DAY: Final = datetime.timedelta(days=1)
 
 
-def measured(live: Live, systems: Iterable[str], now: datetime.datetime) -> tuple[dict[str, Figures | None], list[str]]:
+def measured(
+    live: Live, systems: Mapping[str, float], now: datetime.datetime
+) -> tuple[dict[str, Figures | None], list[str]]:
     """Return the figures of each system's last drill that was equal, and what people must be told; never raises.
 
-    A system has None where no drill was, or none can be read: what a drill measured decides nothing here.
+    `systems`: how many seconds old that drill may be, of each. A system has None where no drill was, or none can be
+    read: what a drill measured decides nothing here.
     """
     found: dict[str, Figures | None] = {}
     told = []
-    for system in systems:
+    for system, seconds_max in systems.items():
         try:
             found[system] = figures = _figures(live, system)
-            told += [f"{system}: {sentence}" for sentence in _wanting(figures, now)]
+            told += [f"{system}: {sentence}" for sentence in _wanting(figures, seconds_max, now)]
         except InfraError as unread:
             found[system] = None
             told.append(f"{system}: the record of its restore drills was not read: {unread.why}")
@@ -55,14 +57,15 @@ def _figures(live: Live, system: str) -> Figures | None:
     }
 
 
-def _wanting(figures: Figures | None, now: datetime.datetime) -> Iterator[str]:
+def _wanting(figures: Figures | None, seconds_max: float, now: datetime.datetime) -> Iterator[str]:
     """Yield what is wrong with a system's drills. One that never was is none yet: before its move there is no row."""
     if figures is None:
         return
     if failed := figures.get("drill_failed_at"):
         yield f"the backup that was restored for the drill of {failed} was not equal to the database"
-    if (at := figures.get("drill_at")) and now - datetime.datetime.fromisoformat(at) > datetime.timedelta(DAYS_MAX):
-        yield f"no restore drill was equal in the last {DAYS_MAX} days, the last one was of {at}: dcshift drill"
+    age_max = datetime.timedelta(seconds=seconds_max)
+    if (at := figures.get("drill_at")) and now - datetime.datetime.fromisoformat(at) > age_max:
+        yield f"no restore drill was equal in the last {age_max // _DAY} days, the last one was of {at}: dcshift drill"
 
 
 def _moment(document: dict[str, Any]) -> str:

@@ -194,6 +194,16 @@ def drill_record(system: str) -> str:
     return f"{system}-drill"
 
 
+def drill_equal(system: str) -> str:
+    """Return the ConfigMap that is made anew by each drill that was equal: its own age is what an alert asks for."""
+    return f"{drill_record(system)}-equal"
+
+
+def drill_failed(system: str) -> str:
+    """Return the ConfigMap that is there as long as the last drill of a system had failed."""
+    return f"{drill_record(system)}-failed"
+
+
 def scratch_ca_secret(system: str) -> str:
     """Return the Secret in which CloudNativePG keeps the authority of a system's restored database."""
     return f"{system}-drill-ca"

@@ -6,6 +6,7 @@ import datetime
 import zoneinfo
 from collections.abc import Iterable, Mapping, Sequence
 
+from catalogue import contract_changes
 from catalogue.load import Catalogue
 from catalogue.province import Province
 from catalogue.system import System
@@ -68,9 +69,16 @@ def inventory_findings(
 
 
 def contract_findings(
-    plan: Plan, catalogue: Catalogue, contracts: Mapping[str, TargetContract | str], systems: Sequence[str]
+    plan: Plan,
+    catalogue: Catalogue,
+    planned: Mapping[str, TargetContract],
+    contracts: Mapping[str, TargetContract | str],
+    systems: Sequence[str],
 ) -> list[Finding]:
-    """Return what is wrong with the targets as they are now; a string in place of a contract says why it has none."""
+    """Return what is wrong with the targets as they are now; a string in place of a contract says why it has none.
+
+    `planned`: those that the plan was made for, whole; their hashes are the plan's.
+    """
     found: list[Finding] = []
     pinned, province = dict(plan.contracts), catalogue.province
     for name in systems:
@@ -89,7 +97,7 @@ def contract_findings(
         if written_hash(contract) != contract.hash:
             found.append(_blocker("contract-altered", name, "the contract does not have the hash it states", again))
         elif contract.hash != pinned[name]:
-            what = "the target was changed after this plan was made"
+            what = f"the target was changed after this plan was made: {contract_changes.told(planned[name], contract)}"
             found.append(_blocker("contract-changed", name, what, _PLAN_AGAIN))
     return found
 

@@ -14,6 +14,9 @@ from migration.model.drilled import Drilled, Totals
 from migration.ports import Clock
 from migration.ports.drill import Databases, Room
 
+UNUSABLE: Final = frozenset({"backup-failed", "log-not-archived", "backup-not-restored"})
+"""Errors that say of the backup itself that it is not there or does not become a database. Others, such as a cluster
+that does not answer, say nothing of it: that no drill was equal is told by the age of the last one."""
 _LOOK_SECONDS: Final = 2.0
 _DIFFERENCES_MAX: Final = 20
 

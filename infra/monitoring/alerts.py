@@ -118,6 +118,20 @@ _DATABASE: Final = (
         "{{ $labels.system }}: data and log fill {{ $value | humanizePercentage }} of the database's volume",
     ),
 )  # fmt: skip
+_DRILLS: Final = (
+    Alert(
+        "DrillOverdue", f"{series.DRILL_AGE} > on (system) {series.DRILL_SECONDS_MAX}", "1h", "ticket",
+        "{{ $labels.system }}: no backup was restored and found equal for {{ $value | humanizeDuration }}",
+    ),
+    Alert(
+        "DrillFailed", f"{series.DRILL_FAILED_TIME} > 0", "5m", "page",
+        "{{ $labels.system }}: the restore drill of {{ $value | humanizeTimestamp }} failed, and none was equal since",
+    ),
+    Alert(
+        "DrillUnknown", series.DRILLS_UNTOLD, "1h", "ticket",
+        "{{ $labels.system }}: nobody can say when a backup was last restored and found equal",
+    ),
+)  # fmt: skip
 _STATE: Final = (
     Alert(
         "JobFailed", f"{series.JOBS_FAILED} > 0", "1m", "ticket",
@@ -157,7 +171,7 @@ _ITSELF: Final = (
         "{{ $labels.system }}: a rule could not be evaluated, so its alert is silent",
     ),
 )  # fmt: skip
-ALERTS: Final = (*_SERVICE, *_DATABASE, *_STATE, *_EDGE, *_ITSELF)
+ALERTS: Final = (*_SERVICE, *_DATABASE, *_DRILLS, *_STATE, *_EDGE, *_ITSELF)
 
 
 def runbook(alert: str, runbooks: str) -> str:

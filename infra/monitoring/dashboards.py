@@ -93,6 +93,18 @@ _DATABASES: Final = (
         kind="stat", about="Of a database that was born today it is no fault.",
     ),
 )  # fmt: skip
+_DRILLS: Final = (
+    Panel(
+        "Since a restored backup was equal, against what may be", "percentunit",
+        _of(f"{series.DRILL_AGE} / on (system) {series.DRILL_SECONDS_MAX}"), ("DrillOverdue", "DrillUnknown"), limit=1,
+        about="Before the first drill, since the database's namespace was made. A system without a line: nobody knows, "
+        "or no kube-state-metrics is named.",
+    ),
+    Panel(
+        "Since a restore drill failed", "s", _of(f"time() - {series.DRILL_FAILED_TIME}"), ("DrillFailed",),
+        kind="stat", about="Empty where the last drill was equal, and where no kube-state-metrics is named.",
+    ),
+)  # fmt: skip
 _TARGETS: Final = Panel(
     "Targets that do not answer",
     "short",
@@ -136,8 +148,10 @@ DASHBOARDS: Final = (
         "The centre: errors, answers, and what measures them",
         (_FIRING, *_REQUESTS, *_STATE, _CERTIFICATES, _LOG, _TARGETS, *_ITSELF),
     ),
-    Dashboard("system", "One system", (_FIRING, *_REQUESTS, *_STATE, *_DATABASES, _TARGETS), of_one_system=True),
-    Dashboard("databases", "Databases: connections, copies, log, archive, backups", _DATABASES),
+    Dashboard(
+        "system", "One system", (_FIRING, *_REQUESTS, *_STATE, *_DATABASES, *_DRILLS, _TARGETS), of_one_system=True
+    ),
+    Dashboard("databases", "Databases: connections, copies, log, archive, backups", (*_DATABASES, *_DRILLS)),
 )
 
 

@@ -60,6 +60,8 @@ def _promised(settings: Settings) -> list[Document]:
             _constant(series.ARCHIVE_WAIT_SECONDS_MAX, waits, system=system.id),
             _constant(series.VOLUME_BYTES, mebibytes(system.database.storage) * 1024**2, system=system.id),
         ]
+        if settings.state_metrics_namespace:
+            found.append(_constant(series.DRILL_SECONDS_MAX, settings.drill_seconds_max(system), system=system.id))
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from infra import naming
 from infra.monitoring.targets import PLATFORM
 
 REQUESTS: Final = "system:requests:rate5m"
@@ -18,6 +19,7 @@ ARCHIVE_WAIT_SECONDS_MAX: Final = "dcshift_archive_wait_seconds_max"
 VOLUME_BYTES: Final = "dcshift_volume_bytes"
 TARGETS_DECLARED: Final = "dcshift_targets_declared"
 LOG_PROGRAM: Final = "dcshift_log_program"
+DRILL_SECONDS_MAX: Final = "dcshift_drill_seconds_max"
 
 
 def error_ratio(window: str) -> str:
@@ -85,6 +87,25 @@ _SET, _NODES = ('kube_statefulset_status_replicas_ready{program!=""}', 'kube_dae
 LOG_PROGRAMS_SILENT: Final = (
     f"{LOG_PROGRAM} unless on (program) ({_SET} > 0 or "
     f"{_NODES % 'number_ready'} >= {_NODES % 'desired_number_scheduled'})"
+)
+
+# Of a ConfigMap kube-state-metrics tells the time of its birth, and nothing that is written in it: each drill that was
+# equal makes its mark anew.
+_IN_DRILLS: Final = f'namespace="{naming.DRILLS}"'
+
+
+def _marked(name: str) -> str:
+    return _largest(f'kube_configmap_created{{{_IN_DRILLS},configmap=~"{name}"}}')
+
+
+_BORN: Final = _largest(f'kube_namespace_created{{namespace=~"{naming.data_namespace(".+")}",{_OF_SYSTEMS}}}')
+# Before its first drill a database is as long undrilled as its namespace is old.
+_DRILLED_TIME: Final = f"({_marked(naming.drill_equal('.+'))} or {_BORN})"
+DRILL_AGE: Final = f"(time() - {_DRILLED_TIME})"
+DRILL_FAILED_TIME: Final = _marked(naming.drill_failed(".+"))
+# Every namespace has one ConfigMap at least, with the cluster's authority: none at all, and nobody tells of any.
+DRILLS_UNTOLD: Final = (
+    f"{DRILL_SECONDS_MAX} unless on (system) ({_DRILLED_TIME} and on () kube_configmap_created{{{_IN_DRILLS}}})"
 )
 
 # A target whose name leads nowhere has no `up` at all: what is declared is counted against what answers.

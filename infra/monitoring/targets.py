@@ -28,8 +28,11 @@ _SAMPLES_MAX: Final = 20_000
 """Of one answer: a target that goes mad must not take the memory of all."""
 _KEPT_OF_STATE: Final = (
     "kube_(job_failed|job_status_start_time|pod_container_status_restarts_total|statefulset_status_replicas_ready"
-    "|daemonset_status_number_ready|daemonset_status_desired_number_scheduled)"
+    "|daemonset_status_number_ready|daemonset_status_desired_number_scheduled);.*"
+    # The births of what a drill leaves, and of databases' namespaces: of all others there may be thousands.
+    f"|kube_configmap_created;{naming.DRILLS}|kube_namespace_created;{naming.data_namespace('.+')}"
 )
+"""Names of series, each with the namespace of which it speaks."""
 _KEPT_OF_GATEWAY: Final = "traefik_(router_requests_total|router_request_duration_seconds_.*|config_.*)|process_.*"
 
 
@@ -144,8 +147,9 @@ def _job(job: str, asked: list[Target], settings: Settings) -> Document:
         ]
     if job == "cluster-state":
         found["metric_relabel_configs"] = [
-            {"action": "keep", "source_labels": ["__name__"], "regex": _KEPT_OF_STATE},
+            {"action": "keep", "source_labels": ["__name__", "namespace"], "regex": _KEPT_OF_STATE},
             *(_label("system", each.id, "namespace", _namespaces(each)) for each in settings.catalogue.systems),
+            *(_drilled(each) for each in settings.catalogue.systems),
             *(_program(namespace, kind) for namespace, kind in _LOG_PROGRAMS.items()),
         ]
     return found
@@ -158,6 +162,12 @@ def _program(namespace: str, kind: str) -> Document:
     """Say of a set of the security log's which program it is, whatever its kind."""
     found = {"source_labels": ["namespace", kind], "regex": f"{namespace};(.+)"}
     return {**found, "target_label": "program", "replacement": "$1"}
+
+
+def _drilled(system: System) -> Document:
+    """Say of what a drill left which system's database it restored: all of it lies in one namespace."""
+    expression = f"{naming.DRILLS};({naming.drill_equal(system.id)}|{naming.drill_failed(system.id)})"
+    return {**_label("system", system.id, "", expression), "source_labels": ["namespace", "configmap"]}
 
 
 def _namespaces(system: System) -> str:

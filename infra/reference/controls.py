@@ -25,7 +25,6 @@ _OTHERS: Final = ("naming", "self", "ground")
 """What has a field of the same name that is no control: the name of a namespace."""
 AT_EVERY_LEVEL: Final[Mapping[str, str]] = {
     "postgres-pitr": "the archive of the log, of every database",
-    "restore-drill-every-days": "`dcshift drill`, by hand",
     "audit-level": "`infra/audit-policy.yaml`",
     "central-logs": "the stack `security`, where the province declares `security_log`",
     "soc-sink": "`security_log.soc`, where the province declares it",

@@ -67,7 +67,7 @@ ANSWERS: Final = (
     Answer(
         {"trivy": ("KSV049",)},
         ("Role dcshift-drills/drill",),
-        "A drill writes down what it measured, in a ConfigMap by name; `create` cannot be limited to a name, and "
+        "A drill writes down what it measured, in ConfigMaps by name; `create` cannot be limited to a name, and "
         "nothing that runs in that namespace reads one.",
     ),
     Answer(
@@ -134,11 +134,17 @@ def drilling(systems: Sequence[System]) -> list[Rule]:
         # `create` cannot be limited to a name; nothing that runs there reads a ConfigMap.
         *on([CONFIG_MAP], ("create",)),
         *on([CONFIG_MAP], ("get", "patch"), _records(systems)),
+        # Taken away and made anew: their age is what an alert asks for.
+        *on([CONFIG_MAP], ("get", "delete"), _marks(systems)),
     ]
 
 
 def _records(systems: Sequence[System]) -> list[str]:
     return [naming.drill_record(system.id) for system in systems]
+
+
+def _marks(systems: Sequence[System]) -> list[str]:
+    return [name(system.id) for system in systems for name in (naming.drill_equal, naming.drill_failed)]
 
 
 SECURITY: Final = _of_the_centre(

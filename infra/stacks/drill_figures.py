@@ -26,7 +26,7 @@ def export(settings: Settings) -> None:
     except InfraError as unknown:
         pulumi.log.warn(f"what restore drills measured is not exported: {unknown.why}")
         return
-    systems = [system.id for system in settings.catalogue.systems]
+    systems = {system.id: settings.drill_seconds_max(system) for system in settings.catalogue.systems}
     found, told = measured(live, systems, datetime.datetime.now(datetime.UTC))
     for sentence in told:
         pulumi.log.warn(sentence)

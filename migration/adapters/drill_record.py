@@ -1,7 +1,9 @@
 """Writes down in the cluster what a drill of one system found: the last one, and the last whose copy was equal.
 
 Whoever declares the databases reads it there (`infra/drills.py`); it holds figures and names of tables, no row and no
-key. It keeps no history: that is in the files of whoever ran the drills.
+key. It keeps no history: that is in the files of whoever ran the drills. Beside it stand two marks, for whoever sees of
+an object only when it was made, as monitoring does: one is made anew by each drill that was equal, the other is there
+as long as the last drill had failed.
 """
 
 from __future__ import annotations
@@ -10,63 +12,59 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from migration.adapters.config_maps import ConfigMaps
 from migration.adapters.drill_room import LABELS, scratch_name
 from migration.adapters.kubernetes import KubernetesCluster
-from migration.errors import StepFailed
 
 LAST: Final = "last"
 EQUAL: Final = "last-equal"
 _FIELD_MANAGER: Final = "dcshift-drill"
-_REQUEST_SECONDS: Final = 10
+_ENDED: Final = "the drill itself has ended, and its scratch database is removed"
+_WHY: Final = "something else writes it too"
+_GONE: Final = "it was made, and is not there"
 
 
 class DrillRecord:
-    """One ConfigMap in the namespace of drills, called as the scratch database is."""
+    """Three ConfigMaps in the namespace of drills, called after the scratch database."""
 
     def __init__(self, system: str, namespace: str, cluster: KubernetesCluster) -> None:
-        self._namespace, self._name, self._cluster = namespace, scratch_name(system), cluster
-        self._what = f"ConfigMap {namespace}/{self._name}"
+        self._name = scratch_name(system)
+        self._equal, self._failed = f"{self._name}-equal", f"{self._name}-failed"
+        self._maps = ConfigMaps(namespace, cluster, LABELS, _FIELD_MANAGER)
 
     def write(self, document: Mapping[str, Any]) -> str:
         """Write what was found and read it again; return where it stands. Raises `StepFailed`."""
         text = json.dumps(document, ensure_ascii=False, sort_keys=True)
         # A drill that found a difference leaves the good one before it: how old that is, is what must be known.
         data = {LAST: text, **({} if document["differences"] else {EQUAL: text})}
-        body = {"metadata": {"name": self._name, "namespace": self._namespace, "labels": LABELS}, "data": data}
-        try:
-            self._send("create", body)
-        except StepFailed as refused:
-            if refused.code != "target-object-exists":
-                raise
-            self._send("patch", body)
-        found = self._read()
+        self._maps.merge(self._name, data)
+        found = self._maps.read(self._name) or {}
         if {key: found.get(key) for key in data} != data:
-            raise StepFailed(
-                "target-object-differs",
-                what=f"{self._what} was written, but another value was read back",
-                why="something else writes it too",
-                state="the drill itself has ended, and its scratch database is removed",
-                next=f"kubectl -n {self._namespace} get configmap {self._name} -o yaml --show-managed-fields",
-            )
-        return f"{self._namespace}/{self._name}"
+            raise self._maps.differs(self._name, _WHY, _ENDED)
+        if document["differences"]:
+            self.failed("; ".join(document["differences"]))
+        else:
+            self._mark_equal({"at_epoch_seconds": str(document["at_epoch_seconds"])})
+            # Last: whoever dies before it is still told to have failed, and never the other way round.
+            self._forget_failed()
+        return f"{self._maps.namespace}/{self._name}"
 
-    def _read(self) -> Mapping[str, str]:
-        from kubernetes import client
+    def failed(self, why: str) -> None:
+        """Say that a drill proved a backup of no use, and nothing else of it. Raises `StepFailed`."""
+        # One that is there stays: it says since when, and without it for a moment nobody would know.
+        if self._maps.read(self._failed) is None:
+            self._maps.create(self._failed, {"why": why})
+        if self._maps.read(self._failed) is None:
+            raise self._maps.differs(self._failed, _GONE, _ENDED)
 
-        def ask(api: Any) -> Any:
-            return client.CoreV1Api(api).read_namespaced_config_map(
-                self._name, self._namespace, _request_timeout=_REQUEST_SECONDS
-            )
+    def _mark_equal(self, data: Mapping[str, str]) -> None:
+        self._maps.delete(self._equal)
+        # Killed here, there is none: that counts as never, and calls somebody sooner than it should.
+        self._maps.create(self._equal, data)
+        if self._maps.read(self._equal) != data:
+            raise self._maps.differs(self._equal, _WHY, _ENDED)
 
-        return self._cluster.ask(ask, self._what).data or {}
-
-    def _send(self, verb: str, body: Mapping[str, Any]) -> None:
-        from kubernetes import client
-
-        def ask(api: Any) -> Any:
-            core, name = client.CoreV1Api(api), () if verb == "create" else (self._name,)
-            method = getattr(core, f"{verb}_namespaced_config_map")
-            more = {"field_manager": _FIELD_MANAGER, "_request_timeout": _REQUEST_SECONDS}
-            return method(*name, self._namespace, body, **more)
-
-        self._cluster.ask(ask, self._what)
+    def _forget_failed(self) -> None:
+        self._maps.delete(self._failed)
+        if self._maps.read(self._failed) is not None:
+            raise self._maps.differs(self._failed, "it was deleted, and is there", _ENDED)

@@ -11,6 +11,7 @@ from migration.cli.session import SESSION
 
 if TYPE_CHECKING:
     from catalogue.system import System
+    from migration.errors import StepFailed
     from migration.model.drilled import Drilled
     from migration.wiring import Workspace
 
@@ -39,7 +40,11 @@ def register(app: typer.Typer) -> None:
                     state="nothing was changed",
                     next="wait for its end, then try again",
                 )
-            drilled = workspace.drill(declared, OUT.note, seconds_max=seconds_max)
+            try:
+                drilled = workspace.drill(declared, OUT.note, seconds_max=seconds_max)
+            except StepFailed as failed:
+                _mark(workspace, system, failed)
+                raise
         document = told(drilled, declared)
         kept = workspace.keep_drill(system, document)
         try:
@@ -50,6 +55,19 @@ def register(app: typer.Typer) -> None:
         result = {**document, "kept": str(kept), "recorded": recorded}
         OUT.result(result, lambda: _people(document, str(kept), recorded))
         return 1 if document["differences"] or document["missed"] or recorded is None else 0
+
+
+def _mark(workspace: Workspace, system: str, failed: StepFailed) -> None:
+    """Leave word in the cluster that the backup is of no use; what ended the drill stays what its error tells."""
+    from migration.drill import UNUSABLE
+    from migration.errors import StepFailed
+
+    if failed.code not in UNUSABLE:
+        return
+    try:
+        workspace.mark_failed_drill(system, f"{failed.code}: {failed.why}")
+    except StepFailed as refused:
+        OUT.note(str(refused))
 
 
 def known(workspace: Workspace, name: str) -> System:

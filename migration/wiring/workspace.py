@@ -31,6 +31,7 @@ from migration.wiring.contracts import read, usable
 
 if TYPE_CHECKING:
     from migration.adapters.ansible import AnsiblePlaybooks
+    from migration.adapters.drill_record import DrillRecord
     from migration.adapters.ssh import WarmSsh
     from migration.journal import Journal
     from migration.model.drilled import Drilled
@@ -146,9 +147,13 @@ class Workspace(Places):
         return [
             *checks.catalogue_findings(pinned.plan, self.catalogue().hash),
             *checks.inventory_findings(pinned.inventory, present, chosen, now),
-            *checks.contract_findings(pinned.plan, pinned.catalogue, self.contracts(systems), systems),
+            *self._contract_findings(pinned, systems),
             *checks.decision_findings(chosen, now),
         ]
+
+    def _contract_findings(self, pinned: Pinned, systems: Sequence[str]) -> list[Finding]:
+        there = self.contracts(systems)
+        return checks.contract_findings(pinned.plan, pinned.catalogue, pinned.contracts, there, systems)
 
     def reach_findings(self, pinned: Pinned, systems: Sequence[str]) -> list[Finding]:
         """Return every source host of these systems that does not let us in now."""
@@ -203,8 +208,7 @@ class Workspace(Places):
                 # The last moment at which waiting costs nobody anything: the calendar, the targets, the connections.
                 system = pinned.catalogue.system(step.system)
                 found += checks.window_findings(pinned.catalogue.province, self.clock.now())
-                contracts = self.contracts([step.system])
-                found += checks.contract_findings(pinned.plan, pinned.catalogue, contracts, [step.system])
+                found += self._contract_findings(pinned, [step.system])
                 found += self.readiness_findings(pinned, [step.system])
                 self.remote.warm(sorted(system.source.hosts()))
             return [*found, *handler(step.stage, step.component).check(moves)]
@@ -234,12 +238,19 @@ class Workspace(Places):
 
     def record_drill(self, system: str, document: Mapping[str, Any]) -> str:
         """Write down in the cluster what a drill found; return where. Raises `StepFailed`."""
+        return self._drill_record(system).write(document)
+
+    def mark_failed_drill(self, system: str, why: str) -> None:
+        """Say in the cluster that a drill proved the backup of no use. Raises `StepFailed`."""
+        self._drill_record(system).failed(why)
+
+    def _drill_record(self, system: str) -> DrillRecord:
         from migration.adapters.drill_record import DrillRecord
         from migration.adapters.kubernetes import KubernetesCluster
 
         backup = usable(self.contracts([system]))[system].database.backup
         assert backup is not None, "a drill without a place of backups ended before"
-        return DrillRecord(system, backup.drill_namespace, KubernetesCluster(self.kubeconfig)).write(document)
+        return DrillRecord(system, backup.drill_namespace, KubernetesCluster(self.kubeconfig))
 
     def pin(self, pinned: Pinned) -> Path:
         """Keep a plan and make it the newest."""

@@ -30,6 +30,7 @@ EQUAL: dict[str, Any] = {
     "missed": ["objectives.rto is 3s; measured were 812 s"],
 }
 DIFFERENT = {**EQUAL, "at_epoch_seconds": 1_792_678_400.0, "rto_seconds": 9.0, "differences": ["table public.a: 1 row"]}
+MONTH = 35 * 24 * 3600
 FIGURES = {
     "drill_at": "2026-09-21T14:13:20+00:00",
     "drill_rto_seconds": 812.5,
@@ -58,7 +59,7 @@ def outputs(
     server: ApiServer, *systems: str, now: str = "2026-10-26T14:00:00+00:00"
 ) -> tuple[dict[str, Any], list[str]]:
     live = Live(config.new_client_from_config(str(server.kubeconfig)))
-    return measured(live, systems, datetime.datetime.fromisoformat(now))
+    return measured(live, dict.fromkeys(systems, MONTH), datetime.datetime.fromisoformat(now))
 
 
 def test_the_figures_of_the_last_drill_that_was_equal_are_outputs(server: ApiServer) -> None:
@@ -118,14 +119,71 @@ def test_a_cluster_that_does_not_answer_is_told_and_stops_nobody(server: ApiServ
     elsewhere = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", server.kubeconfig.read_text(encoding="utf-8"))
     (tmp_path / "kubeconfig").write_text(elsewhere, encoding="utf-8")
     live = Live(config.new_client_from_config(str(tmp_path / "kubeconfig")))
-    found, (told,) = measured(live, ["portal"], datetime.datetime.now(datetime.UTC))
+    found, (told,) = measured(live, {"portal": MONTH}, datetime.datetime.now(datetime.UTC))
     assert found == {"portal": None}
     assert told.startswith("portal: the record of its restore drills was not read: ")
 
 
 def test_what_was_written_and_reads_otherwise_is_a_failure(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
     written = record(server, "lost")
-    monkeypatch.setattr(written, "_send", lambda *_: record(server, "lost").write(DIFFERENT))
+    monkeypatch.setattr(written._maps, "merge", lambda *_: record(server, "lost").write(DIFFERENT))
     with pytest.raises(StepFailed) as told:
         written.write(EQUAL)
     assert told.value.code == "target-object-differs"
+
+
+def marks(server: ApiServer, system: str) -> dict[str, str]:
+    """Return what stands beside a record, by its name, with the object's own identity: one made anew has another."""
+    found = server.client.get(f"/api/v1/namespaces/{naming.DRILLS}/configmaps").json()["items"]
+    wanted = (naming.drill_equal(system), naming.drill_failed(system))
+    named = {each["metadata"]["name"]: each["metadata"]["uid"] for each in found}
+    return {name.rpartition("-")[2]: named[name] for name in wanted if name in named}
+
+
+def test_each_drill_that_was_equal_makes_its_mark_anew_for_its_age_is_all_that_monitoring_sees(
+    server: ApiServer,
+) -> None:
+    record(server, "marked").write(EQUAL)
+    first = marks(server, "marked")
+    assert first.keys() == {"equal"}
+    record(server, "marked").write(EQUAL)
+    assert marks(server, "marked").keys() == {"equal"}
+    assert marks(server, "marked") != first
+
+
+def test_a_drill_that_failed_is_marked_until_one_was_equal_and_leaves_the_age_of_the_good_one(
+    server: ApiServer,
+) -> None:
+    record(server, "failing").write(EQUAL)
+    good = marks(server, "failing")
+    record(server, "failing").write(DIFFERENT)
+    bad = marks(server, "failing")
+    assert bad.keys() == {"equal", "failed"}
+    assert bad["equal"] == good["equal"]
+    # One that did not even become a database is a failure, too; since when, is what must stay.
+    record(server, "failing").failed("backup-not-restored: after 3600 s it was still: Setting up primary")
+    assert marks(server, "failing") == bad
+    record(server, "failing").write(EQUAL)
+    assert marks(server, "failing").keys() == {"equal"}
+    record(server, "failing").failed("log-not-archived: after 3600 s")
+    assert marks(server, "failing").keys() == {"equal", "failed"}
+
+
+@pytest.mark.parametrize(("method", "mark"), [("create", "equal"), ("delete", "failed")])
+def test_a_mark_that_does_not_stand_as_it_was_left_is_a_failure(
+    method: str, mark: str, server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(server, method).write(DIFFERENT)
+    written = record(server, method)
+    really = getattr(written._maps, method)
+
+    def lose(name: str, *data: dict[str, str]) -> None:
+        if not name.endswith(f"-{mark}"):
+            really(name, *data)
+
+    monkeypatch.setattr(written._maps, method, lose)
+    with pytest.raises(StepFailed) as told:
+        written.write(EQUAL)
+    assert told.value.code == "target-object-differs"
+    assert f"{method}-drill-{mark}" in told.value.what
+    assert "failed" in marks(server, method), "whoever could not say that it is well is not told to be"

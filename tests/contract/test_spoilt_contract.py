@@ -72,14 +72,19 @@ def read(document: Any) -> TargetContract | str:
 
 def findings(document: Any) -> list[Finding]:
     """Return what is held against a move whose plan was made with the contract as it was exported."""
-    return checks.contract_findings(_planned(), catalogue(), {"portal": read(document)}, ["portal"])
+    return checks.contract_findings(_planned(), catalogue(), _made_for(), {"portal": read(document)}, ["portal"])
+
+
+@functools.cache
+def _made_for() -> dict[str, TargetContract]:
+    found = read(CONTRACT)
+    assert isinstance(found, TargetContract), found
+    return {**contracts(), "portal": found}
 
 
 @functools.cache
 def _planned() -> Plan:
-    found = read(CONTRACT)
-    assert isinstance(found, TargetContract), found
-    return planner.plan(catalogue(), inventory(), {**contracts(), "portal": found})
+    return planner.plan(catalogue(), inventory(), _made_for())
 
 
 def refusal(document: Any) -> str:

@@ -42,7 +42,7 @@ def test_nothing_changed_gives_no_finding() -> None:
     plan, now = example_plan(), catalogue()
     assert checks.catalogue_findings(plan, now.hash) == []
     assert checks.inventory_findings(inventory(), inventory(), now.systems, NOW) == []
-    assert checks.contract_findings(plan, now, dict(contracts()), plan.systems()) == []
+    assert checks.contract_findings(plan, now, contracts(), dict(contracts()), plan.systems()) == []
     assert checks.decision_findings(now.systems, NOW) == []
     assert checks.window_findings(now.province, NOW) == []
 
@@ -110,8 +110,16 @@ def test_an_old_survey_an_ending_certificate_and_a_wrong_clock_warn() -> None:
     ],
 )
 def test_a_target_that_is_not_the_planned_one_blocks(contract: TargetContract | str, code: str) -> None:
-    found = checks.contract_findings(example_plan(), catalogue(), {"portal": contract}, ["portal"])
+    found = checks.contract_findings(example_plan(), catalogue(), contracts(), {"portal": contract}, ["portal"])
     assert code in _codes(found)
+
+
+def test_what_was_changed_at_the_target_is_told_with_both_values() -> None:
+    web = contracts()["portal"].web.model_copy(update={"replicas": 7})
+    target = {"portal": _contract(web=web)}
+    (found,) = checks.contract_findings(example_plan(), catalogue(), contracts(), target, ["portal"])
+    assert found.code == "contract-changed"
+    assert found.what == "the target was changed after this plan was made: web.replicas 1 → 7"
 
 
 def test_an_approval_warns_before_its_end_and_blocks_after_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import pytest
 import yaml
 
 from infra.monitoring.alerts import ALERTS
+from tests.support import drill_cases
+from tests.support.alert_case import Case
 from tests.support.declared import built_once
 from tests.support.promtool import as_series, judged, play, write_files
 
@@ -99,25 +100,13 @@ def without(name: str) -> dict[str, str]:
     return {series: values for series, values in UP.items() if series != name}
 
 
-@dataclass(frozen=True)
-class Case:
-    """Series as promtool writes them, the moment to look at, and what people are told: nothing, or one summary."""
-
-    alert: str
-    series: dict[str, str]
-    at: str
-    told: str | None = None
-    labels: tuple[tuple[str, str], ...] = (("system", "portal"),)
-    every: str = "1m"
-    """Time between two values, and between two looks; equal for all cases of an alert."""
-
-
 def of_days(alert: str, values: str, at: str, told: str | None = None) -> Case:
     return Case(alert, {BACKUP: values}, at, told, every="15m")
 
 
 # The portal may be away for 4 h in a month: 0.56 % of its requests.
 CASES = (
+    *drill_cases.CASES,
     Case("ErrorBudgetBurnsFast", requests("0+90x99", "0+10x99"), "70m",
          "portal: 10% of requests failed in the last hour; a month's budget is gone in two days"),
     Case("ErrorBudgetBurnsFast", requests("0+93x99", "0+7x99"), "70m"),
@@ -251,6 +240,24 @@ def test_an_alert_fires_and_is_silent_as_it_should(alert: Any, files: Path, tmp_
     assert {case.told is None for case in cases} == {True, False}, "an alert needs a case of both"
     tests = [as_promtool_reads(case, alert) for case in cases]
     play(files, tmp_path, tests, rules=("objectives.yml", "alerts.yml"), every=cases[0].every)
+
+
+def test_that_nobody_tells_of_config_maps_is_no_sign_of_drills(files: Path, tmp_path: Path) -> None:
+    """A kube-state-metrics that may not read them tells of namespaces all the same: each would be young and well."""
+    (alert,) = (alert for alert in ALERTS if alert.name == "DrillUnknown")
+    known = drill_cases.born(0) | drill_cases.born(0, "feedback")
+    tests = [as_promtool_reads(Case(alert.name, known, "3h", "", every="30m"), alert)]
+    tests[0]["alert_rule_test"][0]["exp_alerts"] = [
+        {
+            "exp_labels": {"system": system, "severity": "ticket"},
+            "exp_annotations": {
+                "summary": f"{system}: nobody can say when a backup was last restored and found equal",
+                "runbook_url": "docs/runbooks/DrillUnknown.md",
+            },
+        }
+        for system in ("portal", "feedback")
+    ]
+    play(files, tmp_path, tests, rules=("objectives.yml", "alerts.yml"), every="30m")
 
 
 def as_promtool_reads(case: Case, alert: Any) -> dict[str, Any]:

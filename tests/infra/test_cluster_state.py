@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra import naming
 from infra.monitoring import series
 from tests.support.declared import Built, built_once
 
@@ -82,16 +83,56 @@ def test_each_program_of_the_security_log_is_known_by_its_name_whatever_its_kind
         assert relabelled(labels, "program") == program
 
 
-def test_only_what_an_alert_asks_is_kept() -> None:
+def kept(name: str, namespace: str) -> bool:
     (keep,) = [each for each in scraped()["metric_relabel_configs"] if each.get("action") == "keep"]
+    assert keep["source_labels"] == ["__name__", "namespace"]
+    return bool(re.fullmatch(keep["regex"], f"{name};{namespace}"))
+
+
+def test_only_what_an_alert_asks_is_kept() -> None:
     asked = {
         name
         for text in (series.JOBS_FAILED, series.RESTARTS, series.LOG_PROGRAMS_SILENT)
         for name in re.findall(r"kube_\w+", text)
     }
     assert len(asked) == 6
-    assert all(re.fullmatch(keep["regex"], name) for name in asked)
-    assert not re.fullmatch(keep["regex"], "kube_secret_info")
+    assert all(kept(name, "httt-portal-app") for name in asked)
+    assert not kept("kube_secret_info", "httt-portal-app")
+
+
+def test_of_config_maps_and_namespaces_only_those_are_kept_that_tell_of_drills() -> None:
+    assert set(re.findall(r"kube_\w+", series.DRILLS_UNTOLD)) == {"kube_configmap_created", "kube_namespace_created"}
+    assert kept("kube_configmap_created", naming.DRILLS)
+    assert not kept("kube_configmap_created", "httt-portal-app")
+    assert not kept("kube_configmap_info", naming.DRILLS)
+    assert kept("kube_namespace_created", "httt-portal-data")
+    assert not kept("kube_namespace_created", "httt-portal-app")
+
+
+def test_what_a_drill_left_is_the_systems_whose_database_it_restored() -> None:
+    for namespace, name, system in (
+        (naming.DRILLS, "portal-drill-equal", ["portal"]),
+        (naming.DRILLS, "feedback-drill-failed", ["feedback"]),
+        (naming.DRILLS, "kube-root-ca.crt", []),
+        (naming.DRILLS, "my-portal-drill-equal", []),
+        ("default", "portal-drill-equal", []),
+    ):
+        assert relabelled({"namespace": namespace, "configmap": name}, "system") == system, name
+
+
+def test_a_drill_is_due_as_the_level_asks_and_only_where_somebody_tells_of_it() -> None:
+    def due_days(config: dict[str, str]) -> dict[str, float]:
+        rules = read(built_once("platform", config), "objectives.yml")["groups"][0]["rules"]
+        found = [rule for rule in rules if rule["record"] == series.DRILL_SECONDS_MAX]
+        return {rule["labels"]["system"]: float(rule["expr"][7:-1]) / 86400 for rule in found}
+
+    assert due_days({}) == {}
+    assert due_days(TOLD) == {"portal": 35, "feedback": 35}
+    settings = built_once("platform").settings
+    assert settings
+    portal = settings.catalogue.system("portal")
+    days = [settings.drill_seconds_max(portal.model_copy(update={"level": level})) / 86400 for level in range(1, 6)]
+    assert [round(each, 2) for each in days] == [35, 35, 35, 8.17, 8.17]
 
 
 def test_programs_are_expected_only_where_somebody_says_how_they_are() -> None:

@@ -46,6 +46,8 @@ def of_system(system: str) -> dict[str, str]:
         f'kube_job_failed{{{one},namespace="n",job_name="tidy",condition="true"}}': "1x99",
         f'kube_job_status_start_time{{{one},namespace="n",job_name="tidy"}}': "60x99",
         f'kube_pod_container_status_restarts_total{{{one},namespace="n",pod="web-1",container="web"}}': "0+0.1x99",
+        f'kube_configmap_created{{{one},namespace="dcshift-drills",configmap="{system}-drill-equal"}}': "600x99",
+        f'kube_configmap_created{{{one},namespace="dcshift-drills",configmap="{system}-drill-failed"}}': "1200x99",
         f"cnpg_pg_replication_lag{{{database}}}": "0x99",
         f'cnpg_pg_replication_lag{{{one},instance="b"}}': "30x99",
         f"cnpg_pg_replication_streaming_replicas{{{database}}}": "1x99",
@@ -111,6 +113,10 @@ def expected(system: str) -> dict[tuple[str, int], dict[str, float]]:
         ("Failures of the archive in an hour", 0): {"": 60},
         ("Age of the newest backup", 0): {"": 3600},
         ("Without any backup", 0): {"": 0},
+        ("Since a restored backup was equal, against what may be", 0): {
+            "": (AT_SECONDS - 600) / settings.drill_seconds_max(asked_for)
+        },
+        ("Since a restore drill failed", 0): {"": AT_SECONDS - 1200},
         ("Targets that do not answer", 0): {
             'job="postgres"': 1,
             **({'job="pgbouncer"': 1} if asked_for.database.pooler else {}),

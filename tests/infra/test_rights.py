@@ -9,7 +9,7 @@ import pytest
 from infra import naming
 from infra.rights import kinds
 from infra.rights.identities import everyone
-from infra.rights.rules import changing, rule
+from infra.rights.rules import SEE, changing, rule
 from infra.rules import facts, keeping
 from infra.rules.book import named as named_rule
 from infra.rules.judge import Breach, Item, breaches
@@ -194,6 +194,15 @@ def test_what_a_drill_wrote_down_is_written_by_it_alone_and_read_by_who_keeps_th
         assert not [place for place in EVERYWHERE if rights.may("drill", verb, maps, place, ours)]
     for verb in ("delete", "list", "watch", "update"):
         assert not rights.may("drill", verb, maps, naming.DRILLS, ours)
+
+
+def test_the_marks_of_a_drill_are_made_anew_by_it_alone(rights: Rights) -> None:
+    for mark in (naming.drill_equal("portal"), naming.drill_failed("feedback")):
+        may = [verb for verb in (*SEE, *CHANGES) if rights.may("drill", verb, "/configmaps", naming.DRILLS, mark)]
+        assert may == ["get", "create", "delete"]
+        for identity in ("data", "tenancy", "security", "deploy-portal"):
+            for verb in CHANGES:
+                assert not rights.may(identity, verb, "/configmaps", naming.DRILLS, mark)
 
 
 def test_people_have_each_identity_by_a_group_of_their_own(rights: Rights) -> None:

@@ -62,7 +62,7 @@ def breaches(found: Centre) -> dict[str, str]:
 # What is logged
 
 
-def level(verb: str, group: str, resource: str, *groups: str) -> str:
+def level(verb: str, group: str, resource: str, *groups: str, name: str = "") -> str:
     """Decide as the API server does: the first rule that fits."""
     for rule in POLICY["rules"]:
         if "nonResourceURLs" in rule or (rule.get("verbs") and verb not in rule["verbs"]):
@@ -73,6 +73,7 @@ def level(verb: str, group: str, resource: str, *groups: str) -> str:
         if asked is None or any(
             each["group"] == group
             and (not each.get("resources") or any(fnmatch.fnmatch(resource, r) for r in each["resources"]))
+            and (not each.get("resourceNames") or name in each["resourceNames"])
             for each in asked
         ):
             return str(rule["level"])
@@ -93,6 +94,15 @@ def test_changes_of_rights_rules_and_data_are_logged_word_for_word() -> None:
     ground = {kind for kind in kinds.PLATFORM if kind.group != "gateway.networking.k8s.io"}
     for kind in {*ground, *kinds.DATA, kinds.CLAIMS, kinds.BACKUPS} - set(kinds.PROGRAMS):
         assert level("patch", kind.group, kind.resource) == "Request", kind
+
+
+def test_every_target_contract_is_logged_word_for_word_and_no_other_config_map() -> None:
+    for verb in ("create", "update", "patch", "delete"):
+        assert level(verb, "", "configmaps", name=naming.CONTRACT) == "Request"
+        assert level(verb, "", "configmaps", name="portal-drill") == level(verb, "", "configmaps") == "Metadata"
+    assert level("get", "", "configmaps", name=naming.CONTRACT) == "None"
+    # What names no object, as a request to make one does, has only who, what and when: stacks patch.
+    assert level("create", "", "configmaps") == "Metadata"
 
 
 def test_every_other_change_is_logged_and_no_other_reading_but_sessions() -> None:

@@ -21,6 +21,8 @@ WITHOUT_AN_ANSWER: Final = {
     ("Age of the newest backup", 0): "it was born today, and its first night has not come",
     ("Jobs that failed in a day", 0): "it has no kube-state-metrics",
     ("Restarts in an hour", 0): "it has no kube-state-metrics",
+    ("Since a restored backup was equal, against what may be", 0): "it has no kube-state-metrics",
+    ("Since a restore drill failed", 0): "it has no kube-state-metrics",
     ("Programs of the security log without a sign of life", 0): "it has no kube-state-metrics",
 }
 """Panel and number of the query of which Prometheus of a lab that is well knows no series, and why."""

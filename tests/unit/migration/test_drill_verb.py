@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,38 @@ def test_a_cluster_that_refuses_it_hides_no_figure_and_is_a_failure(
     assert "target-refused" in err
     assert "apply platform" in err
     assert json.loads(terminal.type("drill portal --json")[1])["recorded"] is None
+
+
+@pytest.mark.parametrize(
+    ("code", "marked"),
+    [("backup-not-restored", True), ("log-not-archived", True), ("backup-failed", True), ("target-unreachable", False)],
+)
+def test_a_backup_that_became_no_database_is_left_word_of_and_its_own_error_is_told(
+    code: str, marked: bool, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> Drilled:
+        raise StepFailed(code, what="no database came of it", why="after 9 s", state="it serves", next="look")
+
+    taken: list[tuple[str, str]] = []
+    monkeypatch.setattr(FakeWorkspace, "drill", fail)
+    monkeypatch.setattr(FakeWorkspace, "mark_failed_drill", lambda _, *words: taken.append(words))
+    status, _, err = terminal.type("drill portal")
+    assert (status, err.count(f"error[{code}]")) == (1, 1)
+    assert taken == ([("portal", f"{code}: after 9 s")] if marked else [])
+
+
+def test_a_word_that_the_cluster_does_not_take_hides_no_failure(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(code: str) -> Callable[..., Drilled]:
+        def refuse(*_: object, **__: object) -> Drilled:
+            raise StepFailed(code, what=f"it is {code}", why="so", state="it serves", next="look")
+
+        return refuse
+
+    monkeypatch.setattr(FakeWorkspace, "drill", refusing("backup-not-restored"))
+    monkeypatch.setattr(FakeWorkspace, "mark_failed_drill", refusing("target-refused"))
+    status, _, err = terminal.type("drill portal")
+    assert status == 1
+    assert "it is target-refused" in err
+    assert "error[backup-not-restored]: it is backup-not-restored" in err
