@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from migration.adapters import database_check, database_preflight, database_proof, database_target
+from migration.adapters import database_check, database_pace, database_preflight, database_proof, database_target
 from migration.adapters import database_freeze as freeze
 from migration.adapters import database_probes as probes
 from migration.adapters.database_access import PORT, Access
@@ -115,10 +115,10 @@ class PostgresMove:
         self._units.start(self._unit, argv, secrets={"job": job.as_json()}, token=job.token)
         return freeze.wait_for_unit(self._units, self._unit, self._clock, on_progress, seconds_max=_COPY_SECONDS_MAX)
 
-    def _job(self) -> PostgresJob:
+    def _job(self, token: int | None = None) -> PostgresJob:
         return PostgresJob(
             system=self._system,
-            token=self._context.token(),
+            token=self._context.token() if token is None else token,
             source=self._access.source(),
             target=self._access.target(),
             feed=self._access.feed(),
@@ -244,7 +244,11 @@ class PostgresMove:
     # Proofs
 
     def prove(self, *, frozen: bool, seconds_max: float | None = None, values: bool = False) -> Sequence[Proof]:
-        return database_proof.prove(self._at, self._clock, frozen=frozen, seconds_max=seconds_max, values=values)
+        # A comparison takes no turn, as it changes nothing; while the source serves, it spares it as a copy does.
+        pace = database_proof.AT_ONCE if frozen else database_pace.unhurried(self._job(token=0))
+        return database_proof.prove(
+            self._at, self._clock, frozen=frozen, seconds_max=seconds_max, values=values, pace=pace
+        )
 
     def odd_rows(self) -> Sequence[OddRows]:
         return Repair(self._at, self._clock, self._system, self._owner).look()

@@ -43,7 +43,18 @@ _QUESTIONS: dict[str, tuple[Severity, str, str, str]] = {
         JOIN pg_namespace n ON n.oid = t.typnamespace
         WHERE t.typtype = 'b' AND t.typelem = 0 AND {_OURS} AND {_own("pg_type", "t.oid")}
         UNION ALL SELECT format('operator class %I.%I', n.nspname, o.opcname) FROM pg_opclass o
-        JOIN pg_namespace n ON n.oid = o.opcnamespace WHERE {_OURS} AND {_own("pg_opclass", "o.oid")} ORDER BY 1""",
+        JOIN pg_namespace n ON n.oid = o.opcnamespace WHERE {_OURS} AND {_own("pg_opclass", "o.oid")}
+        UNION ALL SELECT o.type || ' ' || o.identity FROM (
+            SELECT 'pg_language'::regclass::oid, oid FROM pg_language
+            UNION ALL SELECT 'pg_am'::regclass, oid FROM pg_am
+            UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily
+            UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser
+            UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template
+            UNION ALL SELECT 'pg_transform'::regclass, oid FROM pg_transform
+        ) r (catalogue, oid) CROSS JOIN LATERAL pg_identify_object(r.catalogue, r.oid, 0) o
+        WHERE r.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = r.catalogue AND e.objid = r.oid
+            AND e.deptype = 'e')
+        ORDER BY 1""",
         "objects that only a superuser can make, whom the target does not give us",
         "replace them, or bring them to the target as an extension of its image",
     ),

@@ -14,6 +14,7 @@ from migration.adapters import (
     database_logins,
     database_pooling,
     database_programs,
+    database_rare,
     database_removed,
     database_rights,
     database_roles,
@@ -39,6 +40,7 @@ def of_both(
     yield from database_settings.between(source, target, contract)
     yield from database_pooling.of_sessions(source, contract.pooler)
     yield from database_content.of_source(source)
+    yield from database_rare.of_rare(source, target, contract.owner)
     yield from database_functions.of_functions(source, target.info.server_version)
     yield from database_foreign.of_others(source, target, contract.owner)
     yield from database_extensions.of_versions(source, target)

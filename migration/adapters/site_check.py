@@ -24,8 +24,13 @@ _CERTIFICATE_DAYS_MIN: Final = 7
 _ASK_EDGE: Final = (
     "test -x /usr/sbin/haproxy || echo lacks haproxy; test -x /usr/sbin/nft || echo lacks nft; "
     'curl -ksS -m 5 -o /dev/null -w "far %{http_code}\\n" --connect-to "::$1" "https://$2$3"; '
-    'curl -sS -m 5 -o /dev/null -w "plain %{http_code}\\n" -H "Host: $2" http://127.0.0.1/'
+    'curl -sS -m 5 -o /dev/null -w "plain %{http_code} " -H "Host: $2" http://127.0.0.1/; echo "$?"; '
+    # Who listens at port 80 (0050), at whatever address: the kernel says so, in state 0A. No program could lie here.
+    'n=; for f in /proc/net/tcp /proc/net/tcp6; do [ ! -e "$f" ] || while read -r _ at _ state _; do '
+    'n=${n:-0}; case "$at$state" in *:00500A) n=$((1 + n));; esac; done <"$f"; done; echo "listening $n"'
 )
+_REFUSED: Final = "7"
+"""What curl ends with when nobody accepted."""
 _NO_ANSWER: Final = "000"
 """What curl says for the status of an answer that did not come."""
 
@@ -87,20 +92,34 @@ class SiteCheck:
         words = ["sh", "-c", f"({_ASK_EDGE}) 2>&1; true", "sh", far, self._web.host, self._web.health]
         # Nothing speaks against it only where each question was answered: silence is no good news.
         silent = {"far": f"whether it reaches {far}", "plain": "what its port 80 answers"}
+        silent |= {"listening": "whether anything listens at its port 80"}
+        said: dict[str, str] = {}
         for line in self._remote.run(self._edge, words, timeout_seconds=15).splitlines():
             question, _, answer = line.partition(" ")
-            silent.pop(question, None)
+            if silent.pop(question, None):
+                said[question] = answer
             if question == "lacks":
                 yield self._blocker("gate-program-missing", f"{self._edge} {line}", "install its Debian package")
             elif line == f"far {_NO_ANSWER}":
                 yield self._blocker("edge-cannot-reach-target", f"{self._edge} cannot reach {far}", "open the way")
-            elif question == "plain" and not answer.startswith("3"):
-                what = f"port 80 answers {answer} instead of a redirect, and would go past the gate"
-                yield self._blocker("plain-http-serves", what, "answer port 80 with a redirect to https")
+        if "plain" in said and "listening" in said:
+            yield from self._of_port_80(*said["plain"].partition(" ")[::2], listening=said["listening"])
         if silent:
             what = f"{self._edge} did not say {' nor '.join(silent.values())}"
             advice = "look at which sudo, sh and curl that host has (`type -a curl`), then: dcshift check"
             yield self._blocker("edge-not-asked", what, advice)
+
+    def _of_port_80(self, status: str, ended: str, *, listening: str) -> Iterator[Finding]:
+        """Yield what would go past the gate: where nobody listens, nothing does."""
+        if status.startswith("3") or (status == _NO_ANSWER and ended == _REFUSED and listening == "0"):
+            return
+        if status != _NO_ANSWER:
+            what = f"port 80 answers {status} instead of a redirect, and would go past the gate"
+            yield self._blocker("plain-http-serves", what, "answer port 80 with a redirect to https")
+            return
+        what = f"what port 80 serves is not known: {listening or 'some'} listen there, curl ended with {ended}"
+        advice = "answer port 80 with a redirect to https at every address, or let nobody listen there"
+        yield self._blocker("plain-http-unclear", what, advice)
 
     def _of_gate(self) -> Iterator[Finding]:
         behind = self._behind_gate()

@@ -20,6 +20,7 @@ from migration.verification.pages import first_difference, text_hash, visible_te
 _END: Final = "\n~~dcshift-page~~"
 _READERS: Final = 4
 _PAGE_SECONDS: Final = 10.0
+_KNOWN: Final = ("LoadState=loaded", "LoadState=masked")
 _HEALTH_SECONDS: Final = 5.0
 
 
@@ -129,14 +130,18 @@ class PublicWebMove:
         """Ask systemd on the source."""
         service = self._context.system.source.web.service
         host = self._context.system.source.web.host
-        words = ["systemctl", "show", "--property=ActiveState,UnitFileState", service]
+        words = ["systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", service]
         try:
             said = self._remote.run(host, words).split()
         except StepFailed as unknown:
             return Probe(ProbeState.UNKNOWN, f"{host} cannot be asked: {unknown.why}")
         state = f"{service} is {', '.join(said)}"
+        known = next((word for word in said if word.startswith("LoadState=")), None)
+        if known is not None and known not in _KNOWN:
+            # What systemd does not know it calls inactive, too: stopped is only what it could start.
+            return Probe(ProbeState.UNKNOWN, f"systemd of {host} does not know {service} ({known})")
         stopped = "ActiveState=inactive" in said or "ActiveState=failed" in said
-        done = stopped and "UnitFileState=enabled" not in said
+        done = known is not None and stopped and "UnitFileState=enabled" not in said
         return Probe(ProbeState.DONE if done else ProbeState.NOT_DONE, state)
 
     def start_source(self) -> None:

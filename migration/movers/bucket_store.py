@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import obstore
@@ -26,6 +26,11 @@ RANGE_BYTES: Final = 8 * 1024 * 1024
 PART_BYTES: Final = 16 * 1024 * 1024
 """Larger objects are sent in parts of this size, where a mover is not told another."""
 PARTS_AT_ONCE: Final = 2
+REQUEST_SECONDS_MAX: Final = 60.0
+"""How long one request may take with all of its body: a store that accepts and is silent is not waited for longer."""
+RETRIES_MAX: Final = 5
+RETRY_SECONDS_MAX: Final = 180.0
+"""What can be asked twice without harm is asked again, so often at most, and not any more after this time."""
 
 
 class Changed(Exception):  # noqa: N818  not our error: who reads begins again
@@ -59,8 +64,11 @@ class Store:
             access_key_id=bucket.access_key,
             secret_access_key=bucket.secret_key,
             virtual_hosted_style_request=False,
-            client_options={"allow_http": bucket.endpoint.startswith("http://"), "timeout": "60s"},
-            retry_config={"max_retries": 5},
+            client_options={
+                "allow_http": bucket.endpoint.startswith("http://"),
+                "timeout": f"{REQUEST_SECONDS_MAX * 1000:.0f}ms",
+            },
+            retry_config={"max_retries": RETRIES_MAX, "retry_timeout": timedelta(seconds=RETRY_SECONDS_MAX)},
         )
 
     def send(
@@ -109,7 +117,7 @@ class Store:
                 obstore.delete(self._store, key)
             except (NotFoundError, FileNotFoundError):
                 continue
-            except BaseError as refused:
+            except (BaseError, OSError) as refused:
                 raise not_written(key, str(refused)[:500]) from refused
 
     def pieces(self, key: str, found: GetResult, *, before: Callable[[int], None] = lambda _: None) -> Iterator[Bytes]:
@@ -144,16 +152,21 @@ class Store:
             return None
         except Changed:
             return "changed while it was read"
-        except (BaseError, BrokenOffError) as refused:
+        except (BaseError, OSError) as refused:
             raise not_written(key, str(refused)[:500]) from refused
         return digest.hexdigest()
 
     def head(self, key: str) -> Listed | None:
-        """Return one object as the store describes it, or None when there is none."""
+        """Return one object as the store describes it, or None when there is none.
+
+        Raises `StepFailed` (object-not-read), as `read` does.
+        """
         try:
             one = obstore.head(self._store, key)
         except (NotFoundError, FileNotFoundError):
             return None
+        except (BaseError, OSError) as refused:
+            raise not_read(key, self._bucket, str(refused)) from refused
         return Listed(one["path"], one["size"], (one["e_tag"] or "").strip('"'), one["last_modified"])
 
     def read(self, key: str) -> bytes | None:
@@ -162,6 +175,8 @@ class Store:
             return obstore.get(self._store, key).bytes().to_bytes()
         except (NotFoundError, FileNotFoundError):
             return None
+        except (BaseError, OSError) as refused:
+            raise not_read(key, self._bucket, str(refused)) from refused
 
     def list(self) -> Iterator[Listed]:
         """Yield every object of a bucket that only we write into: its keys are those that this client can say."""
@@ -170,7 +185,7 @@ class Store:
                 for one in chunk:
                     tag = (one["e_tag"] or "").strip('"')
                     yield Listed(one["path"], one["size"], tag, one["last_modified"])
-        except BaseError as refused:
+        except (BaseError, OSError) as refused:
             raise not_listed(self._bucket.name, str(refused)[:500]) from refused
 
 
@@ -240,4 +255,15 @@ def not_written(shown: str, why: str) -> StepFailed:
         why=why,
         state="the source was only read; what was carried before stays and is not carried again",
         next="mend the cause, then dcshift run",
+    )
+
+
+def not_read(shown: str, bucket: Bucket, why: str, *, side: str = "bucket") -> StepFailed:
+    """Return the error of an object whose bytes did not come."""
+    return StepFailed(
+        "object-not-read",
+        what=f"{shown} could not be read from the {side}",
+        why=f"{bucket.url}: {why[:500]}",
+        state="no object was left half written; what was carried before stays and is not carried again",
+        next="mend the cause, then the same command goes on",
     )

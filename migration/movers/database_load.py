@@ -26,8 +26,8 @@ class DatabaseLoad:
 
     every_seconds = 1.0
 
-    def __init__(self, job: PostgresJob) -> None:
-        self._job = job
+    def __init__(self, job: PostgresJob, *, program: str | None = None) -> None:
+        self._job, self._program = job, program or job.program
         self.name = job.system
         self._connection: Connection | None = None
         self._mean = Mean()
@@ -71,7 +71,7 @@ class DatabaseLoad:
     def _connect(self) -> Connection:
         return link.connect(
             self._job.source,
-            program=self._job.program,
+            program=self._program,
             statement_seconds=_STATEMENT_SECONDS_MAX,
             silence_seconds_max=link.HOLD_SILENCE_SECONDS_MAX,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from migration.model.words import Json
-from migration.movers import after_rows, building, built, carrying, copy, foreign_keys, link, schema, stream
+from migration.movers import after_rows, building, built, carrying, casts, copy, foreign_keys, link, schema, stream
 from migration.movers.after_rows import AfterRows
 from migration.movers.answering import AnswerWatch
 from migration.movers.building import Building
@@ -70,7 +70,8 @@ def _fill(
         # The oldest transaction that the snapshot does not see: large objects newer than it changed since.
         link.rows(target, "UPDATE dcshift.claim SET snapshot_xmin = %s", (xmin,))
         archive = schema.Archive(job, folder, pipe.pass_file, pipe.brake)
-        archive.dump(slot.snapshot)
+        _lacking, there = casts.refused(source, target)
+        archive.dump(slot.snapshot, {one.number for one in there})
         archive.restore_before_rows()
         wanted, tables = built.definitions(reader), copy.tables(reader)
         how, carried, views = building.on(target, job.workers), Carrying(pipe, slot, reader), list[int]()

@@ -138,7 +138,7 @@ class ObjectStore(bucket_store.Store):
 
     def end_upload(self, key: str, upload: str) -> None:
         """Throw the parts of an unfinished object away; one that is gone already is no error."""
-        answer = self._bucket.request("DELETE", key, query={"uploadId": upload})
+        answer = self._ask("DELETE", key, {}, {"uploadId": upload})
         if answer.status_code not in (200, 204, 404):
             raise not_written(key, f"parts of a killed mover stay: HTTP {answer.status_code}: {answer.text[:300]}")
 
@@ -160,19 +160,15 @@ class ObjectStore(bucket_store.Store):
         seen = Seen(0, str(answer.headers.get("etag", "")).strip('"'), modified)
         return Reading(seen, attributes, lambda: iter(()))
 
-    def _ask(self, method: str, key: str, headers: Mapping[str, str]) -> httpx.Response:
+    def _ask(
+        self, method: str, key: str, headers: Mapping[str, str], query: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         try:
-            return self._bucket.request(method, key, headers=headers)
+            return self._bucket.request(method, key, query=query, headers=headers)
         except httpx.HTTPError as failure:
             why = f"{type(failure).__name__}: {failure}"
             raise (self.not_read(key, why) if method == "HEAD" else not_written(key, why)) from failure
 
     def not_read(self, key: str, why: str) -> StepFailed:
-        """Return the error of an object whose bytes did not come."""
-        return StepFailed(
-            "object-not-read",
-            what=f"{key} could not be read from the {self.side}",
-            why=f"{self._bucket.url}: {why[:500]}",
-            state="no object was left half written; what was carried before stays and is not carried again",
-            next="mend the cause, then the same command goes on",
-        )
+        """Return the error of an object whose bytes did not come from this side."""
+        return bucket_store.not_read(key, self._bucket, why, side=self.side)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,8 @@ _LEFT_OUT = re.compile(
 )
 
 
+_CAST = re.compile(r"^\d+; 2605 (\d+) CAST - (.*)$")
+_COMMENT = re.compile(r"^\d+; \d+ \d+ COMMENT - (.*)$")
 _ENTRY = re.compile(r"^(\d+); (\d+) (\d+) (COMMENT )?")
 
 
@@ -54,15 +56,22 @@ class Archive:
         self._contents = folder / "schema.list"
         self.left_out: list[str] = []
 
-    def dump(self, snapshot: str) -> None:
-        """Read the schema of both sections, without large objects, rows and what belongs to the stream."""
+    def dump(self, snapshot: str, casts_there: Container[int] = ()) -> None:
+        """Read the schema of both sections, without large objects, rows and what belongs to the stream.
+
+        Of casts those are left out, with what is said of them, that a superuser has made on the target already: they
+        are given by their numbers at the source.
+        """
         argv = ["pg_dump", "--format=custom", "--schema-only", "--no-blobs", "--no-publications", "--no-subscriptions"]
         argv += ["--no-tablespaces", "--no-security-labels", "--exclude-schema=dcshift", f"--snapshot={snapshot}"]
         argv += ["--lock-wait-timeout=60000", f"--file={self._file}"]
         self._run(argv, self._job.source, {}, "reading the schema")
-        kept = []
+        kept, casts = [], set[str]()
         for line in self._list():
-            if _LEFT_OUT.match(line):
+            if (cast := _CAST.match(line)) and int(cast[1]) in casts_there:
+                casts.add(cast[2])
+            comment = _COMMENT.match(line)
+            if _LEFT_OUT.match(line) or (cast and cast[2] in casts) or (comment and comment[1] in casts):
                 self.left_out.append(line.split(" ", 3)[3])
             else:
                 kept.append(line)

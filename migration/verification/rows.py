@@ -6,6 +6,7 @@ Values are citizens' data: they are read and said only for a person who asks for
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -32,6 +33,11 @@ ORDER BY 5 DESC, 1
 _BUCKETS = 1024
 _ROWS_NAMED_MAX = 5
 _VALUE_CHARACTERS_MAX = 200
+Between = Callable[[int], object]
+
+
+def _at_once(_: int) -> None:
+    """Wait for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[Column, ...]
     definition: str | None
+    size_bytes: int
+    """Of its rows on disk, without what lies outside of them."""
 
     def total(self, side: str, *, digest: bool) -> str:
         """Return the query of (rows, sum of hashes)."""
@@ -62,17 +70,20 @@ class Table:
 def tables(side: Side) -> list[Table]:
     """Return the tables and materialised views of one side, largest first."""
     found = []
-    for name, kind, persistence, populated, _size, columns, definition in side.rows(_TABLES):
+    for name, kind, persistence, populated, size, columns, definition in side.rows(_TABLES):
         every = tuple(Column(column, type, not_null) for column, type, not_null, _ in columns)
         key = tuple(Column(column, type, not_null) for column, type, not_null, in_key in columns if in_key)
-        found.append(Table(name, kind == "m", persistence == "u", populated, every, key, definition))
+        found.append(Table(name, kind == "m", persistence == "u", populated, every, key, definition, int(size)))
     return found
 
 
-def prove_rows(moment: Moment, *, values: bool = False) -> Proof:
-    """Compare the rows of all tables; `values` says keys and values of those that differ, too."""
+def prove_rows(moment: Moment, *, values: bool = False, between: Between = _at_once) -> Proof:
+    """Compare the rows of all tables; `values` says keys and values of those that differ, too.
+
+    `between` may wait, or raise, before a table of the source is read: it is told the bytes that were read before.
+    """
     found = [table for table in tables(moment.source) if not table.view and (moment.frozen or not table.unlogged)]
-    return _prove(moment, found, "rows", "tables", values=values)
+    return _prove(moment, found, "rows", "tables", values=values, between=between)
 
 
 def prove_materialised_views(moment: Moment) -> Proof:
@@ -97,7 +108,9 @@ def prove_materialised_views(moment: Moment) -> Proof:
     return _prove(twice, kept, "materialised-views", "views")
 
 
-def _prove(moment: Moment, found: list[Table], name: str, noun: str, *, values: bool = False) -> Proof:
+def _prove(
+    moment: Moment, found: list[Table], name: str, noun: str, *, values: bool = False, between: Between = _at_once
+) -> Proof:
     pace = Pace()
     # Not agreeing on the canaries is no difference of the data: both servers then hash a portable digest instead.
     source_canary, target_canary = moment.both(CANARIES)
@@ -117,7 +130,7 @@ def _prove(moment: Moment, found: list[Table], name: str, noun: str, *, values: 
     narrower = [t for t in compared if {c.name for c in t.columns} - {c.name for c in there[t.name].columns}]
     differences += [f"table {t.name}: columns are missing on the target" for t in narrower]
     compared = [t for t in compared if t not in narrower and there[t.name].populated]
-    source, target = totals(moment, compared, digest=digest)
+    source, target = totals(moment, compared, digest=digest, between=between)
     for table in compared:
         if source[table.name] != target[table.name]:
             differences += _narrow(moment, table, source[table.name], target[table.name], digest=digest, values=values)
@@ -133,11 +146,19 @@ def _prove(moment: Moment, found: list[Table], name: str, noun: str, *, values: 
 Totals = dict[str, tuple[int, int]]
 
 
-def totals(moment: Moment, compared: list[Table], *, digest: bool) -> tuple[Totals, Totals]:
+def totals(
+    moment: Moment, compared: list[Table], *, digest: bool, between: Between = _at_once
+) -> tuple[Totals, Totals]:
     """Return (rows, sum of hashes) of each table, at the source and on the target."""
+    at_once = len(moment.source.sessions)
+
+    def before(number: int) -> None:
+        # A session that begins a table has ended one before: about the one that began so many before.
+        between(compared[number - at_once].size_bytes if number >= at_once else 0)
 
     def of(side: Side, word: str) -> Totals:
-        answers = side.many([table.total(word, digest=digest) for table in compared])
+        queries = [table.total(word, digest=digest) for table in compared]
+        answers = side.many(queries, before) if word == "source" else side.many(queries)
         return {t.name: (int(a[0][0]), int(a[0][1])) for t, a in zip(compared, answers, strict=True)}
 
     with ThreadPoolExecutor(2) as pool:

@@ -32,6 +32,17 @@ OUR_FUNCTIONS = f"""{OURS} AND {not_of_extension("pg_proc", "p.oid")} AND NOT EX
 _IN_CLASS = f"JOIN pg_namespace n ON n.oid = c.relnamespace WHERE {OURS} AND {not_of_extension('pg_class', 'c.oid')}"
 _NAME = "format('%I.%I', n.nspname, c.relname)"
 
+# What a server is born with has lower numbers. Multiranges come with casts of their own, from 14 on.
+CASTS = """
+    SELECT k.oid, format('%I.%I to %I.%I', fn.nspname, f.typname, tn.nspname, t.typname) || ' | '
+        || concat_ws(' ', k.castmethod, k.castcontext, (SELECT format('%I.%I', n.nspname, p.proname) FROM pg_proc p
+            JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = k.castfunc))
+    FROM pg_cast k JOIN pg_type f ON f.oid = k.castsource JOIN pg_namespace fn ON fn.oid = f.typnamespace
+    JOIN pg_type t ON t.oid = k.casttarget JOIN pg_namespace tn ON tn.oid = t.typnamespace
+    WHERE k.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_depend d
+        WHERE d.classid = 'pg_cast'::regclass AND d.objid = k.oid AND d.deptype IN ('e', 'i'))"""
+"""(number, `types | how, when, by which function`) of the casts that people made."""
+
 FILLED = "materialised view"
 """Whether it was filled: the one answer that the freeze may still change."""
 
@@ -118,6 +129,35 @@ QUESTIONS = {
     "statistics": f"""
         SELECT format('%I.%I', n.nspname, s.stxname) || ' | ' || pg_get_statisticsobjdef(s.oid)
         FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE {OURS}""",
+    "cast": f"SELECT k.description FROM ({CASTS}) k (number, description)",
+    "operator": f"""
+        SELECT format('%I.%s(%s,%s)', n.nspname, o.oprname, o.oprleft::regtype, o.oprright::regtype) || ' | '
+            || concat_ws(' ', o.oprcode::regproc, o.oprcom::regoperator, o.oprnegate::regoperator, o.oprrest::regproc,
+                o.oprjoin::regproc, o.oprcanmerge, o.oprcanhash)
+        FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace
+        WHERE {OURS} AND {not_of_extension("pg_operator", "o.oid")}""",
+    "text search configuration": f"""
+        SELECT format('%I.%I', n.nspname, t.cfgname) || ' | ' || concat_ws(' ', (SELECT p.prsname FROM pg_ts_parser p
+            WHERE p.oid = t.cfgparser), (SELECT string_agg(m.maptokentype || ' ' || m.mapdict::regdictionary, ','
+                ORDER BY m.maptokentype, m.mapseqno) FROM pg_ts_config_map m WHERE m.mapcfg = t.oid))
+        FROM pg_ts_config t JOIN pg_namespace n ON n.oid = t.cfgnamespace
+        WHERE {OURS} AND {not_of_extension("pg_ts_config", "t.oid")}""",
+    "text search dictionary": f"""
+        SELECT format('%I.%I', n.nspname, t.dictname) || ' | ' || concat_ws(' ', (SELECT m.tmplname
+            FROM pg_ts_template m WHERE m.oid = t.dicttemplate), t.dictinitoption)
+        FROM pg_ts_dict t JOIN pg_namespace n ON n.oid = t.dictnamespace
+        WHERE {OURS} AND {not_of_extension("pg_ts_dict", "t.oid")}""",
+    "conversion": f"""
+        SELECT format('%I.%I', n.nspname, v.conname) || ' | ' || concat_ws(' ', pg_encoding_to_char(v.conforencoding),
+            pg_encoding_to_char(v.contoencoding), v.conproc::regproc, v.condefault)
+        FROM pg_conversion v JOIN pg_namespace n ON n.oid = v.connamespace
+        WHERE {OURS} AND {not_of_extension("pg_conversion", "v.oid")}""",
+    # Not an ICU collation's locale: from 16 on it is written in another form than it was given.
+    "collation": f"""
+        SELECT format('%I.%I', n.nspname, v.collname) || ' | ' || concat_ws(' ', v.collprovider, v.collisdeterministic,
+            CASE WHEN v.collprovider = 'c' THEN v.collcollate || ' ' || v.collctype END)
+        FROM pg_collation v JOIN pg_namespace n ON n.oid = v.collnamespace
+        WHERE {OURS} AND {not_of_extension("pg_collation", "v.oid")}""",
     "extension": "SELECT e.extname || ' | installed' FROM pg_extension e",
     "schema": f"SELECT quote_ident(n.nspname) || ' | there' FROM pg_namespace n WHERE {OURS}",
 }

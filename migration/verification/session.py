@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,19 +41,23 @@ class Side:
     def rows(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
         return self.sessions[0].rows(query, parameters)
 
-    def many(self, queries: Sequence[str]) -> list[list[Row]]:
-        """Run queries over all sessions at once, in the given order, and return their answers in that order."""
+    def many(self, queries: Sequence[str], before: Callable[[int], object] = lambda _: None) -> list[list[Row]]:
+        """Run queries over all sessions at once, in the given order, and return their answers in that order.
+
+        `before` is called with the number of a query that is to begin; what it raises ends them all.
+        """
         free = list(self.sessions)
 
-        def one(query: str) -> list[Row]:
+        def one(number: int) -> list[Row]:
             session = free.pop()
             try:
-                return session.rows(query)
+                before(number)
+                return session.rows(queries[number])
             finally:
                 free.append(session)
 
         with ThreadPoolExecutor(len(free)) as pool:
-            return list(pool.map(one, queries))
+            return list(pool.map(one, range(len(queries))))
 
 
 @dataclass(frozen=True, slots=True)

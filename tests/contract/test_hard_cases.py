@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from migration.adapters import database_content
+from migration.adapters import database_content, database_rare, database_removed
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/hard-cases.md").read_text(encoding="utf-8")
@@ -17,7 +17,8 @@ ELSEWHERE = {"database-not-read"}
 
 def codes() -> Iterator[str]:
     """Yield the second word of every finding, and the words of tables from which findings are made."""
-    yield from database_content._QUESTIONS
+    for asked in (database_content, database_rare, database_removed):
+        yield from asked._QUESTIONS
     yield from ("target-owner-role", "target-subscription-role")
     for file in [*(ROOT / "migration/adapters").glob("database*.py"), ROOT / "migration/movers/kept_log.py"]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

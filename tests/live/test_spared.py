@@ -130,6 +130,40 @@ def test_a_copy_waits_while_its_source_is_busy_and_goes_on_when_it_is_calm(
     assert all(proof.passed for proof in move.prove(frozen=False))
 
 
+ASKED = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%dcshift.source_load()%' AND pid <> pg_backend_pid()"
+
+
+def test_a_comparison_spares_its_source_until_the_freeze_and_leaves_the_stream_alone(
+    pair: Pair, move: PostgresMove, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move.replicate(lambda _: None)
+    folder = move._context.state_folder
+    # A log that is kept is the stream's: no reason to end a comparison.
+    (folder / limits.FILE).write_text(Limits(wait_load=2.0, stop_log_bytes=MIB).as_json())
+    with at_work(pair[0], 4), pair[0].admin("portal") as admin:
+        compared = pool.submit(move.prove, frozen=False)
+        end = time.monotonic() + 60
+        while admin.execute(ASKED.encode()).fetchone() != (1,):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        admin.execute("SELECT pg_logical_emit_message(false, 'test', repeat('x', 10000000))")
+        time.sleep(2.0)
+        assert not compared.done(), "it compared while the source was busy"
+        # Nothing is held meanwhile: no snapshot keeps the source from tidying up.
+        assert admin.execute("SELECT count(*) FROM pg_stat_activity WHERE state ~ 'idle in trans'").fetchone() == (0,)
+        assert failed(move.prove(frozen=True)) == [], "citizens wait for this one: it asks nobody"
+        (folder / limits.FILE).write_text("")
+        assert failed(compared.result(60)) == []
+        monkeypatch.setattr(limits, "STOP_SECONDS", 0.5)
+        (folder / limits.FILE).write_text(Limits(wait_load=3.0, stop_load=3.0).as_json())
+        given_up = move.prove(frozen=False)
+    assert {proof.sentence for proof in given_up} == {"the comparison could not be made"}
+    assert "source load 4.0 above 3.0" in given_up[0].differences[0]
+    assert slots(pair[0]) == 1, "the stream goes on"
+    (folder / limits.FILE).write_text("")
+    assert move.replicated().state is ProbeState.DONE
+
+
 def test_a_copy_for_which_the_source_keeps_too_much_log_ends_and_leaves_nothing_there(
     pair: Pair, move: PostgresMove, pool: ThreadPoolExecutor
 ) -> None:

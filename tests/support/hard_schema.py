@@ -42,6 +42,16 @@ CREATE RULE kept AS ON DELETE TO kind WHERE old.id > 1.5 DO INSTEAD INSERT INTO 
 CREATE STATISTICS related (dependencies) ON s, n FROM t;
 CREATE TABLE parts (at date, v numeric DEFAULT 0.1) PARTITION BY RANGE (at);
 CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TYPE sheet AS (a integer);
+CREATE FUNCTION read(text) RETURNS sheet LANGUAGE sql IMMUTABLE AS 'SELECT ROW(1)::public.sheet';
+CREATE CAST (text AS sheet) WITH FUNCTION read(text) AS ASSIGNMENT;
+CREATE FUNCTION near(sheet, sheet) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR ~~~ (LEFTARG = sheet, RIGHTARG = sheet, FUNCTION = near, COMMUTATOR = ~~~, RESTRICT = neqsel);
+CREATE CONVERSION bytes FOR 'UTF8' TO 'LATIN1' FROM utf8_to_iso8859_1;
+CREATE TEXT SEARCH DICTIONARY stock (TEMPLATE = pg_catalog.simple, STOPWORDS = english);
+CREATE TEXT SEARCH CONFIGURATION vi (COPY = simple);
+ALTER TEXT SEARCH CONFIGURATION vi ALTER MAPPING FOR word WITH stock, simple;
+CREATE COLLATION sorted (provider = libc, locale = 'C');
 COMMENT ON TABLE t IS 'Hồ sơ (cũ), don''t 1.5';
 RESET ROLE;
 """

@@ -5,7 +5,9 @@ This is what a lying sudo, sh, ssh or dcshift-gate looks like from here; the pro
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +22,7 @@ from migration.adapters.traffic import GateMove
 from migration.adapters.web import PublicWebMove
 from migration.errors import StepFailed
 from migration.model.words import ProbeState, Side
-from tests.support import liars
+from tests.support import liars, port_80
 from tests.unit.migration_adapters.test_access_log import Late, asked, log_of
 from tests.unit.migration_adapters.test_moves import Books, Clusters, Edge, Still, context, gate
 
@@ -137,6 +139,62 @@ def test_a_curl_that_asks_nobody_is_no_good_news(context: Any, tmp_path: Path, m
     liars.plant(tmp_path / "liars", monkeypatch, "curl")
     assert codes() == ["edge-not-asked"]
     liars.assert_lied(tmp_path / "liars")
+
+
+class Edge80:
+    """An edge host with a network of its own, in which port 80 does what is told."""
+
+    def __init__(self, port_80: str) -> None:
+        self._port_80 = port_80
+
+    def run(self, host: str, argv: Sequence[str], **_: Any) -> str:
+        alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
+        words = [*alone, sys.executable, port_80.__file__, self._port_80, *argv]
+        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        ("closed", None),
+        ("redirects", None),
+        ("serves", "plain-http-serves: port 80 answers 200 instead of a redirect"),
+        ("hangs up", "plain-http-unclear: what port 80 serves is not known: 1 listen there, curl ended with 52"),
+        (
+            "elsewhere",
+            "plain-http-unclear: what port 80 serves is not known: 1 listen there, curl ended with 7",
+        ),
+    ],
+)
+def test_what_goes_past_the_gate_is_what_somebody_serves_at_port_80(does: str, says: str | None, context: Any) -> None:
+    found = list(site_check(context, Edge80(does))._of_edge())
+    told = [f"{one.code}: {one.what}" for one in found if one.code.startswith(("plain-", "edge-not-asked"))]
+    assert [says is not None and one.startswith(says) for one in told] == [True] * (says is not None)
+
+
+@pytest.mark.parametrize(
+    ("shown", "state"),
+    [
+        ("LoadState=loaded ActiveState=inactive UnitFileState=disabled", ProbeState.DONE),
+        ("LoadState=masked ActiveState=inactive UnitFileState=masked", ProbeState.DONE),
+        ("LoadState=loaded ActiveState=failed UnitFileState=enabled", ProbeState.NOT_DONE),
+        ("LoadState=loaded ActiveState=active UnitFileState=disabled", ProbeState.NOT_DONE),
+        ("LoadState=not-found ActiveState=inactive UnitFileState=", ProbeState.UNKNOWN),
+        ("LoadState=error ActiveState=inactive UnitFileState=", ProbeState.UNKNOWN),
+        ("ActiveState=inactive UnitFileState=disabled", ProbeState.NOT_DONE),
+    ],
+)
+def test_a_service_that_systemd_does_not_know_is_not_stopped(shown: str, state: ProbeState, context: Any) -> None:
+    class Host(Silent):
+        def run(self, host: str, argv: Sequence[str], **_: Any) -> str:
+            assert argv[:2] == ["systemctl", "show"]
+            asked = argv[2].removeprefix("--property=").split(",")
+            # systemctl says of a unit what it was asked for, and no more.
+            return "\n".join(word for word in shown.split() if word.partition("=")[0] in asked)
+
+    found = web(context, Host()).source_stopped()
+    assert found.state is state
+    assert state is not ProbeState.UNKNOWN or "systemd of app1 does not know" in found.sentence
 
 
 @pytest.mark.parametrize(("program", "says"), [("tail", "tail says nothing of"), ("grep", "no answer")])

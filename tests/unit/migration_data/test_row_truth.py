@@ -14,7 +14,7 @@ import pytest
 from migration.model.words import Proof
 from migration.verification.hashing import CANARIES
 from migration.verification.large_objects import prove_large_objects
-from migration.verification.rows import prove_rows
+from migration.verification.rows import prove_rows, tables
 from migration.verification.schema import prove_schema
 from migration.verification.session import Moment, Row
 from tests.support import two_databases
@@ -206,3 +206,20 @@ def test_a_difference_hides_in_no_bucket_of_a_large_table(sides: Sides) -> None:
     finally:
         for side in (0, 1):
             sides.as_admin(side, "DROP TABLE truth.many")
+
+
+def test_before_each_table_of_the_source_somebody_may_let_it_rest(sides: Sides) -> None:
+    said: list[int] = []
+    with sides.moment() as moment:
+        assert prove_rows(moment, between=said.append).passed
+        sizes = sorted((table.size_bytes for table in tables(moment.source)), reverse=True)
+    # Two sessions read at once: what the last two read, nobody waits for.
+    assert sorted(said, reverse=True) == sorted([0, 0, *sizes[:-2]], reverse=True)
+
+
+def test_who_ends_a_comparison_between_tables_ends_it(sides: Sides) -> None:
+    def end(_: int) -> None:
+        raise LookupError("enough")
+
+    with sides.moment() as moment, pytest.raises(LookupError, match="enough"):
+        prove_rows(moment, between=end)
