@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,11 +105,11 @@ def _has_more_names(source: Seen, path: bytes, names: int) -> bool:
 
 
 def _tried(job: FolderJob) -> Kept:
-    """Try what is kept, in a folder of ours where there is one, else in one that is gone afterwards."""
-    if job.ours.is_dir():
-        return folder_probe.kept(job)
-    place = Path(tempfile.mkdtemp(prefix=".dcshift-probe-", dir=job.folder))
+    """Try what is kept, in our own folder there; one that is left of a check that was killed is as good as none."""
+    was_there = job.ours.is_dir()
+    job.ours.mkdir(mode=0o700, exist_ok=True)
     try:
-        return folder_probe.of(place)
+        return folder_probe.kept(job)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        if not was_there:
+            job.ours.rmdir()

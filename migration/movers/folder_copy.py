@@ -30,6 +30,7 @@ from migration.movers.throttle import BYTES_PER_SECOND_MIN, Throttle
 _FEW_FILES: Final = 500
 _FEW_BYTES: Final = 64 * 1024**2
 """So few go at once with what hangs together: another connection would cost more than it saves."""
+_REMOVED_A_LOOK: Final = 100
 _TREE: Final = ("--links", "--perms", "--times", "--sparse", "--numeric-ids", "--dirs", "--from0", "--files-from=-")
 
 
@@ -65,8 +66,9 @@ class Copy:
 
     def remove(self, target: Seen, gone: Iterable[bytes]) -> None:
         """Remove these paths of the target, what is in a folder before the folder."""
-        self.turn.assert_ours()
-        for path in sorted(gone, reverse=True):
+        for number, path in enumerate(sorted(gone, reverse=True)):
+            if number % _REMOVED_A_LOOK == 0:
+                self.turn.assert_ours()
             full = self.job.folder / os.fsdecode(path)
             with contextlib.suppress(FileNotFoundError):
                 (Path.rmdir if target.described[path].kind == FOLDER else Path.unlink)(full)
@@ -96,12 +98,13 @@ class Copy:
         done = [0, 0]
         under_way: dict[int, Path] = {}
         first: list[BaseException] = []
+        workers = self._workers()
 
         def work(piece: tuple[int, list[bytes]]) -> list[bytes]:
             number, paths = piece
             try:
                 under_way[number] = self._partial / str(number)
-                self._paced(paths, under_way[number], beside=min(self.job.workers, len(pieces)))
+                self._paced(paths, under_way[number], beside=min(workers, len(pieces)))
             except BaseException as failure:
                 first.append(failure)  # the others end for its sake, and only it says why
                 self._failed.set()
@@ -117,7 +120,6 @@ class Copy:
         def tick() -> None:
             said.say(done[0], done[1] + sum(map(_bytes_in, list(under_way.values()))))
 
-        workers = self._workers()
         try:
             with contextlib.nullcontext() if self.sparing is None else self.sparing.reading(files_source.say_waiting):
                 spread(pieces, work, workers=workers, on_done=take, on_tick=tick)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import random
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from migration.movers import files
 from migration.movers.folder_job import NOT_OF_THE_TREE, FolderJob
 from tests.support.moving_files import ODD, Here
 
@@ -101,8 +102,9 @@ def as_it_is(folder: Path) -> dict[bytes, tuple[object, ...]]:
 
 
 def typed(verb: str, job: FolderJob, *options: str) -> tuple[int, dict[str, Any]]:
-    """Run the program as people do; return its exit status and its last line."""
-    argv = [sys.executable, "-m", "migration.movers.files", "--job", "-", "--do", verb, *options]
-    ended = subprocess.run(argv, input=job.model_dump_json(), capture_output=True, text=True, timeout=120, check=False)
-    assert ended.stdout, ended.stderr
-    return ended.returncode, json.loads(ended.stdout.splitlines()[-1])
+    """Run the program with the words that people type; return its exit status and its last line."""
+    order = job.staging.with_name("job.json")
+    order.write_text(job.model_dump_json())
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        status = files.main(["--job", str(order), "--do", verb, *options])
+    return status, json.loads(out.getvalue().splitlines()[-1])
