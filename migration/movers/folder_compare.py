@@ -12,8 +12,9 @@ from migration.movers.files_listing import FILE, FOLDER, LINK, Described, Seen
 from migration.movers.files_names import shown
 from migration.movers.folder_probe import Kept
 
-MISSING, EXTRA, NAMES = "is missing in the folder", "is only in the folder", "names that share it"
+MISSING, EXTRA, NAMES = "is missing in the folder", "is only in the folder", "is shared by other names"
 ACLS: Final = ("system.posix_acl_access", "system.posix_acl_default")
+_SENTENCES: Final = ("is ", "was ", "leads ")
 _OURS: Final = ("user.", "security.capability", *ACLS)
 """Attributes that belong to the files. The rest is the platform's: labels of its policy, marks of its file system."""
 _CARRIED: Final = (FILE, FOLDER, LINK)
@@ -28,7 +29,8 @@ class Difference:
     what: tuple[str, ...]
 
     def __str__(self) -> str:
-        said = self.what[0] if len(self.what) == 1 and " " in self.what[0] else f"differs ({', '.join(self.what)})"
+        alone = len(self.what) == 1 and self.what[0].startswith(_SENTENCES)
+        said = self.what[0] if alone else f"differs ({', '.join(self.what)})"
         return f"{self.kind} {shown(self.path) or '.'}: {said}"
 
 

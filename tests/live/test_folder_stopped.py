@@ -180,7 +180,7 @@ def test_a_file_system_that_keeps_less_is_refused_unless_people_decided(
     assert (proof.passed, proof.figures["without"]) == (True, ["acls", "attributes"])
 
 
-HALF = 'exec /usr/bin/rsync --max-size=3000 "$@"'
+HALF = 'case "$*" in *--server*) ;; *) set -- --max-size=3000 "$@";; esac; exec /usr/bin/rsync "$@"'
 BLIND = 'root=$1; shift; exec /usr/bin/find "$root" -path "*/ho-so/0[0-5]*" -prune -o "$@"'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -22,7 +23,8 @@ READABLE_BY_33 = bytes.fromhex(
 )
 ONE, TWO, THREE = "ho-so/01/tệp số 1.pdf", "ho-so/02/tệp số 2.pdf", "ho-so/03/tệp số 3.pdf"
 HARD, ALSO_HARD = "cứng/một", "ho-so/00/hai"
-HOLES_BYTES = 70 * 1024 * 1024
+HOLES_BYTES = 33 * 1024 * 1024
+"""Two of them are more than goes at once with the rest."""
 _OLD_NS = 1_600_000_000_123_456_789
 
 
@@ -91,7 +93,7 @@ def as_it_is(folder: Path) -> dict[bytes, tuple[object, ...]]:
         if stat.S_ISLNK(status.st_mode):
             content = os.readlink(full)  # noqa: PTH115 (word for word)
         elif stat.S_ISREG(status.st_mode):
-            content = full.read_bytes()
+            content = hashlib.sha256(full.read_bytes()).hexdigest()
             names.setdefault(status.st_ino, []).append(path)
         said = {one: os.getxattr(full, one, follow_symlinks=False) for one in os.listxattr(full, follow_symlinks=False)}
         found[path] = (status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns, content, sorted(said.items()))
