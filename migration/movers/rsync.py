@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -95,7 +97,9 @@ def run(
                     why = "it did not finish in time"
                     raise programs.failed("rsync", -9, why, doing="reading the files") from None
     except BaseException:
-        process.kill()
+        # All of its processes: the one that writes is not the one that we started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise
     text = error.decode(errors="replace")

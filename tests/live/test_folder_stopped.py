@@ -86,7 +86,9 @@ def test_a_mover_killed_anywhere_leaves_no_half_file_and_goes_on(tmp_path: Path)
     limit.write_text("")
     came = len(files_in(order))
     status, said = typed("move", order)
-    assert (status, said["result"]["carried"]) == (0, 40 - came), "what had come was sent again"
+    assert status == 0, said
+    # rsync's own child may have given one more file its name after we counted.
+    assert 40 - came - 1 <= said["result"]["carried"] <= 40 - came, "what had come was sent again"
     assert as_it_is(order.folder) == as_it_is(source)
     assert partial(order) == []
     assert typed("last", order)[0] == 0
