@@ -87,7 +87,10 @@ def look(job: FolderJob, index: Index, *, frozen: bool) -> Seen:
     if TOP not in listed.described:
         raise programs.unbelieved("find", "it does not list the folder itself", doing=f"listing {job.source}")
     assert_decided(job, listed)
-    return replace(listed, described=files_described.record(job, index, listed, frozen=frozen))
+    read = files_described.record(job, index, listed, frozen=frozen)
+    # As listed in all else: what is remembered of a change that was too new has no ctime to compare.
+    described = {path: replace(one, attributes=read[path].attributes) for path, one in listed.described.items()}
+    return replace(listed, described=described)
 
 
 def kept_as_recorded(index: Index) -> Kept:

@@ -114,8 +114,7 @@ def _is_settled(index: Index, source: Seen, target: Seen, one: Difference) -> bo
     there = source.described.get(one.path)
     if there is None:  # it went: its folder changed then
         there = source.described.get(one.path.rpartition(b"/")[0])
-    # 0 is a change too new to tell: `files_attributes`.
-    return there is not None and 0 < there.changed_ns < began_ns - _CLOCKS_NS
+    return there is not None and there.changed_ns < began_ns - _CLOCKS_NS
 
 
 def _of_contents(job: FolderJob, source: Seen, target: Seen) -> tuple[dict[bytes, str], dict[bytes, str]]:

@@ -98,8 +98,9 @@ def run(
                     raise programs.failed("rsync", -9, why, doing="reading the files") from None
     except BaseException:
         # All of its processes: the one that writes is not the one that we started.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         raise
     text = error.decode(errors="replace")

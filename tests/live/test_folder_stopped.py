@@ -51,11 +51,11 @@ def begun(order: FolderJob, out: Path) -> subprocess.Popen[bytes]:
 
 
 def wait_until(reached: Callable[[], bool], mover: subprocess.Popen[bytes], out: Path) -> None:
-    end = time.monotonic() + 100
+    end = time.monotonic() + 600  # of a machine that is busy with something else
     while not reached():
         assert mover.poll() is None, out.read_text()
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 def files_in(order: FolderJob) -> list[Path]:
@@ -106,7 +106,7 @@ def test_a_mover_of_an_earlier_turn_is_refused_and_one_at_work_is_stopped(tmp_pa
         claim = json.loads((order.ours / "claim.json").read_text()) | {"token": 9, "holder": "another"}
         (order.ours / "claim.new").write_text(json.dumps(claim))
         (order.ours / "claim.new").replace(order.ours / "claim.json")
-        assert mover.wait(100) == 1
+        assert mover.wait(600) == 1
     finally:
         mover.kill()
         mover.wait()
