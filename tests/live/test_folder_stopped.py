@@ -63,7 +63,7 @@ def files_in(order: FolderJob) -> list[Path]:
 
 
 def partial(order: FolderJob) -> list[Path]:
-    return [path for path in (order.ours / "partial").glob("*/.*") if path.is_file()]
+    return [path for path in (order.ours / "partial").glob("*/*") if path.is_file()]
 
 
 def test_a_mover_killed_anywhere_leaves_no_half_file_and_goes_on(tmp_path: Path) -> None:
@@ -77,9 +77,11 @@ def test_a_mover_killed_anywhere_leaves_no_half_file_and_goes_on(tmp_path: Path)
     ]
     for reached in moments:
         mover = begun(order, out)
-        wait_until(reached, mover, out)
-        mover.kill()
-        mover.wait()
+        try:
+            wait_until(reached, mover, out)
+        finally:
+            mover.kill()
+            mover.wait()
         for path in files_in(order):
             assert path.read_bytes() == (source / path.relative_to(order.folder)).read_bytes(), path
     assert files_in(order)
