@@ -159,7 +159,7 @@ class BucketMove:
         facts: dict[str, Json] = {}
         for job in self._ordered():
             with self._alone(job) as (index, turn):
-                facts[job.name] = _said(files.carry(job, turn, frozen=False))
+                facts[job.name] = files.carry(job, turn, frozen=False).facts()
                 # The whole bucket is listed now, before anyone waits; under the freeze only what is touched from here
                 # on is asked for again. After the release every object is read.
                 if files_proof.bucket_as_indexed(job):
@@ -180,7 +180,7 @@ class BucketMove:
                 facts[job.name] = {"repeated": True}
                 continue
             with self._alone(job) as (index, turn):
-                facts[job.name] = _said(files.carry_last(job, turn))
+                facts[job.name] = files.carry_last(job, turn).facts()
                 files_manifest.write(job)
                 # Its time at the store says afterwards which objects the target wrote itself.
                 Store(job).put_bytes(MARKER, b"")
@@ -222,18 +222,6 @@ class BucketMove:
 
     def prove(self, *, frozen: bool, full: bool) -> Sequence[Proof]:
         return [files_proof.prove(self._jobs, frozen=frozen, full=full, now=self._clock.now())]
-
-
-def _said(one: files.Pass) -> dict[str, Json]:
-    return {
-        "files": one.files,
-        "carried": one.carried,
-        "carried_bytes": one.carried_bytes,
-        "deleted": one.deleted,
-        "not_files": list(one.others[:20]),
-        "seconds": one.seconds,
-        **(one.next.facts() if one.next else {}),
-    }
 
 
 def _not_deleted(job: FilesJob, left: set[str]) -> StepFailed:

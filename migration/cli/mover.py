@@ -26,7 +26,7 @@ def prove(context: typer.Context) -> int:
 
 @app.command(context_settings=_PASS_ON)
 def files(context: typer.Context) -> int:
-    """Copy a folder into a bucket; `--help` shows its own options."""
+    """Copy a folder into a bucket or a volume, or compare it with a volume; `--help` shows its own options."""
     from migration.movers import files as mover
 
     return int(mover.main(context.args))

@@ -1,4 +1,4 @@
-"""Carries one set of files into a bucket, in passes until one is small: `python -m migration.movers.files --job FILE`.
+"""Carries one set of files into a bucket or a folder, in passes until one is small: `--job FILE` says which.
 
 A pass may die at any moment: what was carried is found again by name, size and ETag. Nothing is ever written at the
 source, and no object that was not carried by us is touched.
@@ -11,34 +11,36 @@ import os
 import sqlite3
 import time
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from migration.errors import MigrationError, StepFailed
 from migration.model.words import Json
 from migration.movers import (
     convergence,
+    files_adopted,
     files_described,
-    files_job,
     files_listing,
     files_source,
+    folder,
     lines,
     locked,
+    passes,
     programs,
     room,
 )
 from migration.movers.bucket_claim import FOLLOWING, Turn
-from migration.movers.convergence import Forecast
 from migration.movers.files_carrier import Carrier, OnDone
 from migration.movers.files_claim import FilesTurn
 from migration.movers.files_index import Entry, Index
 from migration.movers.files_job import FilesJob
 from migration.movers.files_listing import Found
-from migration.movers.files_names import is_nameable, key_of, path_of, shown
-from migration.movers.files_store import Listed, Store, digests, md5_of
+from migration.movers.files_names import key_of, shown
+from migration.movers.files_store import Store
+from migration.movers.folder_job import FolderJob
 from migration.movers.host_load import HostLoad
-from migration.movers.job import Words, given
+from migration.movers.job import Words, given, text_of
+from migration.movers.passes import Pass
 from migration.movers.sparing import Sparing
-from migration.movers.spread import memory_bytes_most
 from migration.movers.throttle import Throttle
 
 
@@ -46,9 +48,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run one job; returns the exit status."""
     words = Words(prog="python -m migration.movers.files", description=__doc__)
     words.add_argument("--job", required=True, help="JSON job: a private file, or - for stdin")
-    job = None
+    told = "; ".join(f"{verb}: {meaning}" for verb, meaning in folder.VERBS.items())
+    words.add_argument("--do", choices=folder.VERBS, default="move", help=f"of a folder, a bucket is moved; {told}")
+    words.add_argument("--frozen", action="store_true", help="with verify: nobody writes at the source")
+    job: FilesJob | FolderJob | None = None
     try:
-        job = given(words.parse_args(argv).job, files_job.read, words.prog)
+        said = words.parse_args(argv)
+        job = given(said.job, read, words.prog)
+        if isinstance(job, FolderJob):
+            return folder.do(said.do, job, frozen=said.frozen)
+        if said.do != "move":
+            words.error(f"a bucket's job knows `move` alone; `{said.do}` of it is a part of dcshift run")
         lines.result(replicate(job))
     except MigrationError as failure:
         lines.error(failure)
@@ -56,28 +66,20 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, sqlite3.Error) as failure:
         if job is None or not room.is_full(failure):
             raise
-        lines.error(files_source.full(job, str(failure)))
+        if isinstance(job, FilesJob):
+            lines.error(files_source.full(job, str(failure)))
+        else:
+            lines.error(room.missing(job.staging, doing=f"the move of {job.system}/{job.name}"))
         return 1
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """What one pass did."""
-
-    files: int
-    carried: int
-    carried_bytes: int
-    deleted: int
-    others: tuple[str, ...]
-    """What lies in the tree, is no file, and was left behind by decision: named, never silently left."""
-    seconds: float
-    next: Forecast | None = None
-    """What the pass after it will do; nothing is foreseen after the last one."""
-
-    @property
-    def touched(self) -> int:
-        return self.carried + self.deleted
+def read(where: str) -> FilesJob | FolderJob:
+    """Read a job from a file, or from stdin for `-`; the one that names a folder has no bucket."""
+    text = text_of(where)
+    said = json.loads(text)
+    is_folder = isinstance(said, dict) and "folder" in said
+    return FolderJob.model_validate_json(text) if is_folder else FilesJob.model_validate_json(text)
 
 
 def replicate(job: FilesJob) -> dict[str, Json]:
@@ -89,30 +91,18 @@ def replicate(job: FilesJob) -> dict[str, Json]:
         lines.progress("files", done, total, "bytes", rate.of(done))
 
     with only_one(job), Sparing(job.source_limits_file, HostLoad(job)) as sparing:
-        passes = []
         turn = FilesTurn(job)
         turn.take()
         files_source.assert_room(job)
-        for _ in range(job.passes_max):
+
+        def one() -> Pass:
             lines.progress(files_source.READING, 0, None, "files")
-            passes.append(carry(job, turn, frozen=False, on_done=on_done, sparing=sparing))
-            if convergence.is_enough(len(passes), passes[-1].touched, job.small_pass_files, passes[-1].next):
-                break
+            return carry(job, turn, frozen=False, on_done=on_done, sparing=sparing)
+
+        made = passes.until_small(job, one)
         turn.set_phase(FOLLOWING)
         Index(job.staging).set_fact("phase", FOLLOWING)
-    return {
-        "passes": len(passes),
-        "files": passes[-1].files,
-        "carried": sum(one.carried for one in passes),
-        "carried_bytes": sum(one.carried_bytes for one in passes),
-        "last_pass_files": passes[-1].carried,
-        "last_pass_seconds": passes[-1].seconds,
-        "converged": passes[-1].touched <= job.small_pass_files,
-        **(passes[-1].next.facts() if passes[-1].next else {}),
-        "not_files": list(passes[-1].others[:20]),
-        "memory_bytes_most": memory_bytes_most(),
-        "seconds": round(time.monotonic() - began, 1),
-    }
+    return passes.facts(job, made, time.monotonic() - began)
 
 
 def carry(
@@ -135,7 +125,7 @@ def carry(
         raise programs.unbelieved("find", why, doing=f"listing the files of {job.system}/{job.name}")
     known = index.entries()
     if not known and index.fact("adopted") is None:
-        known = _adopt(job, index, store, found)
+        known = files_adopted.find(job, index, store, found)
     index.set_fact("adopted", "yes")
     wanted = [path for path, file in found.items() if path not in known or not _as_carried(known[path], file)]
     files_listing.assert_carriable(job, {path: found[path] for path in wanted})
@@ -211,30 +201,6 @@ def _assert_carried(job: FilesJob, entries: dict[bytes, Entry], found: dict[byte
             state="the source is frozen and unchanged; undoing this step lets it serve",
             next="dcshift run tries again after the way back",
         )
-
-
-def _adopt(job: FilesJob, index: Index, store: Store, found: dict[bytes, Found]) -> dict[bytes, Entry]:
-    """Find again what an earlier mover carried whose index was lost: the same name, size and content hash."""
-    objects = {listed.key: listed for listed in store.list() if path_of(listed.key) is not None}
-    if not objects:
-        return {}
-    adopted = []
-    for path, file in found.items():
-        listed = objects.get(key_of(path)) if is_nameable(path) else None
-        if listed is not None and listed.size == file.size:
-            entry = _same(job, path, file, listed)
-            adopted += [entry] if entry is not None else []
-    index.change(put=adopted)
-    return {entry.path: entry for entry in adopted}
-
-
-def _same(job: FilesJob, path: bytes, file: Found, listed: Listed) -> Entry | None:
-    full = job.tree / os.fsdecode(path)
-    part = job.part_bytes if file.size > job.part_bytes else None
-    md5, etag = digests(full, job.part_bytes) if part else (md5_of(full),) * 2
-    if listed.etag != etag:
-        return None
-    return Entry(path, listed.key, file.size, file.mtime_ns, file.mode, md5, etag, part)
 
 
 def only_one(job: FilesJob) -> AbstractContextManager[None]:

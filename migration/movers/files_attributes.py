@@ -15,8 +15,8 @@ from typing import Final
 
 from migration.errors import StepFailed
 from migration.movers import programs
-from migration.movers.files_job import FilesJob
 from migration.movers.files_listing import Described
+from migration.movers.tree_job import TreeJob
 
 NONE: Final = "{}"
 # Every Python from 3.3 on runs it. Each path is answered, in order, by a JSON object of base64, or by `?` where it went
@@ -44,7 +44,7 @@ _CLOCKS_NS: Final = 10 * 10**9
 """A change this shortly before they were read may have another one behind it under the same ctime."""
 
 
-def read(job: FilesJob, described: Mapping[bytes, Described]) -> dict[bytes, Described]:
+def read(job: TreeJob, described: Mapping[bytes, Described]) -> dict[bytes, Described]:
     """Return these with their attributes; of what went meanwhile they stay unread.
 
     Raises `StepFailed`: mover-program-failed where they cannot be read, program-not-believed.
@@ -62,7 +62,7 @@ def read(job: FilesJob, described: Mapping[bytes, Described]) -> dict[bytes, Des
     }
 
 
-def unread(job: FilesJob) -> str | None:
+def unread(job: TreeJob) -> str | None:
     """Return why attributes cannot be read at the source, or None when they can."""
     try:
         _ask(job, [b""])
@@ -80,7 +80,7 @@ def _listed(one: Described) -> tuple[object, ...]:
     return one.changed_ns, one.kind, one.leads_to, one.mode, one.owner, one.group, one.links
 
 
-def _ask(job: FilesJob, paths: Sequence[bytes]) -> tuple[int, list[str]]:
+def _ask(job: TreeJob, paths: Sequence[bytes]) -> tuple[int, list[str]]:
     ask = [*(job.become if job.reach else []), "python3", "-I", "-c", _SCRIPT, f"{job.source.rstrip('/')}/"]
     argv = [*job.reach, shlex.join(ask)] if job.reach else ask
     with os.fdopen(os.memfd_create("paths"), "w+b") as named:

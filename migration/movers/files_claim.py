@@ -1,14 +1,9 @@
-"""A mover's turn at a bucket of files: a claim in the bucket, and a number on this machine that outlives the claim.
-
-The way back takes the claim away with everything else of ours. A mover of an earlier turn that wakes up afterwards
-would find an empty bucket and nothing that forbids to fill it; the number beside the staging folder does.
-"""
+"""A mover's turn at a bucket of files: a claim in the bucket, and a number on this machine that outlives the claim."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from migration.errors import StepFailed
+from migration.movers import turn_number
 from migration.movers.bucket_claim import COPYING, FOLLOWING, HANDED_OVER, Claim, Holder, Turn, read, turn_over
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import CLAIM
@@ -24,25 +19,15 @@ class FilesTurn(Turn):
         # A tree may be reached by another path at the next pass and is the same tree: no path is part of the claim.
         holder = Holder(job.system, job.name, "a tree of files", job.opened, job.token, CLAIM)
         super().__init__(holder, lambda: handed_over(job))
-        self._number = job.staging.with_name(f"{job.staging.name}.turn")
+        self._staging = job.staging
 
     def take(self, *, reopen: bool = False) -> Claim:
         """Claim the bucket for our turn; raises as `Turn.take` does, and `turn-over` outside of any turn."""
-        highest, ours = _number(self._number), self._holder
-        if ours.token < max(highest, 1):
-            raise turn_over(
-                ours, f"turn {ours.token} is over: turn {highest} has begun" if highest else "no turn began"
-            )
+        if why := turn_number.why_over(self._staging, self._holder.token):
+            raise turn_over(self._holder, why)
         claim = super().take(reopen=reopen)
-        if ours.token > highest:
-            written = self._number.with_name(f"{self._number.name}.new")
-            written.write_text(str(ours.token))
-            written.replace(self._number)
+        turn_number.note(self._staging, self._holder.token)
         return claim
-
-
-def _number(file: Path) -> int:
-    return int(file.read_text()) if file.exists() else 0
 
 
 def phase(job: FilesJob) -> str | None:

@@ -8,16 +8,16 @@ from migration.errors import StepFailed
 from migration.movers import files_attributes
 from migration.movers.files_attributes import is_as_read
 from migration.movers.files_index import Index
-from migration.movers.files_job import FilesJob
 from migration.movers.files_listing import Described, Seen
+from migration.movers.tree_job import TreeJob
 
 UNREAD: Final = "attributes_unread"
 """The fact that says why attributes cannot be read."""
 RECORDED: Final = "described"
 
 
-def record(job: FilesJob, index: Index, seen: Seen, *, frozen: bool) -> None:
-    """Record what was listed, with attributes.
+def record(job: TreeJob, index: Index, seen: Seen, *, frozen: bool) -> dict[bytes, Described]:
+    """Record what was listed, with attributes, and return it with them.
 
     Where they cannot be read, the index says why, and the rest is recorded without them. Whether they can be read is
     found out before the freeze: in it, raises `StepFailed` when they could be before.
@@ -28,10 +28,11 @@ def record(job: FilesJob, index: Index, seen: Seen, *, frozen: bool) -> None:
         put={path: one for path, one in now.items() if before.get(path) != one}, drop=before.keys() - now.keys()
     )
     index.set_fact(RECORDED, "yes")
+    return now
 
 
 def with_attributes(
-    job: FilesJob, index: Index, seen: dict[bytes, Described], before: dict[bytes, Described], *, frozen: bool
+    job: TreeJob, index: Index, seen: dict[bytes, Described], before: dict[bytes, Described], *, frozen: bool
 ) -> dict[bytes, Described]:
     """Return what was seen with its attributes: those that were read before, or read now where the file has changed."""
     kept = {path: before[path] for path, one in seen.items() if is_as_read(before.get(path), one)}

@@ -6,7 +6,7 @@ import fnmatch
 import os
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from migration.errors import StepFailed
@@ -14,6 +14,7 @@ from migration.movers import programs
 from migration.movers.files_job import FilesJob
 from migration.movers.files_names import is_nameable, shown
 from migration.movers.object_size import too_large
+from migration.movers.tree_job import TreeJob
 
 FILE, FOLDER, LINK = "file", "folder", "symbolic link"
 _KINDS: Final = {
@@ -26,7 +27,8 @@ _KINDS: Final = {
     b"c": "character device",
 }
 # A link's words and a path may hold anything but a zero byte.
-_WORDS: Final = r"%y %s %T@ %C@ %m %U %G %n\0%l\0%P\0"
+_WORDS: Final = r"%y %s %b %T@ %C@ %m %U %G %n %D:%i\0%l\0%P\0"
+_BLOCK_BYTES: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,12 @@ class Seen:
 
     files: dict[bytes, Found]
     described: dict[bytes, Described]
+    times: dict[bytes, int] = field(default_factory=dict)
+    """When what is no file was last modified, in nanoseconds."""
+    same: dict[bytes, bytes] = field(default_factory=dict)
+    """Of files with more than one name: which file it is."""
+    thin: dict[bytes, int] = field(default_factory=dict)
+    """Of files that take less room than they are long: how many bytes."""
 
     @property
     def others(self) -> dict[bytes, str]:
@@ -104,23 +112,33 @@ def assert_carriable(job: FilesJob, files: Mapping[bytes, Found]) -> None:
         )
 
 
-def look(job: FilesJob, *, frozen: bool) -> Seen:
-    """List the source. A file that goes while it is looked at is an error under the freeze only."""
+def look(job: TreeJob, *, frozen: bool, top: bool = False) -> Seen:
+    """List the source, and with `top` its own folder as the empty path.
+
+    A file that goes while it is looked at is an error under the freeze only.
+    """
     find = [*job.become] if job.reach else []
     # With the slash a source that is itself a link (`uploads -> shared/uploads`) is followed, as rsync follows it.
     find += ["find", f"{job.source.rstrip('/')}/", *([] if frozen else ["-ignore_readdir_race"])]
-    find += ["-mindepth", "1", "-printf", _WORDS]
+    find += [*([] if top else ["-mindepth", "1"]), "-printf", _WORDS]
     argv = [*job.reach, shlex.join(find)] if job.reach else find
     out = programs.run_raw(argv, dict(os.environ), doing="listing the files", timeout_seconds=job.pull_seconds_max)
-    files: dict[bytes, Found] = {}
-    described: dict[bytes, Described] = {}
+    seen = Seen({}, {})
     for said, leads_to, path in _threes(out):
-        letter, size, time, changed, mode, *numbers = said.split(b" ")
-        kind, bits, (owner, group, links) = _KINDS.get(letter, "unknown kind"), int(mode, 8), map(int, numbers)
-        described[path] = Described(kind, leads_to, bits, owner, group, links, _nanoseconds(changed))
-        if kind == FILE:
-            files[path] = Found(int(size), _nanoseconds(time), bits)
-    return Seen(files, described)
+        letter, size, blocks, time, changed, mode, owner, group, links, inode = said.split(b" ")
+        kind, bits = _KINDS.get(letter, "unknown kind"), int(mode, 8)
+        seen.described[path] = Described(
+            kind, leads_to, bits, int(owner), int(group), int(links), _nanoseconds(changed)
+        )
+        if kind != FILE:
+            seen.times[path] = _nanoseconds(time)
+            continue
+        seen.files[path] = Found(int(size), _nanoseconds(time), bits)
+        if int(links) > 1:
+            seen.same[path] = inode
+        if (taken := int(blocks) * _BLOCK_BYTES) < int(size):
+            seen.thin[path] = taken
+    return seen
 
 
 def _threes(out: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -133,7 +151,7 @@ def _nanoseconds(time: bytes) -> int:
     return int(seconds) * 10**9 + int(fraction[:9].ljust(9, b"0"))
 
 
-def is_left_behind(job: FilesJob, path: bytes) -> bool:
+def is_left_behind(job: TreeJob, path: bytes) -> bool:
     """Say whether people decided in the catalogue not to carry this link or special file."""
     return any(fnmatch.fnmatchcase(shown(path), pattern) for pattern in job.left_behind)
 

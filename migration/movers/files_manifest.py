@@ -31,7 +31,7 @@ def _file(entry: Entry, described: Described | None) -> dict[str, Json]:
         "size": entry.size,
         "mtime_ns": entry.mtime_ns,
         "mode": f"{entry.mode:04o}",
-        **(_owned(described) if described else {}),
+        **(owned(described) if described else {}),
         "md5": entry.md5,
         "part_bytes": entry.part_bytes,
     }
@@ -40,12 +40,12 @@ def _file(entry: Entry, described: Described | None) -> dict[str, Json]:
 def _beside(path: bytes, one: Described) -> dict[str, Json]:
     said: dict[str, Json] = {"path": shown(path)}
     if one.kind == FOLDER:
-        return {**said, "folder": True, "mode": f"{one.mode:04o}", **_owned(one)}
+        return {**said, "folder": True, "mode": f"{one.mode:04o}", **owned(one)}
     leads: dict[str, Json] = {"leads_to": shown(one.leads_to)} if one.kind == LINK else {}
-    return {**said, "left_behind": one.kind, **leads, **_owned(one)}
+    return {**said, "left_behind": one.kind, **leads, **owned(one)}
 
 
-def _owned(one: Described) -> dict[str, Json]:
+def owned(one: Described) -> dict[str, Json]:
     """Owner and group by number, names that share one file, attributes in base64: null where they were not read."""
     said: dict[str, Json] = {"owner": one.owner, "group": one.group}
     if one.kind == FILE:

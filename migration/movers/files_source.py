@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import stat
-import subprocess
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from migration.errors import StepFailed
-from migration.movers import files_listing, lines, programs, room
+from migration.movers import files_listing, lines, programs, room, rsync
 from migration.movers.files_job import FilesJob
 from migration.movers.files_listing import Found
 from migration.movers.files_names import shown
@@ -23,12 +20,10 @@ from migration.movers.throttle import Throttle
 
 READING = "reading the source"
 """What a mover is said to do meanwhile."""
-_VANISHED = 24
-_LOOK_SECONDS = 1.0
 _KEPT_FREE_BYTES = 16 * 1024 * 1024
 """What a copy must leave: the journal and the logs often lie on the same disk, and must still be able to say so."""
-_NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
-
+# Links are not brought: a bucket has none. `files_listing` names them, so rsync need not.
+_KEPT = ("--perms", "--times", "--omit-dir-times", "--info=nonreg0")
 _COUNTED = re.compile(r"^Number of files: [0-9]", re.MULTILINE)
 
 
@@ -36,62 +31,27 @@ def pull(job: FilesJob, *, frozen: bool, throttle: Throttle | None = None, spari
     """Make the staging tree equal to the source; deletions too.
 
     While the source is in use files may vanish between listing and reading; under the freeze, in which nobody gives a
-    throttle, that is an error. rsync keeps the speed that it began with, so at another one it begins again at the file
-    where it was, and so it does after it has rested. How long it may take is counted from there.
+    throttle, that is an error. How long it may take is counted from where rsync began last.
     """
     job.tree.mkdir(mode=0o700, parents=True, exist_ok=True)
-    paced = throttle or Throttle(None)
-    with contextlib.nullcontext() if sparing is None else sparing.reading(_say_waiting):
-        while True:
-            if sparing is not None:
-                sparing.hold()
-            rate = paced.rate()
-            argv = _rsync(job, ["--recursive", "--delete", *([f"--bwlimit={rate // 1024}"] if rate else [])])
 
-            def is_to_end(began_with: int | None = rate) -> bool:
-                return paced.rate() != began_with or (sparing is not None and sparing.must_rest())
+    def begin(rate: int | None, is_to_end: Callable[[], bool]) -> bool:
+        argv = _rsync(job, ["--recursive", "--delete", *([f"--bwlimit={rate // 1024}"] if rate else [])])
+        return rsync.run(job, argv, (), frozen=frozen, full=lambda why: full(job, why), until=is_to_end)
 
-            if _run(job, argv, b"", frozen=frozen, until=is_to_end):
-                return
+    with contextlib.nullcontext() if sparing is None else sparing.reading(say_waiting):
+        rsync.paced(begin, throttle or Throttle(None), sparing)
 
 
-def _say_waiting(waits: str | None) -> None:
+def say_waiting(waits: str | None) -> None:
+    """Say why reading the source waits."""
     lines.progress(READING, 0, None, "files", waits=waits)
 
 
 def pull_some(job: FilesJob, paths: Iterable[bytes]) -> None:
     """Bring these files alone, under the freeze."""
     argv = _rsync(job, ["--from0", "--files-from=-"])
-    _run(job, argv, b"\0".join(paths) + b"\0", frozen=True, until=lambda: False)
-
-
-def _run(job: FilesJob, argv: list[str], paths: bytes, *, frozen: bool, until: Callable[[], bool]) -> bool:
-    """Run rsync to its end, or until somebody wants it otherwise; return whether it came to its end."""
-    # No pipe: what is not read yet must not depend on our looking elsewhere. No disk: a full one breaks no freeze.
-    with os.fdopen(os.memfd_create("files-from"), "w+b") as named:
-        named.write(paths)
-        named.seek(0)
-        process = programs.begin(argv, dict(os.environ), stdin=named)
-    end = time.monotonic() + job.pull_seconds_max
-    while True:
-        try:
-            _, error = process.communicate(timeout=_LOOK_SECONDS)
-            break
-        except subprocess.TimeoutExpired:
-            if until():
-                process.terminate()
-                process.communicate()
-                return False
-            if time.monotonic() > end:
-                process.kill()
-                process.communicate()
-                raise programs.failed("rsync", -9, "it did not finish in time", doing="reading the files") from None
-    said = error.decode(errors="replace")
-    if process.returncode == 0 or (process.returncode == _VANISHED and not frozen):
-        return True
-    if _NO_SPACE.search(said):
-        raise full(job, said.strip()[-400:])
-    raise programs.failed("rsync", process.returncode, said, doing=f"reading the files of {job.system}/{job.name}")
+    rsync.run(job, argv, paths, frozen=True, full=lambda why: full(job, why))
 
 
 def full(job: FilesJob, why: str) -> StepFailed:
@@ -139,8 +99,7 @@ def compare(job: FilesJob, *, content: bool) -> list[Odd]:
     options = ["--recursive", "--delete", "--dry-run", "--stats", "--out-format=%i|%M|%n"]
     if content:
         options.append("--checksum")
-    argv = _rsync(job, options)
-    out = programs.run(argv, dict(os.environ), doing="comparing the files", timeout_seconds=job.pull_seconds_max)
+    out = rsync.said(job, [*_KEPT, *options], job.tree, doing="comparing the files")
     if not _COUNTED.search(out):
         # Equal trees and a program that did nothing look alike, but for its figures.
         raise programs.unbelieved("rsync", "it did not say how many files it compared", doing="comparing the files")
@@ -184,17 +143,7 @@ def _words(flags: str) -> str:
 
 
 def _rsync(job: FilesJob, options: list[str]) -> list[str]:
-    argv = ["env", "TZ=UTC", "rsync", "--perms", "--times", "--omit-dir-times"]
-    # Links are not brought: a bucket has none. `files_listing` names them, so rsync need not.
-    argv += ["--info=nonreg0"]
-    # Files of one network: comparing blocks costs more than sending them. Names go as they are, not through a shell.
-    argv += ["--whole-file", "--protect-args", "--timeout=120", *options]
-    source = f"{job.source.rstrip('/')}/"
-    if job.reach:
-        *words, destination = job.reach
-        argv += ["--rsh", shlex.join(words), "--rsync-path", shlex.join([*job.become, "rsync"])]
-        source = f"{destination}:{source}"
-    return [*argv, "--", source, f"{job.tree}/"]
+    return rsync.words(job, [*_KEPT, *options], job.tree)
 
 
 def scan(job: FilesJob) -> dict[bytes, Found]:

@@ -8,8 +8,8 @@ from typing import Final
 
 from migration.errors import MigrationError
 from migration.movers import programs
-from migration.movers.files_job import FilesJob
 from migration.movers.limits import Limits, Reading, Unread
+from migration.movers.tree_job import TreeJob
 
 _COMMAND: Final = ["cat", "/proc/loadavg"]
 _SECONDS_MAX: Final = 10.0
@@ -23,7 +23,7 @@ class HostLoad:
     every_seconds = 5.0
     """The kernel counts no more often."""
 
-    def __init__(self, job: FilesJob) -> None:
+    def __init__(self, job: TreeJob) -> None:
         self._job = job
         self.name = f"{job.system}/{job.name}"
 

@@ -14,6 +14,7 @@ from tests.support import programs_started
 ROOT: Final = Path(__file__).parents[2]
 _COPY: Final = "live/test_lying_tools.py::test_a_copy_by_a_liar_fails_and_is_not_called_done"
 _FILES: Final = "live/test_lying_tools.py::test_files_carried_by_a_liar_are_not_called_carried"
+_TREE: Final = "live/test_folder_stopped.py::test_a_tree_carried_by_a_liar_is_not_called_carried"
 _SERVER: Final = "live/test_physical_spoilt.py::test_a_program_that_says_yes_and_does_nothing_is_not_believed"
 _HERE: Final = "unit/migration_adapters/test_lying_programs.py::"
 _THERE: Final = "unit/migration_adapters/test_silent_hosts.py::"
@@ -57,12 +58,13 @@ LIARS: Final[dict[tuple[str, str], str]] = {
     ("movers/cluster.py", "postgres"): _SERVER,
     ("movers/cluster.py", "setpriv"): _SERVER,
     ("movers/copy.py", "psql"): _COPY,
-    ("movers/files_source.py", "env"): _FILES,
     ("movers/files_attributes.py", "python3"): (
         "unit/migration_data/test_files_described.py::test_a_host_without_python_is_recorded_without_attributes"
     ),
     ("movers/files_listing.py", "find"): _FILES,
-    ("movers/files_source.py", "rsync"): _FILES,
+    ("movers/folder_hashes.py", "python3"): _TREE,
+    ("movers/rsync.py", "env"): _FILES,
+    ("movers/rsync.py", "rsync"): _FILES,
     ("movers/host_load.py", "cat"): f"{_HERE}test_a_load_that_nobody_read_is_unread",
     ("movers/physical_findings.py", "pg_basebackup"): _SERVER,
     ("movers/programs.py", "setpriv"): _COPY,

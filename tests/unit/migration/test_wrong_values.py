@@ -84,7 +84,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
     },
     "lab open": {"SYSTEM": NAMES},
     "move postgres": {"--job": ["NOTHING", "BINARY"]},
-    "move files": {"--job": ["EMPTY", "BINARY"]},
+    "move files": {"--job": ["EMPTY", "BINARY"], "--do": ["all"]},
     "move objects": {"--job": ["NOTHING", "EMPTY", "BINARY"]},
     "move prove": {"--job": ["NOTHING", "BINARY"]},
     "move mariadb": {"--job": ["NOTHING", "EMPTY", "BINARY"]},

@@ -173,6 +173,22 @@ def test_a_long_list_of_files_reaches_a_program_that_reads_it_late(
     assert got.read_bytes() == b"\0".join(names) + b"\0"
 
 
+def test_a_change_within_the_same_second_is_brought(tmp_path: Path) -> None:
+    file = tmp_path / "uploads" / "1.pdf"
+    file.parent.mkdir()
+    ordered = job(tmp_path, file.parent)
+    ordered.tree.mkdir()
+    for number, bring in enumerate((lambda: files_source.pull_some(ordered, [b"1.pdf"]),) * 2):
+        file.write_text(str(number))
+        os.utime(file, ns=(0, 1_700_000_000_000_000_000 + number))
+        bring()
+    assert (ordered.tree / "1.pdf").read_text() == "1"
+    file.write_text("2")
+    os.utime(file, ns=(0, 1_700_000_000_000_000_002))
+    files_source.pull(ordered, frozen=True)
+    assert (ordered.tree / "1.pdf").read_text() == "2"
+
+
 def test_the_last_list_of_files_needs_no_room_on_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full /tmp in the freeze would be a failed cut."""
     (tmp_path / "uploads").mkdir()
