@@ -1,4 +1,4 @@
-"""The layer `platform` is brought up by the real engine as its own identity, once there are identities at all."""
+"""Each layer is brought up by the real engine as its own identity and nobody else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from tests.support.asking import token_of
 from tests.support.ups import Ended, Ups, kubeconfig_of, ups
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
-APP = "httt-portal-app"
+APP, DATA = "httt-portal-app", "httt-portal-data"
+QUOTA = f"/api/v1/namespaces/{APP}/resourcequotas/quota"
+GROUND = ("--target", "**InformationSystem**")
 
 
 @dataclass(frozen=True)
@@ -65,5 +67,41 @@ def test_the_administrator_makes_the_identities_and_platform_everything_else(cen
     before = centre.living()
     assert ("Role", APP, "deployer") in before
     second = centre.up("platform", "platform")
+    assert (second.error, set(second.changes)) == ("", {"unchanged"})
+    assert centre.living() == before
+
+
+def test_tenancy_keeps_the_ground_of_the_systems(centre: Centre) -> None:
+    """Of a system that is declared with one pod more, before anything of it stands there."""
+    before, quota = centre.living(), centre.api.client.get(QUOTA).json()["spec"]["hard"]
+    file = centre.ups.catalogue / "portal.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert "  replicas: 1\n" in text
+    file.write_text(text.replace("  replicas: 1\n", "  replicas: 2\n"), encoding="utf-8")
+    first = centre.up("platform", "tenancy", *GROUND)
+    assert (first.error, set(first.changes)) == ("", {"updated", "unchanged"})
+    after = centre.living()
+    assert {each for each, version in after.items() if before.get(each) != version} == {("ResourceQuota", APP, "quota")}
+    assert int(centre.api.client.get(QUOTA).json()["spec"]["hard"]["pods"]) > int(quota["pods"])
+    second = centre.up("platform", "tenancy", *GROUND)
+    assert (second.error, set(second.changes)) == ("", {"unchanged"})
+    assert centre.living() == after
+
+
+@pytest.mark.parametrize(
+    ("stack", "identity", "made"),
+    [
+        ("data", "data", ("Cluster", DATA, "portal-db")),
+        ("security", "security", ("DaemonSet", naming.LOG_AGENTS, naming.LOG_AGENT)),
+    ],
+)
+def test_a_layer_is_brought_up_by_its_own_identity_and_then_there_is_nothing_to_do(
+    stack: str, identity: str, made: tuple[str, str, str], centre: Centre
+) -> None:
+    first = centre.up(stack, identity)
+    assert (first.error, set(first.changes)) == ("", {"created"})
+    before = centre.living()
+    assert made in before
+    second = centre.up(stack, identity)
     assert (second.error, set(second.changes)) == ("", {"unchanged"})
     assert centre.living() == before

@@ -31,6 +31,10 @@ class Ups:
     folder: Path
     process: subprocess.Popen[str]
 
+    @property
+    def catalogue(self) -> Path:
+        return self.folder / "catalogue"
+
     def up(self, stack: str, kubeconfig: Path, *words: str) -> Ended:
         """Bring a stack up with a kubeconfig."""
         assert self.process.stdin is not None
