@@ -93,6 +93,7 @@ def test_tenancy_keeps_the_ground_of_the_systems(centre: Centre) -> None:
     [
         ("data", "data", ("Cluster", DATA, "portal-db")),
         ("security", "security", ("DaemonSet", naming.LOG_AGENTS, naming.LOG_AGENT)),
+        ("portal", "deploy-portal", ("Deployment", APP, "portal-web")),
     ],
 )
 def test_a_layer_is_brought_up_by_its_own_identity_and_then_there_is_nothing_to_do(
