@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.api_server import ApiServer
 from tests.support.project import ROOT, Project
@@ -35,11 +36,19 @@ class Ups:
     def catalogue(self) -> Path:
         return self.folder / "catalogue"
 
-    def up(self, stack: str, kubeconfig: Path, *words: str) -> Ended:
-        """Bring a stack up with a kubeconfig."""
+    def settings(self, stack: str) -> Path:
+        return self.folder / "build" / "pulumi" / "config" / f"Pulumi.{stack}.yaml"
+
+    def up(
+        self, stack: str, kubeconfig: Path, *words: str, more: dict[str, Any] | None = None, patches: bool = True
+    ) -> Ended:
+        """Bring a stack up with a kubeconfig.
+
+        `more` is one object more than the program declares: fields of another's if it `patches`, else one of its own.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        order = {"stack": stack, "kubeconfig": str(kubeconfig), "words": words}
+        order = {"stack": stack, "kubeconfig": str(kubeconfig), "words": words, "more": more, "patches": patches}
         self.process.stdin.write(f"{json.dumps(order)}\n")
         self.process.stdin.flush()
         for line in self.process.stdout:
