@@ -23,7 +23,8 @@ _WAITED_FOR: Final = frozenset(
 _SKIP: Final = {"pulumi.com/skipAwait": "true"}
 
 
-def _unawaited(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+def unawaited(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+    """Have the plugin not wait for an object that nothing would make ready; for `register_stack_transformation`."""
     if not args.type_.startswith("kubernetes:") or args.type_.rpartition(":")[2] not in _WAITED_FOR:
         return None
     given: Any = args.props["metadata"]  # a plain dict: no program of ours gives an Output here
@@ -33,7 +34,7 @@ def _unawaited(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransf
 
 
 def _program() -> None:
-    pulumi.runtime.register_stack_transformation(_unawaited)
+    pulumi.runtime.register_stack_transformation(unawaited)
     declare()
 
 

@@ -59,15 +59,27 @@ def resources_of(api: ApiServer) -> dict[tuple[str, str], str]:
     return found
 
 
-@contextmanager
-def with_token(api: ApiServer, account: str, namespace: str = IDENTITIES) -> Iterator[Asker]:
-    """Yield one who has a token of an account and nothing else, as a pipeline does."""
+def token_of(api: ApiServer, account: str, namespace: str = IDENTITIES) -> str:
+    """Return a token of an account, good for ten minutes, as whoever lends it asks for one."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
     answer = api.client.post(f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token", json=request)
     assert answer.status_code == 201, answer.text
+    return str(answer.json()["status"]["token"])
+
+
+@contextmanager
+def with_token(api: ApiServer, account: str, namespace: str = IDENTITIES) -> Iterator[Asker]:
+    """Yield one who has a token of an account and nothing else, as a pipeline does."""
+    with by_token(api, token_of(api, account, namespace)) as asker:
+        yield asker
+
+
+@contextmanager
+def by_token(api: ApiServer, token: str) -> Iterator[Asker]:
+    """Yield one who has this token and nothing else."""
     cluster = json.loads(api.kubeconfig.read_text())["clusters"][0]["cluster"]
     context = ssl.create_default_context(cafile=cluster["certificate-authority"])
-    headers = {"Authorization": f"Bearer {answer.json()['status']['token']}"}
+    headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(
         base_url=cluster["server"], verify=context, trust_env=False, timeout=30, headers=headers
     ) as client:
