@@ -20,7 +20,8 @@ FIGURES = {"drill_at": "2026-09-21T14:13:20+00:00", "drill_rto_seconds": 812.5, 
 
 def settings(layer: str) -> Any:
     lab, portal = SimpleNamespace(is_lab=True), SimpleNamespace(id="portal")
-    return SimpleNamespace(layer=layer, catalogue=SimpleNamespace(province=lab, systems=[portal]))
+    catalogue = SimpleNamespace(province=lab, systems=[portal])
+    return SimpleNamespace(layer=layer, catalogue=catalogue, drill_seconds_max=lambda _: 35 * 24 * 3600)
 
 
 @pytest.fixture

@@ -90,6 +90,8 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "move mariadb": {"--job": ["NOTHING", "EMPTY", "BINARY"]},
 }
 """What each option refuses, by verb; words in capitals are places that a test makes."""
+OWN_WORDS = {"move files": {"--job", "--do"}}
+"""Movers read their own words; the verbs know none of them."""
 
 IN_PROCESS = (
     "plan",
@@ -140,7 +142,7 @@ def test_the_table_has_every_option_of_every_verb() -> None:
             for p in made.params
             if not getattr(p, "is_flag", False) and p.name != "context"
         }
-        taken[verb] = shown | ({"--job"} if verb.startswith("move ") else set())  # these read their own words
+        taken[verb] = shown | OWN_WORDS.get(verb, {"--job"} if verb.startswith("move ") else set())
     assert taken == {verb: set(options) for verb, options in TABLE.items()}
 
 
