@@ -27,6 +27,7 @@ INSTALL: Final = CHECKOUT / "playbooks" / "roles" / "postgres_source" / "files" 
 REMOVE: Final = INSTALL.with_name("dcshift_remove.sql")
 TARGET_ROLE: Final = "dcshift_migration"
 _READY_SECONDS_MAX: Final = 30.0
+_SLOT_SECONDS_MAX: Final = 30.0
 _LOGIN: Final = f"host all all {HOST}/32 scram-sha-256\nhost replication all {HOST}/32 scram-sha-256\n"
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -147,12 +148,9 @@ class PostgresServer:
                 for words in ("ALTER {} DISABLE", "ALTER {} SET (slot_name = NONE)", "DROP {}"):
                     named = SQL("SUBSCRIPTION {}").format(Identifier(subscription))
                     inside.execute(SQL(words).format(named))
-            query = "SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = %s"
-            for slot, pid in inside.execute(query, (name,)).fetchall():
-                if pid is not None:
-                    inside.execute("SELECT pg_terminate_backend(%s)", (pid,))
-                    time.sleep(0.3)
-                inside.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+            query = "SELECT slot_name FROM pg_replication_slots WHERE database = %s"
+            for (slot,) in inside.execute(query, (name,)).fetchall():
+                _drop_slot(inside, slot)
 
     def install(self, database: str, role: str, password: str | None = None) -> None:
         """Do what the playbook `prepare` does on the source."""
@@ -173,6 +171,22 @@ class PostgresServer:
         with self.admin() as admin:
             admin.execute(SQL("GRANT {} TO {}").format(Identifier(database), Identifier(TARGET_ROLE)))
             admin.execute(SQL(more).format(Identifier(TARGET_ROLE)))
+
+
+def _drop_slot(inside: Connection, slot: str) -> None:
+    """Drop a slot, whoever reads it: who is told to go takes a moment, and a subscriber comes again."""
+    deadline = time.monotonic() + _SLOT_SECONDS_MAX
+    while True:
+        inside.execute(
+            "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = %s", (slot,)
+        )
+        try:
+            inside.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+            return
+        except psycopg.errors.ObjectInUse:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def _user() -> str | None:
