@@ -39,6 +39,8 @@ def _unpack(folder: Path, suite: str, packages: Sequence[str]) -> None:
         "Dir::Etc::SourceList": listed,
         "Dir::Etc::SourceParts": "-",
         "Dir::State::Lists": apt / "lists",
+        # Else apt wants the version that this machine's own Debian has installed, which the other suite does not have.
+        "Dir::State::status": "/dev/null",
         "Dir::Cache": apt,
         "Dir::Cache::pkgcache": "",
         "Dir::Cache::srcpkgcache": "",
