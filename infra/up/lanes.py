@@ -46,7 +46,8 @@ def run(
         free.put(lane)
     stopped = threading.Event()
 
-    def one(stack: str) -> None:
+    def one(stack: str, begin: threading.Event) -> None:
+        begin.wait()
         lane = free.get()
         try:
             if not stopped.is_set():
@@ -58,9 +59,13 @@ def run(
             free.put(lane)
 
     with ThreadPoolExecutor(max_workers=len(lanes), thread_name_prefix="lane") as pool:
-        try:
-            for group in groups(stacks):
-                began = [pool.submit(one, stack) for stack in group]
+        for group in groups(stacks):
+            # The pool waits at its end for threads that it has noted, and Ctrl-C may come while it starts one: nothing
+            # is at work before it has noted all of them.
+            begin = threading.Event()
+            try:
+                began = [pool.submit(one, stack, begin) for stack in group]
+                begin.set()
                 # Not without a limit: a signal that comes just before a thread sleeps would be heard when it wakes.
                 while wait(began, _LISTENED_EVERY_SECONDS).not_done:
                     pass
@@ -68,6 +73,8 @@ def run(
                     for other in faults[1:]:
                         also(other)
                     raise faults[0]
-        except BaseException:
-            stopped.set()
-            raise
+            except BaseException:
+                stopped.set()
+                raise
+            finally:
+                begin.set()
