@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,21 +18,35 @@ from typing import Final
 from lab.errors import LabError
 
 HOST: Final = "127.0.0.1"
-_GOODBYE_SECONDS_MAX: Final = 10.0
+_GOODBYE_SECONDS_MAX: Final = 60.0
 _LOG_TAIL_CHARACTERS: Final = 2_000
 # Below the ports that the kernel gives to outgoing connections: such a one may be taken before our server takes it.
 _PORTS: Final = range(18_000, 27_000)
+_GIVEN: Final[dict[int, None]] = {}
+"""The ports that this process was given, the earliest first: a server of them may not listen yet, or not any more."""
+_book: int | None = None
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now, each another. Raises `LabError` when there are not so many."""
-    found = []
-    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+    """Return ports that nobody listens on now, each another. Raises `LabError` when there are not so many.
+
+    Between this moment and that in which a server listens nobody else who asks here gets them, in no process.
+    """
+    found: list[int] = []
+    fresh = [port for port in random.SystemRandom().sample(_PORTS, len(_PORTS)) if port not in _GIVEN]
+    for port in [*fresh, *(port for port in _GIVEN if port in _PORTS)]:
+        if len(found) == count:
+            break
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind((HOST, port))
+            # Noted as a lock of one byte: it ends with this process, however that ends.
+            fcntl.lockf(_open_book(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             found.append(port)
-        if len(found) == count:
-            return found
+    if len(found) == count:
+        for port in found:
+            _GIVEN.pop(port, None)
+            _GIVEN[port] = None
+        return found
     raise LabError(
         "no-free-port",
         what=f"there are not {count} free ports on the loopback",
@@ -37,6 +54,14 @@ def free_ports(count: int) -> list[int]:
         state="nothing was started",
         next="ss -ltnp   shows who listens",
     )
+
+
+def _open_book() -> int:
+    global _book  # noqa: PLW0603  closing any of its descriptors would end all locks of this process
+    if _book is None:
+        file = Path(tempfile.gettempdir()) / f"dcshift-ports-{os.getuid()}"
+        _book = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return _book
 
 
 def begin(
@@ -49,7 +74,9 @@ def begin(
 ) -> subprocess.Popen[bytes]:
     """Start a server that writes to `log`, as another user if told; one whose starter is killed is told to end."""
     # SIGINT ends nearly every server here soon and in order; at SIGTERM, PostgreSQL would wait for its clients.
-    words = ["setpriv", *as_user(user), "--pdeathsig", by.name.removeprefix("SIG"), "--", *argv]
+    # Whoever was started in a shell's background ignores SIGINT, and so would all that he starts.
+    hearing = ["env", "--default-signal=INT,TERM", "--"]
+    words = [*hearing, "setpriv", *as_user(user), "--pdeathsig", by.name.removeprefix("SIG"), "--", *argv]
     with log.open("ab") as output:
         return subprocess.Popen(
             words,
