@@ -23,7 +23,7 @@ from lab.errors import LabError
 from lab.loopback import HOST, begin, end, unready
 from lab.toolchain import mariadb_servers
 
-_READY_SECONDS_MAX: Final = 30.0
+_READY_SECONDS_MAX: Final = 120.0
 _BY: Final = signal.SIGTERM
 """To SIGINT it does not listen."""
 # What a private server needs little of; the rest is as Debian has it.

@@ -26,8 +26,8 @@ from lab.paths import CHECKOUT
 INSTALL: Final = CHECKOUT / "playbooks" / "roles" / "postgres_source" / "files" / "dcshift.sql"
 REMOVE: Final = INSTALL.with_name("dcshift_remove.sql")
 TARGET_ROLE: Final = "dcshift_migration"
-_READY_SECONDS_MAX: Final = 30.0
-_SLOT_SECONDS_MAX: Final = 30.0
+_READY_SECONDS_MAX: Final = 120.0
+_SLOT_SECONDS_MAX: Final = 120.0
 _LOGIN: Final = f"host all all {HOST}/32 scram-sha-256\nhost replication all {HOST}/32 scram-sha-256\n"
 Connection = psycopg.Connection[tuple[Any, ...]]
 

@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.loopback import HOST, free_ports, running, unready
 from lab.target import object_store
 
-_READY_SECONDS_MAX: Final = 60.0
+_READY_SECONDS_MAX: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
