@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 _UPDATES: Final = 20
 """How many updates are looked through: one that failed is followed by the one that put it back."""
 _PAUSE_SECONDS: Final = 2.0
-_HOPELESS_SECONDS: Final = 15.0
+_HOPELESS_LOOKS: Final = 8
 _STOP_SECONDS_MAX: Final = 30.0
 _SIGNS: Final = ("+", "~", "-", "error", "Error")
 _LOOKS: Final = re.compile(r" refresh(ing|ed)? \(")
@@ -213,14 +213,16 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def _give_up(process: subprocess.Popen[str], hopeless: Callable[[], str | None], reasons: list[str]) -> None:
-    """Interrupt the engine, as Ctrl-C does, once there was a reason without a break for `_HOPELESS_SECONDS`."""
-    since = time.monotonic()
+    """Interrupt the engine, as Ctrl-C does, once there was a reason at each of `_HOPELESS_LOOKS`.
+
+    Looks are counted and not seconds: between two of them a busy machine may let any time pass.
+    """
+    looks = 0
     while process.poll() is None:
         time.sleep(_PAUSE_SECONDS)
         reason = hopeless()
-        if reason is None:
-            since = time.monotonic()
-        elif time.monotonic() - since > _HOPELESS_SECONDS:
+        looks = looks + 1 if reason is not None else 0
+        if reason is not None and looks == _HOPELESS_LOOKS:
             reasons.append(reason)
             process.send_signal(signal.SIGINT)
             return

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import yaml
 from infra.deploy import engine
 from infra.deploy.engine import Stack
 from infra.errors import InfraError
+from tests.support.patience import until
 from tests.support.project import ROOT
 
 PULUMI = """#!{python}
@@ -174,7 +174,7 @@ def stop(*_):
     sys.exit(255)
 signal.signal(signal.SIGINT, stop)
 print("~ deployment", flush=True)
-time.sleep(30)
+time.sleep(600)
 """
     pulumi(tmp_path, monkeypatch, body)
 
@@ -196,7 +196,7 @@ def stop(*_):
     sys.exit(255)
 signal.signal(signal.SIGINT, stop)
 print("~ deployment", flush=True)
-time.sleep(30)
+time.sleep(600)
 """
     pulumi(tmp_path, monkeypatch, body)
     program = "from infra.deploy.engine import Stack; Stack('portal').up(lambda text: print(text, flush=True))"
@@ -204,9 +204,7 @@ time.sleep(30)
         assert driver.stdout is not None
         assert driver.stdout.readline() == "~ deployment\n"
         driver.kill()
-    until = time.monotonic() + 10
-    while not (heard.exists() and heard.read_text()) and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: heard.exists() and heard.read_text())
     assert heard.read_text() == "interrupt"
 
 
@@ -228,21 +226,31 @@ def test_waiting_for_pods_that_cannot_start_is_cut_short_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(engine, "_HOPELESS_SECONDS", 0.2)
     waiting = (
-        "signal.signal(signal.SIGINT, lambda *_: sys.exit(255))\nprint('~ deployment', flush=True)\ntime.sleep(30)"
+        "signal.signal(signal.SIGINT, lambda *_: sys.exit(255))\nprint('~ deployment', flush=True)\ntime.sleep(600)"
     )
     pulumi(tmp_path, monkeypatch, waiting)
     said: list[str] = []
     with pytest.raises(InfraError) as failed:
-        Stack("portal").up(said.append, lambda: "pod web: ImagePullBackOff of x")
+        # There are no pods before there is a deployment, and no program that hears Ctrl-C either.
+        Stack("portal").up(said.append, lambda: "pod web: ImagePullBackOff of x" if said else None)
     assert failed.value.why == "pod web: ImagePullBackOff of x"
     assert said == ["~ deployment"]
 
 
 def test_trouble_that_passes_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_PAUSE_SECONDS", 0.02)
-    monkeypatch.setattr(engine, "_HOPELESS_SECONDS", 0.2)
-    pulumi(tmp_path, monkeypatch, "time.sleep(1)")
-    answers = iter([None, "CrashLoopBackOff", "CrashLoopBackOff"])
-    Stack("portal").up(lambda text: None, lambda: next(answers, None))
+    monkeypatch.setattr(engine, "_HOPELESS_LOOKS", 3)
+    calm = tmp_path / "calm"
+    pulumi(tmp_path, monkeypatch, f"while not os.path.exists({str(calm)!r}): time.sleep(0.02)")
+    answers = iter([None, "CrashLoopBackOff", "CrashLoopBackOff", None, "CrashLoopBackOff", "CrashLoopBackOff"])
+
+    def hopeless() -> str | None:
+        try:
+            return next(answers)
+        except StopIteration:
+            calm.touch()
+            return None
+
+    Stack("portal").up(lambda text: None, hopeless)
+    assert calm.exists()
