@@ -154,7 +154,7 @@ def test_a_program_of_the_upgrade_that_fails_is_told_with_its_own_words(sides: S
 
 
 def test_a_server_that_does_not_stop_is_named(tmp_path: Path) -> None:
-    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
     with subprocess.Popen([sys.executable, "-c", deaf], cwd=tmp_path, stdout=subprocess.PIPE) as server:
         try:
             assert server.stdout is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from migration.movers.limits import (
 from migration.movers.programs import Brake, Stopped
 from migration.movers.sparing import Sparing
 from migration.movers.throttle import Throttle
+from tests.support.patience import SECONDS_MAX, until
 
 MIB = 1024**2
 LOAD, BEGUN = Limits(wait_load=2.0), Standing()
@@ -196,10 +196,10 @@ def test_workers_wait_together_and_go_on_when_the_limit_is_taken_away(file: Path
         assert held.is_slowed()
         file.write_text("")
         for each in workers:
-            each.join(3)
+            each.join(SECONDS_MAX)
         assert not any(each.is_alive() for each in workers)
         assert not held.is_slowed()
-        time.sleep(0.05)
+        until(lambda: said[-1] is None)  # told by another thread, a moment after the workers were let go
     assert said[0] == "source load 3.0 above 2.0 since 0 s"
     assert said[-1] is None
 
@@ -250,7 +250,7 @@ def test_nobody_waits_for_a_calm_source_once_the_work_was_ended(file: Path) -> N
         worker.join(0.3)
         assert worker.is_alive()
         brake.pull(ValueError("an index failed"))
-        worker.join(3)
+        worker.join(SECONDS_MAX)
         assert not worker.is_alive()
     assert len(ended) == 1
 

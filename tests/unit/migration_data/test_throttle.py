@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from migration.movers.throttle import BYTES_PER_SECOND_MIN, Throttle, read, relay
+from tests.support.patience import SECONDS_MAX
 
 
 class Time:
@@ -111,9 +112,9 @@ def test_everything_passes_unchanged_and_both_ends_close() -> None:
     reader.stdout = writer.stdin = None
     between.start()
     feed.start()
-    assert writer.communicate(timeout=30)[0] == content
-    between.join(10)
-    feed.join(10)
+    assert writer.communicate(timeout=SECONDS_MAX)[0] == content
+    between.join(SECONDS_MAX)
+    feed.join(SECONDS_MAX)
     assert not between.is_alive()
 
 
@@ -124,9 +125,9 @@ def test_a_writer_that_dies_ends_the_reader_too() -> None:
     between = threading.Thread(target=relay, args=(reader.stdout, writer.stdin, Throttle(None), writer.kill))
     reader.stdout = writer.stdin = None
     between.start()
-    assert writer.wait(10) == 0
-    assert reader.wait(10) == -13  # SIGPIPE: nobody reads any more
-    between.join(10)
+    assert writer.wait(SECONDS_MAX) == 0
+    assert reader.wait(SECONDS_MAX) == -13  # SIGPIPE: nobody reads any more
+    between.join(SECONDS_MAX)
     assert not between.is_alive()
 
 
@@ -144,8 +145,8 @@ def test_data_that_were_broken_off_do_not_look_whole_to_who_reads_them() -> None
     assert reader.stdout is not None and writer.stdin is not None and writer.stdout is not None
     with pytest.raises(OSError, match="the disk of the limit"):
         relay(reader.stdout, writer.stdin, Broken(None), writer.kill)
-    assert (writer.wait(10), writer.stdout.read()) == (-9, b"")
-    assert reader.wait(10) in (0, -13)
+    assert (writer.wait(SECONDS_MAX), writer.stdout.read()) == (-9, b"")
+    assert reader.wait(SECONDS_MAX) in (0, -13)
     writer.stdout.close()
 
 
@@ -156,4 +157,4 @@ def test_who_reads_less_than_everything_never_sees_an_end(whole: bool) -> None:
     assert reader.stdout is not None and writer.stdin is not None
     relay(reader.stdout, writer.stdin, Throttle(None), writer.kill, lambda: whole)
     reader.stdout = writer.stdin = None
-    assert writer.wait(10) == (0 if whole else -9)
+    assert writer.wait(SECONDS_MAX) == (0 if whole else -9)

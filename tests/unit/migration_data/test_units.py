@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,28 +14,32 @@ import pytest
 from migration.adapters.units import ProcessUnits
 from migration.errors import StepFailed
 from migration.ports import UnitStatus
+from tests.support.patience import until
 
 SPEAK = """
-import json, sys, time
+import json, os, sys, time
 secrets = json.load(sys.stdin)
 assert secrets == {"job": "hush"}
 progress = {"what": "rows", "done": 1, "total": 2, "unit": "rows", "rate_per_second": None, "rows_done": 7}
 print(json.dumps({"progress": progress}), flush=True)
-time.sleep(float(sys.argv[1]))
+until = time.monotonic() + 600
+while not os.path.exists(sys.argv[1]) and time.monotonic() < until:
+    time.sleep(0.02)
 print(json.dumps({"result": {"rows": 2}}), flush=True)
 """
 
 
+AT_ONCE, NEVER = Path("/"), Path("/nonexistent")
+
+
 def wait_for(ask: Callable[[], UnitStatus], state: str) -> UnitStatus:
-    deadline = time.monotonic() + 20
-    while (status := ask()).state != state:
-        assert time.monotonic() < deadline, status
-        time.sleep(0.02)
-    return status
+    until(lambda: ask().state == state, state)
+    return ask()
 
 
-def speak(seconds: float) -> list[str]:
-    return [sys.executable, "-c", SPEAK, str(seconds)]
+def speak(until: Path) -> list[str]:
+    """Return what says its progress, and its result once there is this file."""
+    return [sys.executable, "-c", SPEAK, str(until)]
 
 
 @pytest.fixture
@@ -44,21 +47,21 @@ def units(tmp_path: Path) -> ProcessUnits:
     return ProcessUnits(tmp_path / "units")
 
 
-def test_a_unit_tells_its_progress_and_then_its_result(units: ProcessUnits) -> None:
+def test_a_unit_tells_its_progress_and_then_its_result(units: ProcessUnits, tmp_path: Path) -> None:
     assert units.status("one").state == "absent"
-    units.start("one", speak(0.5), secrets={"job": "hush"}, token=1)
-    deadline = time.monotonic() + 20
-    while (running := units.status("one")).progress is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    units.start("one", speak(tmp_path / "go-on"), secrets={"job": "hush"}, token=1)
+    until(lambda: units.status("one").progress is not None)
+    running = units.status("one")
+    assert running.progress is not None
     assert (running.state, running.progress.done, running.progress.rows_done, running.result) == ("running", 1, 7, None)
+    (tmp_path / "go-on").touch()
     assert wait_for(lambda: units.status("one"), "done").result == {"rows": 2}
 
 
 def test_starting_a_living_unit_again_attaches_to_it(units: ProcessUnits, tmp_path: Path) -> None:
-    units.start("one", speak(30), secrets={"job": "hush"}, token=1)
+    units.start("one", speak(NEVER), secrets={"job": "hush"}, token=1)
     known = (tmp_path / "units/one/process.json").read_text()
-    units.start("one", speak(30), secrets={"job": "hush"}, token=2)
+    units.start("one", speak(NEVER), secrets={"job": "hush"}, token=2)
     assert (tmp_path / "units/one/process.json").read_text() == known
     units.stop("one")
     assert not psutil.pid_exists(json.loads(known)["pid"])
@@ -66,36 +69,37 @@ def test_starting_a_living_unit_again_attaches_to_it(units: ProcessUnits, tmp_pa
 
 
 def test_an_earlier_turn_starts_nothing(units: ProcessUnits) -> None:
-    units.start("one", speak(0), secrets={"job": "hush"}, token=5)
+    units.start("one", speak(AT_ONCE), secrets={"job": "hush"}, token=5)
     wait_for(lambda: units.status("one"), "done")
     with pytest.raises(StepFailed, match="not started"):
-        units.start("one", speak(0), secrets={"job": "hush"}, token=4)
+        units.start("one", speak(AT_ONCE), secrets={"job": "hush"}, token=4)
 
 
 def test_a_unit_outlives_whoever_started_it(units: ProcessUnits, tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
 from migration.adapters.units import ProcessUnits
-argv = {speak(1.5)!r}
+argv = {speak(tmp_path / "go-on")!r}
 ProcessUnits(Path({str(tmp_path / "units")!r})).start("one", argv, secrets={{"job": "hush"}}, token=1)
 import os, signal
 os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
     assert units.status("one").state == "running"
+    (tmp_path / "go-on").touch()
     assert wait_for(lambda: units.status("one"), "done").result == {"rows": 2}
 
 
 def test_a_killed_unit_is_failed_and_starts_anew(units: ProcessUnits, tmp_path: Path) -> None:
-    units.start("one", speak(30), secrets={"job": "hush"}, token=1)
+    units.start("one", speak(NEVER), secrets={"job": "hush"}, token=1)
     psutil.Process(json.loads((tmp_path / "units/one/process.json").read_text())["pid"]).kill()
     assert "ended without a word" in str(wait_for(lambda: units.status("one"), "failed").failure)
-    units.start("one", speak(0), secrets={"job": "hush"}, token=1)
+    units.start("one", speak(AT_ONCE), secrets={"job": "hush"}, token=1)
     wait_for(lambda: units.status("one"), "done")
 
 
 def test_a_reused_process_number_is_not_taken_for_the_unit(units: ProcessUnits, tmp_path: Path) -> None:
-    stranger = subprocess.Popen(["sleep", "30"])
+    stranger = subprocess.Popen(["sleep", "600"])
     try:
         folder = tmp_path / "units/one"
         folder.mkdir(parents=True)
@@ -109,7 +113,7 @@ def test_a_reused_process_number_is_not_taken_for_the_unit(units: ProcessUnits, 
 
 
 def test_no_secret_is_on_the_command_line_in_the_environment_or_in_a_file(units: ProcessUnits, tmp_path: Path) -> None:
-    units.start("one", speak(30), secrets={"job": "hush"}, token=1)
+    units.start("one", speak(NEVER), secrets={"job": "hush"}, token=1)
     process = psutil.Process(json.loads((tmp_path / "units/one/process.json").read_text())["pid"])
     seen = " ".join(process.cmdline()[3:]) + json.dumps(process.environ())
     units.stop("one")
