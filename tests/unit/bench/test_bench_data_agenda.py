@@ -17,6 +17,7 @@ from bench.data.peers import Peers
 from bench.data.results import Run
 from bench.progress import Progress
 from bench.results import Machine
+from tests.support.patience import until
 
 HERE = Path("/nowhere")
 EVERYBODY = dict.fromkeys(("pgcopydb", "reladiff", "rclone", "s5cmd", PHYSICAL), HERE)
@@ -102,11 +103,18 @@ def test_each_run_is_kept_when_it_is_over(tmp_path: Path) -> None:
 
 
 def test_nobody_waits_long_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(silent_seconds_max=0.2)
+    silent, said = 0.2, list[str]()
+    progress = Progress(silent_seconds_max=silent)
+
+    def told() -> bool:
+        said.append(capsys.readouterr().out)
+        return len("".join(said).splitlines()) >= 3
+
+    began = time.monotonic()
     with progress.alive():
         progress.say("filling")
-        time.sleep(0.7)
-    lines = capsys.readouterr().out.splitlines()
+        until(told)
+    lines = ("".join(said) + capsys.readouterr().out).splitlines()
     assert lines[0].endswith("filling")
-    assert 2 <= len(lines) <= 4
+    assert len(lines) <= 1 + (time.monotonic() - began) / silent
     assert all(line.endswith("… still at it: filling") for line in lines[1:])
