@@ -72,9 +72,9 @@ def test_a_receiver_that_is_away_costs_nothing_even_if_the_relay_and_the_agent_a
     wait("the first lines", lambda: len(set(pipeline.numbers())) == 300)
     pipeline.kill("soc")
     add(1500)
-    time.sleep(0.8)  # the kill falls into the middle of the stream
-    on_disk = sum(file.stat().st_size for file in (pipeline.folder / "relay-work").glob("soc.0*"))
-    assert on_disk > 50_000, "what waits in memory dies with the relay"
+    work = pipeline.folder / "relay-work"
+    # The kill falls into the middle of the stream; what waits in memory dies with the relay.
+    wait("a queue on disk", lambda: sum(file.stat().st_size for file in work.glob("soc.0*")) > 50_000)
     pipeline.kill("relay")
     add(300)
     pipeline.kill("agent")
@@ -87,7 +87,7 @@ def test_a_receiver_that_is_away_costs_nothing_even_if_the_relay_and_the_agent_a
     add(100)
     assert len(set(pipeline.numbers())) == 300, "nobody was there to take them"
     pipeline.start("soc")
-    seconds = wait("every line", lambda: len(set(pipeline.numbers())) == total, 60)
+    seconds = wait("every line", lambda: len(set(pipeline.numbers())) == total)
     got = pipeline.numbers()
     print(
         f"{pipeline.protocol}: {total} lines, {len(set(got))} arrived, {len(got) - total} twice, {seconds:.1f} s after"
@@ -110,7 +110,7 @@ def test_the_nation_gets_every_event_even_if_the_connector_is_killed_or_its_end_
     assert len(pipeline.received("nation")) < 400, "nobody was there to take them"
     pipeline.start("nation")
     # The nation is told no number of an event, so what can be counted is how many came at least.
-    wait("every event", lambda: len(pipeline.received("nation")) >= 600, 60)
+    wait("every event", lambda: len(pipeline.received("nation")) >= 600)
 
 
 def test_a_full_queue_holds_the_agent_back_and_drops_nothing(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_full_queue_holds_the_agent_back_and_drops_nothing(tmp_path: Path) -> 
         time.sleep(2)
         assert kept() < 10_000_000, "14 MB were written; the queue may have 8, and the file that it was at"
         pipeline.start("soc")
-        wait("every line", lambda: set(pipeline.numbers()) == set(range(count)), 90)
+        wait("every line", lambda: set(pipeline.numbers()) == set(range(count)), 300)
     finally:
         pipeline.stop_all()
 
@@ -151,8 +151,7 @@ def test_who_has_no_certificate_or_anothers_is_refused(who: str, pipeline: Pipel
     """Neither without one, nor with the right name by another authority, nor by this centre's own inner authority."""
     pipeline.start("soc", "nation", "connector", "relay", "agent")
     pipeline.append([event(0)])
-    wait("a first line at both", lambda: bool(pipeline.received() and pipeline.received("nation")))
-    before = {"soc": len(pipeline.received()), "nation": len(pipeline.received("nation"))}
+    wait("a first line at both", lambda: bool(pipeline.numbers() and pipeline.received("nation")))
     for receiver, port in pipeline.ports.items():
         if (receiver, who) == ("relay", "agent"):
             continue  # that one is the agent's own way; the connector's is the relay's alone
@@ -161,7 +160,12 @@ def test_who_has_no_certificate_or_anothers_is_refused(who: str, pipeline: Pipel
         if who != "nobody":
             context.load_cert_chain(pipeline.folder / who / "tls.crt", pipeline.folder / who / "tls.key")
         assert not _answers(context, port), f"{receiver} speaks with {who}"
-    assert {name: len(pipeline.received(name)) for name in before} == before
+    pipeline.append([event(1)])
+    wait("a second line at both", lambda: 1 in pipeline.numbers() and len(pipeline.received("nation")) > 1)
+    # The relay's own words may come at any time.
+    lines = [line for line in pipeline.received() if " relay rsyslogd " not in line]
+    assert (len(lines), len(pipeline.received("nation"))) == (2, 2)
+    assert not [line for line in [*pipeline.received(), *pipeline.received("nation")] if "planted" in line]
 
 
 def _answers(context: ssl.SSLContext, port: int) -> bool:
@@ -198,7 +202,7 @@ def test_a_receiver_with_another_name_gets_nothing_and_loses_nothing(pipeline: P
         pipeline.kill("relay")
         pipeline.start("relay")
         assert not (pipeline.folder / "relay-run" / "stuck").exists()
-    wait("the lines, now that it is the right one", lambda: set(pipeline.numbers()) == set(range(100)), 60)
+    wait("the lines, now that it is the right one", lambda: set(pipeline.numbers()) == set(range(100)))
 
 
 def test_six_fields_pass_to_the_nation_and_no_word_of_whoever_was_it(pipeline: Pipeline) -> None:
@@ -216,8 +220,8 @@ def test_six_fields_pass_to_the_nation_and_no_word_of_whoever_was_it(pipeline: P
     )  # fmt: skip
     pipeline.append([f"2026-01-01T00:00:00Z stdout F {person} asked for {number}"], PORTAL)
     wait("the whole log", lambda: len(pipeline.received()) >= 6)
-    wait("the nation's part", lambda: len(pipeline.received("nation")) >= 4)
-    time.sleep(0.5)
+    wait("the nation's part", lambda: sum(line.endswith("}") for line in pipeline.received("nation")) >= 4)
+    time.sleep(0.5)  # for a fifth that must not come
     lines = pipeline.received("nation")
     bodies = [json.loads(line[line.index("{") :]) for line in lines]
     assert [(b["kind"], b["system"], b["severity"]) for b in bodies] == [

@@ -26,7 +26,7 @@ SOC, NATION, CLIENT = "soc.example", "nation.example", "dcshift"
 _WHOLE = re.compile(r'.*"auditID": "(\d+)".*\}$')
 
 
-def wait(what: str, check: Callable[[], bool], seconds: float = 30) -> float:
+def wait(what: str, check: Callable[[], bool], seconds: float = 120) -> float:
     """Return the seconds until it was so."""
     began = time.monotonic()
     while not check():
@@ -109,7 +109,7 @@ class Pipeline:
     def check(self, name: str) -> subprocess.CompletedProcess[str]:
         """Let the program itself judge a configuration."""
         argv = rsyslog.argv(self.folder / f"{name}.conf", "-N1")
-        return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, env=self._environment())
+        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, env=self._environment())
 
     def start(self, *names: str) -> None:
         for name in names:
@@ -137,12 +137,12 @@ class Pipeline:
         """End it as a power cut would."""
         process = self.running.pop(name)
         process.kill()
-        process.wait(10)
+        process.wait(120)
 
     def stop(self, name: str) -> None:
         process = self.running.pop(name)
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
     def stop_all(self) -> None:
         for name in list(self.running):
