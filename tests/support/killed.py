@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.project import ROOT
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -33,12 +35,13 @@ def run(
     mover: str, order: str, folder: Path, words: Sequence[str] = (), *, kill_at: str | None = None,
     by: signal.Signals = signal.SIGKILL,
 ) -> Ended:  # fmt: skip
-    """Run a mover's module to its end with an order that lies in `folder`, and send it a signal in `kill_at`."""
+    """Run a mover's module to its end with an order that lies in `folder`; it gets a signal as it says `kill_at`."""
     file = folder / f"job-{time.monotonic_ns()}.json"
     file.touch(mode=0o600)
     file.write_text(order)
-    argv = [sys.executable, "-m", mover, "--job", str(file), *words]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    dying = [] if kill_at is None else ["tests.support.dying", str(int(by)), kill_at]
+    argv = [sys.executable, "-m", *dying, mover, "--job", str(file), *words]
+    process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     said: list[Mapping[str, Any]] = []
     phases: list[str] = []
     text = ""
@@ -51,10 +54,7 @@ def run(
             what = str(said[-1].get("progress", {}).get("what", "")) if said else ""
             if what not in phases[-1:]:
                 phases.append(what)
-            if what == kill_at:
-                process.send_signal(by)
-                kill_at = None
-        status = process.wait(30)
+        status = process.wait(120)
     finally:
         process.kill()
     return Ended(status, tuple(phases), text, tuple(said))
