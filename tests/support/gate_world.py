@@ -108,7 +108,7 @@ class World:
         if background:
             self.processes.append(subprocess.Popen(argv, stderr=subprocess.DEVNULL))
             return ""
-        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
 
     def install(self) -> None:
         gate, state = self.folder / "gate", self.folder / "state"
@@ -149,7 +149,7 @@ class World:
         return [tuple(json.loads(line)) for line in lines]
 
 
-def wait_until(true: Any, seconds: float = 10.0) -> None:
+def wait_until(true: Any, seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"
@@ -161,7 +161,7 @@ def world(folder: Path, **settings: Any) -> Iterator[World]:
     namespace, wire = f"dcs-gate-{os.getpid()}", f"dcsg{os.getpid() % 100000}"
 
     def ip(*words: str) -> None:
-        subprocess.run(["ip", *words], check=True, timeout=20)
+        subprocess.run(["ip", *words], check=True, timeout=120)
 
     certificate(folder)
     (folder / "server.py").write_text(SERVER)
