@@ -13,7 +13,6 @@ from lab.target.control_plane import audit_log
 from lab.toolchain import tool_path
 from tests.support.log_pipeline import Pipeline, wait
 
-SECONDS_MAX = 20
 WORTH = "worth-hiding-4711"
 SECRETS = "/api/v1/namespaces/default/secrets"
 
@@ -46,11 +45,11 @@ def test_a_secret_that_was_read_shows_at_the_monitoring_centre_with_who_it_was_a
             seconds = wait(
                 "both at the monitoring centre",
                 lambda: told("nguyen.van.a", '"name":"login"', '"verb":"get"') and told("pham.thi.b", '"code":403'),
-                SECONDS_MAX,
             )
             print(f"both known {seconds:.1f} s after they were done")
             wait("the role, word for word", lambda: told('"name":"wide"', '"requestObject"', '"verbs":["*"]'))
-            wait("the nation's part", lambda: any('"get secrets"' in line for line in pipeline.received("nation")))
+            asked = ('"get secrets"', '"list secrets"')
+            wait("the nation's part", lambda: all(kind in "".join(pipeline.received("nation")) for kind in asked))
         lines, nation = pipeline.received(), "\n".join(pipeline.received("nation"))
         assert not [line for line in lines if WORTH in line or base64.b64encode(WORTH.encode()).decode() in line]
         noise = ('"resource":"leases"', '"requestURI":"/readyz', '"requestURI":"/api/v1/namespaces?')
