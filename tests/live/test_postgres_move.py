@@ -57,10 +57,11 @@ def test_a_move_under_writes_is_exact_there_and_back_and_there_again(pair: Pair,
         assert [f for f in move.check() if f.severity is Severity.BLOCKER] == []
         facts = move.replicate(lambda _: None)
         assert facts["keyless_tables"] == ["public.access_log", "public.no_columns", "public.unique_only"]
-        writer.slowest_seconds = 0.0
         for _ in range(20):  # none of them may cry wolf
+            before = len(writer.acknowledged)
             assert failed(move.prove(frozen=False)) == []
-        assert writer.slowest_seconds < 1.0, "the common moment stopped a writer for longer than promised"
+            # One that was at work when the lock was asked for, and one after it: more only if it is held for a moment.
+            assert len(writer.acknowledged) > before + 5, "writers were stopped for more than the common moment"
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), target.admin("portal", "portal") as application:
             application.execute("INSERT INTO dossier (name) VALUES ('too early')")
         before_fence = len(writer.acknowledged)

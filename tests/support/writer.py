@@ -19,9 +19,8 @@ class Writer(Application):
     def __init__(self, server: servers.Server) -> None:
         self._server = server
         self.acknowledged: list[int] = []
-        self.slowest_seconds = 0.0
 
-    def must_come_back(self, seconds_max: float = 10.0) -> None:
+    def must_come_back(self, seconds_max: float = 120.0) -> None:
         """Wait until it has written again: its session was ended, and somebody has let it in since."""
         before, deadline = len(self.acknowledged), time.monotonic() + seconds_max
         while len(self.acknowledged) < before + 20:
@@ -38,7 +37,6 @@ class Writer(Application):
 
     def _write(self, connection: psycopg.Connection) -> None:
         while not self._stop.is_set():
-            began = time.monotonic()
             with connection.transaction():
                 query = "INSERT INTO dossier (name, fee) VALUES ('mới', 2.50) RETURNING id"
                 (number,) = connection.execute(query).fetchone()
@@ -48,5 +46,4 @@ class Writer(Application):
                     connection.execute(_TOUCH_LOG)
                 connection.execute("DELETE FROM event WHERE id = %s", (number - 20000,))
             self.acknowledged.append(number)
-            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
             time.sleep(0.002)
