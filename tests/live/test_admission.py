@@ -86,7 +86,7 @@ def made(api: ApiServer, resource: str, document: Document) -> None:
     assert answer.status_code == 201, answer.text
 
 
-def until(check: Any, limit_seconds: float = 30) -> None:
+def until(check: Any, limit_seconds: float = 240) -> None:
     end = time.monotonic() + limit_seconds
     while not check():
         assert time.monotonic() < end, "the policies are not in force"

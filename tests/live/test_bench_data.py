@@ -22,6 +22,7 @@ from bench.data.names import OURS, PHYSICAL, Kind, Work
 from bench.data.round import Rounds
 from lab.errors import LabError
 from lab.postgres_server import binaries
+from tests.support.patience import until
 
 pytestmark = [
     pytest.mark.live,
@@ -91,7 +92,7 @@ def test_everything_is_measured_once_and_comes_out_equal(place: Path, tmp_path: 
     assert results.read(kept.folder / "data.json") == found
     assert len((kept.folder / RUNS).read_text(encoding="utf-8").splitlines()) > len(found.runs)
     assert left(place) == []
-    assert dead_sockets() <= before
+    until(lambda: dead_sockets() <= before)  # a store beside us may just be ending
 
 
 @pytest.mark.parametrize("during", ["COPY to /dev/null", f"{PHYSICAL}: about"])

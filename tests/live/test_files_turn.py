@@ -55,23 +55,23 @@ def test_a_mover_of_an_earlier_turn_is_refused_and_one_at_work_is_stopped(move: 
     limit.write_text(str(BYTES_PER_SECOND_MIN))
     mover = begun(job.model_copy(update={"token": 5, "limit_file": limit}), out)
     try:
-        objects, end = Objects(job), time.monotonic() + 60
+        objects, end = Objects(job), time.monotonic() + 240
         while (claim := objects.read(CLAIM)) is None:
             assert mover.poll() is None, out.read_text()
             assert time.monotonic() < end
             time.sleep(0.05)
         # As the mover of a later turn on another machine: it shares nothing with the first but the bucket.
         objects.put_bytes(CLAIM, json.dumps(json.loads(claim) | {"token": 9}).encode())
-        time.sleep(5.0)  # a mover that looked at its claim just now does not look again before
+        time.sleep(6.0)  # a mover that looked at its claim just now does not look again before
         limit.write_text("")
-        assert mover.wait(60) == 1, out.read_text()
+        assert mover.wait(300) == 1, out.read_text()
     finally:
         mover.kill()
         mover.wait()
     assert json.loads(out.read_text().splitlines()[-1])["error"]["code"] == "turn-over"
     assert keys(move) == {CLAIM}, "what it had brought to this machine went no further"
     stale = begun(job.model_copy(update={"token": 8}), out)
-    assert stale.wait(60) == 1
+    assert stale.wait(300) == 1
     assert "turn 8 is over: turn 9 has begun" in out.read_text()
     for act in (move.converge, move.hand_over, move.unreplicate):
         with pytest.raises(StepFailed, match="turn 1 is over") as refused:

@@ -53,7 +53,7 @@ def started(project: Project, api: ApiServer) -> subprocess.Popen[str]:
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=900)
     assert process.returncode == 0, said
     return said
 
@@ -70,7 +70,7 @@ def killed(project: Project, api: ApiServer, lines_max: int, seconds: float) -> 
     time.sleep(seconds)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=300)
     return "".join(lines) + rest
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,8 +98,7 @@ def test_a_proof_that_was_killed_goes_on_and_reads_again_what_changed_since(tmp_
     limit = tmp_path / "limit"
     limit.write_text(str(4_000_000))
     proof = pair.begin("--do", "verify-full", "--frozen", limit_file=limit)
-    proof.until('"what": "proving"')
-    time.sleep(2.0)
+    proof.until_noted(11)
     proof.kill()
     put(pair.target, KEY, random.Random(1).randbytes(len(get(pair.source, KEY).content)))
     said = pair.do("--do", "verify-full", "--frozen").result

@@ -144,7 +144,7 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
             value = stream.mark(admin)
             ours = [number for (number,) in admin.execute("SELECT id FROM ledger ORDER BY id").fetchall()]
         with support.connect(job, writer.database) as target:
-            assert stream.wait_for_mark(target, value, seconds_max=20)
+            assert stream.wait_for_mark(target, value, seconds_max=120)
         there = numbers(job, writer.database)
         assert len(there) == len(set(there))
         assert set(writer.acknowledged) <= set(there)

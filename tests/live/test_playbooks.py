@@ -50,7 +50,7 @@ def playbooks(source: None, tmp_path: Path) -> AnsiblePlaybooks:
 
 
 def on(host: str, command: str) -> str:
-    return run([*configure.ssh(host), command], timeout_seconds=60).stdout
+    return run([*configure.ssh(host), command], timeout_seconds=240).stdout
 
 
 def play(

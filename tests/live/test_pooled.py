@@ -40,7 +40,7 @@ class Pool:
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(
             host="127.0.0.1", port=self.port, dbname="portal", user="portal", password=servers.PASSWORD,
-            sslmode="require", connect_timeout=20, autocommit=True,
+            sslmode="require", connect_timeout=60, autocommit=True,
         )  # fmt: skip
 
     def shown(self, setting: str) -> str:
@@ -63,7 +63,7 @@ class Pool:
                 yield
             finally:
                 process.terminate()
-                process.wait(20)
+                process.wait(120)
 
     def _configuration(self, folder: Path) -> str:
         (pooler,) = [each.inputs["spec"]["pgbouncer"] for each in built_once("data").of("Pooler")]
@@ -85,7 +85,7 @@ class Pool:
         return f"[databases]\n* = host=127.0.0.1 port={self.server.port}\n[pgbouncer]\n{lines}\n"
 
     def _wait(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.connect().close()

@@ -196,7 +196,7 @@ def test_a_mover_killed_at_work_leaves_nobody_behind_and_the_next_one_ends_exact
         if name == "indexes of one table":
             fill(pair, SLOW.format(port=pair[1].port))
         with mover(apart(move, limit_file=limit)) as process:
-            until(pair[1], moment, seconds=40, process=process)
+            until(pair[1], moment, seconds=240, process=process)
             process.send_signal(signal.SIGKILL)
             process.wait()
         assert move.replicated().state is ProbeState.NOT_DONE
@@ -216,7 +216,7 @@ def test_an_index_that_cannot_be_built_is_named_and_ends_the_copy(pair: Pair, mo
         assert move.replicated().state is ProbeState.NOT_DONE
     with pair[1].admin("portal") as there:
         assert there.execute("SELECT count(*) FROM pg_subscription").fetchone() == (0,)
-        until(pair[1], AT_WORK.replace("count(*)", "count(*) = 0"), seconds=15)
+        until(pair[1], AT_WORK.replace("count(*)", "count(*) = 0"), seconds=120)
 
 
 def test_an_index_of_a_minute_and_a_half_ends_with_its_mover_and_with_its_turn(pair: Pair, move: PostgresMove) -> None:
@@ -224,19 +224,19 @@ def test_an_index_of_a_minute_and_a_half_ends_with_its_mover_and_with_its_turn(p
     building = "SELECT EXISTS (SELECT FROM pg_stat_progress_create_index WHERE relid = to_regclass('odd'))"
     nobody = AT_WORK.replace("count(*)", "count(*) = 0")
     with mover(apart(move)) as process:
-        until(pair[1], building, seconds=40, process=process)
+        until(pair[1], building, seconds=240, process=process)
         process.kill()
         process.wait()
         # Nobody tells a server that builds an index: it has to ask.
-        until(pair[1], nobody, seconds=20)
+        until(pair[1], nobody, seconds=60)
     with mover(move._job()) as process:
-        until(pair[1], building, seconds=40, process=process)
+        until(pair[1], building, seconds=240, process=process)
         with pair[0].admin("portal") as source:
             source.execute("SELECT dcshift.take_turn(5)")
-        said = process.communicate(timeout=20)[0].splitlines()[-1]
+        said = process.communicate(timeout=60)[0].splitlines()[-1]
         assert process.returncode == 1
     assert "mover-turn-over" in said
-    until(pair[1], nobody, seconds=20)
+    until(pair[1], nobody, seconds=60)
     assert move.replicated().state is ProbeState.NOT_DONE
 
 

@@ -69,7 +69,7 @@ def log_on_a_small_disk(server: servers.Server, free_megabytes: int) -> Iterator
 
 def revive(server: servers.Server) -> None:
     """Start a server that has ended, or wait until one that ended all of its sessions lets somebody in again."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while True:
         if server.process.poll() is not None:
             server.start()
@@ -142,7 +142,7 @@ def test_a_wire_that_is_cut_in_the_middle_of_a_copy_ends_it_soon_and_the_next_is
         error = case.ends()
         took = time.monotonic() - cut_at[0]
     assert error["code"] == "database-failed"
-    assert took < 30, "a kernel would have waited a quarter of an hour, and so did we"
+    assert took < 300, "a kernel would have waited a quarter of an hour, and so did we"
     left = "could not be taken away" if side == 0 else "nothing of the copy is left at the source"
     assert left in error["state"]
     if side == 1:
@@ -169,8 +169,8 @@ def test_a_stream_that_is_cut_off_goes_on_by_itself_and_nothing_is_missing(case:
             until(source, "SELECT count(*) > 1 FROM dossier WHERE name LIKE 'trong%'")
             with cut(source.port):
                 time.sleep(5)
-            at_work.join(60)
-        until(target, "SELECT count(*) FROM dossier WHERE name LIKE 'trong%'", 30, seconds=60)
+            at_work.join(300)
+        until(target, "SELECT count(*) FROM dossier WHERE name LIKE 'trong%'", 30)
         assert failed(case.move.prove(frozen=False)) == []
         postgres.move(case.job())
         with target.admin("portal") as admin:

@@ -208,7 +208,7 @@ def test_a_transaction_that_stays_open_is_waited_for_so_long_and_no_slot_is_left
         with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as waiting:
             until(case.pair[0], SLOTS, 1)
             waiting.terminate()
-            assert waiting.wait(20) == 128 + signal.SIGTERM
+            assert waiting.wait(120) == 128 + signal.SIGTERM
         case.assert_source_as_prepared()
     with case.pair[0].admin("portal") as other:
         other.execute("BEGIN")
@@ -249,7 +249,7 @@ def test_a_copy_that_fails_or_is_told_to_end_takes_away_what_it_put_at_the_sourc
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as told:
         until(case.pair[1], AT_WORK, True)
         told.terminate()
-        assert told.wait(20) == 128 + signal.SIGTERM
+        assert told.wait(120) == 128 + signal.SIGTERM
     case.assert_source_as_prepared()
     case.assert_exact()
 

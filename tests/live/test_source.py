@@ -28,10 +28,10 @@ pytestmark = [
 
 
 def on(host: str, command: str, *, check: bool = True) -> Completed:
-    return run([*configure.ssh(host), command], timeout_seconds=60, check=check)
+    return run([*configure.ssh(host), command], timeout_seconds=240, check=check)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"

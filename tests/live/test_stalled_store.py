@@ -32,9 +32,9 @@ SOME_BYTES = 300_000
 def impatient(*, retries: int) -> Iterator[None]:
     """Wait for seconds what is waited for minutes, as long as the block."""
     with pytest.MonkeyPatch.context() as changed:
-        changed.setattr(bucket_store, "REQUEST_SECONDS_MAX", 2.0)
+        changed.setattr(bucket_store, "REQUEST_SECONDS_MAX", 5.0)
         changed.setattr(bucket_store, "RETRIES_MAX", retries)
-        changed.setattr(s3, "_SECONDS_MAX", 2.0)
+        changed.setattr(s3, "_SECONDS_MAX", 5.0)
         s3._client.cache_clear()
         yield
     s3._client.cache_clear()
@@ -72,7 +72,7 @@ def test_objects_are_sent_again_when_a_store_answers_in_time(pair: Pair) -> None
         moved = pool.submit(pair.do, target=dataclasses.replace(pair.target, endpoint=way.endpoint))
         way.until(turned_away=pair.job.workers + 2)  # more than the mover has at work: somebody came again
         way.go_on()
-        ended = moved.result(120)
+        ended = moved.result(300)
     assert ended.code == 0, ended.text
     assert arrived(pair) == content(pair.source)
     assert pair.verified_in_full() == []

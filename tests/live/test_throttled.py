@@ -48,14 +48,14 @@ def lifted(limit: Path, work: Callable[[], object], seconds: float) -> tuple[boo
 
 def test_a_copy_is_ended_for_being_slow_unless_people_slow_it_down(move: PostgresMove, tmp_path: Path) -> None:
     limit, job = tmp_path / throttle.FILE, move._job().model_copy(update={"copy_seconds_max": 1.0})
-    read = ["COPY (SELECT 'late' FROM pg_sleep(3)) TO STDOUT"]
+    too_late, late = ([f"COPY (SELECT 'late' FROM pg_sleep({seconds})) TO STDOUT"] for seconds in (60, 3))
     write = ["CREATE TEMPORARY TABLE told (text text)", "COPY told FROM STDIN"]
     with pass_file(job) as (_, file):
         pipe = Pipe(job, file, None, throttle.Throttle(limit))
         with pytest.raises(StepFailed, match="exited with -9"):
-            pipe.move(read, write, doing="a slow copy")
+            pipe.move(too_late, write, doing="a slow copy")
         limit.write_text(str(SLOW))
-        assert pipe.move(read, write, doing="a slow copy") == 1
+        assert pipe.move(late, write, doing="a slow copy") == 1
 
 
 def test_a_database_is_copied_at_the_limit_and_faster_once_it_is_lifted(

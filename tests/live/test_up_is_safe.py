@@ -47,7 +47,7 @@ def up(project: Project, api: ApiServer) -> subprocess.CompletedProcess[str]:
 def run(project: Project, api: ApiServer, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *words], cwd=ROOT, env=project.environment(api.kubeconfig), stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False, timeout=300,
+        capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
 
 

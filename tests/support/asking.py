@@ -81,7 +81,7 @@ def by_token(api: ApiServer, token: str) -> Iterator[Asker]:
     context = ssl.create_default_context(cafile=cluster["certificate-authority"])
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(
-        base_url=cluster["server"], verify=context, trust_env=False, timeout=30, headers=headers
+        base_url=cluster["server"], verify=context, trust_env=False, timeout=120, headers=headers
     ) as client:
         yield Asker(client, resources_of(api))
 
@@ -98,13 +98,13 @@ def as_person(api: ApiServer, user: str, *groups: str) -> Iterator[Asker]:
         base_url=cluster["clusters"][0]["cluster"]["server"],
         verify=context,
         trust_env=False,
-        timeout=30,
+        timeout=120,
         headers=headers,
     ) as client:
         yield Asker(client, resources_of(api))
 
 
-def until(check: Any, what: str, limit_seconds: float = 60) -> None:
+def until(check: Any, what: str, limit_seconds: float = 240) -> None:
     end = time.monotonic() + limit_seconds
     while not check():
         assert time.monotonic() < end, what

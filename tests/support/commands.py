@@ -17,6 +17,6 @@ def run(*words: str, catalogue: Path = CATALOGUE) -> subprocess.CompletedProcess
         env={**os.environ, "DCSHIFT_CATALOGUE": str(catalogue)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )

@@ -57,7 +57,7 @@ def kubectl(*words: str, check: bool = True, typed: str | None = None) -> str:
         input=typed,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert finished.returncode == 0 or not check, finished.stderr
@@ -80,14 +80,14 @@ def answers(
     host = centre.outputs(system)["contract"]["web"]["host"]
     url, headers, extensions = f"https://{NODE_ADDRESS}{path}", {"Host": host}, {"sni_hostname": host}
     transport = httpx.HTTPTransport(verify=ssl_context(), local_address=client_address)
-    with httpx.Client(transport=transport, trust_env=False, timeout=10) as client:
+    with httpx.Client(transport=transport, trust_env=False, timeout=60) as client:
         return [client.get(url, headers=headers, extensions=extensions).status_code for _ in range(times)]
 
 
 def asked_plainly(centre: Project, system: str, path: str) -> httpx.Response:
     """Ask for a page of a system at the edge's port 80, without TLS, and go nowhere else."""
     host = centre.outputs(system)["contract"]["web"]["host"]
-    with httpx.Client(trust_env=False, timeout=10) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         return client.get(f"http://{NODE_ADDRESS}{path}", headers={"Host": host})
 
 
@@ -105,7 +105,7 @@ def second_client() -> Iterator[str]:
 def served_leaf(host: str) -> bytes:
     """Return the certificate that citizens are shown under a name (DER); fails if the lab's CA did not sign it."""
     with (
-        socket.create_connection((NODE_ADDRESS, 443), timeout=10) as connection,
+        socket.create_connection((NODE_ADDRESS, 443), timeout=60) as connection,
         ssl_context().wrap_socket(connection, server_hostname=host) as secured,
     ):
         return secured.getpeercert(binary_form=True) or b""

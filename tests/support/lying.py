@@ -21,7 +21,7 @@ class _TrueStore(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, MARK)
-        self.sock.settimeout(20)
+        self.sock.settimeout(120)
         self.sock.connect((self.host, self.port))
 
 

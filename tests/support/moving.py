@@ -145,7 +145,7 @@ def context(
             "web": {"host": "app1", "service": "portal.service", "active": True, "enabled": True},
             "traffic": {
                 **{"host": "edge1", "site": "portal", "listening_ports": [443], "server_names": []},
-                "certificate_expires": "2027-01-01T00:00:00Z",
+                "certificate_expires": "2126-01-01T00:00:00Z",
             },
         }
     )

@@ -24,6 +24,7 @@ from migration.movers import bucket_listing, objects
 from migration.movers.bucket_store import Listed
 from migration.movers.objects_job import ObjectsJob
 from migration.movers.s3 import Bucket
+from tests.support import patience
 from tests.support.buckets import provided
 from tests.support.moving_files import NFC, NFD
 
@@ -67,7 +68,7 @@ class Mover:
     process: subprocess.Popen[bytes]
     out: Path
 
-    def until(self, sign: str, *, seconds: float = 60.0) -> None:
+    def until(self, sign: str, *, seconds: float = 240.0) -> None:
         """Wait until it has said so."""
         end = time.monotonic() + seconds
         while sign not in self.out.read_text():
@@ -75,11 +76,20 @@ class Mover:
             assert time.monotonic() < end, self.out.read_text()[-3000:]
             time.sleep(0.05)
 
+    def until_noted(self, objects: int) -> None:
+        """Wait until it has written down that so many objects are done: it says so, and then does it, each second."""
+        patience.until(lambda: any(each >= objects for each in self._done()[:-1]), self.out.read_text()[-3000:])
+
+    def _done(self) -> list[int]:
+        whole = self.out.read_text().rpartition("\n")[0].splitlines()
+        said = [json.loads(line).get("progress", {}) for line in whole if line.startswith("{")]
+        return [int(each["objects_done"]) for each in said if "objects_done" in each]
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
 
-    def end(self, *, seconds: float = 120.0) -> Said:
+    def end(self, *, seconds: float = 300.0) -> Said:
         code = self.process.wait(seconds)
         return _said(code, self.out.read_text())
 

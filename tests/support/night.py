@@ -33,7 +33,7 @@ def main(folder: Path, verb: str) -> int:
         if "FAULT" in os.environ:
             terminal.world.faults[len(terminal.world.calls)] = Fault()
         (folder / "reached").touch()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not (folder / "go-on").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
 

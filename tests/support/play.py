@@ -26,7 +26,7 @@ def say(line: str) -> None:
 
 
 def on(host: str, command: str) -> str:
-    return shell.run(f"live-on-{host}", [*ssh(host), command], timeout_seconds=60).stdout
+    return shell.run(f"live-on-{host}", [*ssh(host), command], timeout_seconds=240).stdout
 
 
 def uploads(system: str) -> S3Store:

@@ -144,7 +144,7 @@ def meanwhile(server: servers.Server, query: str, act: Callable[[threading.Event
     def wait() -> None:
         try:
             with server.admin("portal") as admin:
-                end = time.monotonic() + 60
+                end = time.monotonic() + 120
                 while not admin.execute(query.encode()).fetchone()[0]:  # type: ignore[index]
                     assert not over.is_set(), f"it ended before: {query}"
                     assert time.monotonic() < end, query
@@ -159,11 +159,11 @@ def meanwhile(server: servers.Server, query: str, act: Callable[[threading.Event
         yield
     finally:
         over.set()
-        thread.join(90)
+        thread.join(180)
     assert failures == []
 
 
-def until(server: servers.Server, query: str, wanted: object = True, *, seconds: float = 30.0) -> None:
+def until(server: servers.Server, query: str, wanted: object = True, *, seconds: float = 120.0) -> None:
     """Wait until a server gives this answer."""
     end = time.monotonic() + seconds
     with server.admin("portal") as admin:

@@ -62,7 +62,7 @@ class Person:
     state: Path
     environment: dict[str, str] = field(default_factory=dict)
 
-    def type(self, *words: str, timeout_seconds: float = 300, **variables: str) -> Said:
+    def type(self, *words: str, timeout_seconds: float = 900, **variables: str) -> Said:
         """Run a command to its end."""
         with self._begin(words, variables) as process:
             try:
@@ -72,7 +72,7 @@ class Person:
                 raise
         return self._shown(words, Said(process.returncode, out, err))
 
-    def interrupt(self, *words: str, when: Callable[[], bool], timeout_seconds: float = 300) -> Said:
+    def interrupt(self, *words: str, when: Callable[[], bool], timeout_seconds: float = 900) -> Said:
         """Run a command and press Ctrl-C, which a terminal sends to the whole process group, as soon as `when` is."""
         with self._begin(words, {}) as process:
             deadline = time.monotonic() + timeout_seconds
@@ -107,7 +107,7 @@ class Person:
         path = self.state / "journal.sqlite"
         if not path.exists():
             return []
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as database:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=60)) as database:
             return list(database.execute("SELECT step, kind FROM event WHERE step IS NOT NULL ORDER BY id"))
 
 
@@ -156,7 +156,7 @@ def objects(system: str) -> int:
 def kubectl(*words: str, input: str | None = None) -> str:
     kubeconfig = str(LAB / "target" / "kubeconfig")
     program = Path(sys.executable).with_name("kubectl")
-    return run([program, "--kubeconfig", kubeconfig, *words], input=input, timeout_seconds=60).stdout
+    return run([program, "--kubeconfig", kubeconfig, *words], input=input, timeout_seconds=240).stdout
 
 
 @contextlib.contextmanager

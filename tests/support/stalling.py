@@ -38,7 +38,7 @@ class Stalling:
         with self._lock:
             self._over = True
 
-    def until(self, turned_away: int, seconds: float = 60.0) -> None:
+    def until(self, turned_away: int, seconds: float = 240.0) -> None:
         """Wait until so many connections spoke in vain."""
         end = time.monotonic() + seconds
         while self.turned_away < turned_away:
