@@ -58,7 +58,7 @@ def api_server(folder: Path, *flags: str) -> Iterator[ApiServer]:
         context = ssl.create_default_context(cafile=str(authority.folder / "ca.pem"))
         context.load_cert_chain(files / "admin.pem", files / "admin.key")
         base = f"https://{HOST}:{ports[2]}"
-        client = stack.enter_context(httpx.Client(base_url=base, verify=context, trust_env=False, timeout=30))
+        client = stack.enter_context(httpx.Client(base_url=base, verify=context, trust_env=False, timeout=120))
         _until_ready(client, folder)
         yield ApiServer(client, _kubeconfig(folder, base, files))
 
@@ -170,7 +170,7 @@ def _kubeconfig(folder: Path, url: str, files: Path) -> Path:
     return folder / "kubeconfig"
 
 
-def _until_ready(client: httpx.Client, folder: Path, limit_seconds: float = 120) -> None:
+def _until_ready(client: httpx.Client, folder: Path, limit_seconds: float = 240) -> None:
     end = time.monotonic() + limit_seconds
     while time.monotonic() < end:
         with contextlib.suppress(httpx.HTTPError):

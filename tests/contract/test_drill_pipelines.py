@@ -37,7 +37,7 @@ def program(tmp_path: Path) -> Path:
 def line(folder: Path, script: str, environment: Mapping[str, str]) -> int:
     told = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "STATUS": str(folder / "status"), **environment}
     argv = ["bash", "-eo", "pipefail", "-c", script]
-    return subprocess.run(argv, env=told, cwd=folder, check=False, capture_output=True, timeout=30).returncode
+    return subprocess.run(argv, env=told, cwd=folder, check=False, capture_output=True, timeout=120).returncode
 
 
 def on_gitlab(folder: Path) -> list[int]:

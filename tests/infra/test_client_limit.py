@@ -63,7 +63,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 def _until_it_answers(port: int) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         try:
             if ask(port, "127.0.0.99", times=1) == [OK]:  # an address that no test uses
@@ -78,7 +78,7 @@ def answers(
     port: int, address: str, headers: Headers | None = None, *, times: int, path: str = "/"
 ) -> list[httpx.Response]:
     """Ask from an address, one request after the other on one connection."""
-    with httpx.Client(transport=httpx.HTTPTransport(local_address=address), trust_env=False, timeout=5) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=address), trust_env=False, timeout=60) as client:
         return [client.get(f"http://127.0.0.1:{port}{path}", headers=headers) for _ in range(times)]
 
 
@@ -87,10 +87,12 @@ def ask(port: int, address: str, headers: Headers | None = None, *, times: int, 
 
 
 def test_one_client_is_refused_beyond_its_burst_and_told_when_to_come_again_and_no_other_is(port: int) -> None:
+    began = time.monotonic()
     *served, refused = answers(port, "127.0.0.11", times=BURST + 1)
+    took = time.monotonic() - began
     assert [each.status_code for each in served] == [OK] * BURST
     assert refused.status_code == REFUSED
-    assert refused.headers["retry-after"] == "60"
+    assert 60 - took <= int(refused.headers["retry-after"]) <= 60
     assert ask(port, "127.0.0.12", times=BURST) == [OK] * BURST
 
 

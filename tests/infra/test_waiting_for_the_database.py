@@ -67,14 +67,14 @@ def test_it_waits_until_the_port_accepts_and_then_lets_the_job_begin(stack: Stac
         assert process.poll() is None, "it did not wait"
         with socket.create_server(("127.0.0.1", port)) as server:
             threading.Thread(target=server.accept, daemon=True).start()
-            assert process.wait(10) == 0
+            assert process.wait(120) == 0
 
 
 def test_it_gives_up_within_its_time_and_says_why(stack: Stacks) -> None:
     interpreter, flag, text = script(stack("portal"))
     assert "+ 60\n" in text, "the time that this test shortens has changed"
     with waiting([interpreter, flag, text.replace("+ 60\n", "+ 0.5\n")], free_ports(1)[0]) as process:
-        assert process.wait(10) == 1
+        assert process.wait(120) == 1
         assert process.stderr is not None
         said = process.stderr.read()
     assert "the database did not accept a connection" in said

@@ -100,7 +100,7 @@ def test_a_job_host_on_a_machine_without_memory_writes_no_secret_to_the_disk(tmp
             text=True,
             cwd=ROOT,
             env={**os.environ, "TMPDIR": str(disk)},
-            timeout=60,
+            timeout=240,
             check=False,
         )
         assert "error[no-folder-in-memory]" in ended.stdout, ended.stderr

@@ -42,13 +42,13 @@ def night(
     for fd in {fd for fd in fds if fd > 2}:
         os.close(fd)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not (folder / "reached").exists() and process.poll() is None:
             assert time.monotonic() < deadline, f"{verb} was never reached"
             time.sleep(0.02)
         act(process)
         (folder / "go-on").touch()
-        status = process.wait(timeout=60)
+        status = process.wait(timeout=240)
     finally:
         process.kill()
         process.wait()

@@ -25,7 +25,7 @@ class Here:
 
     def run(self, host: str, argv: Sequence[str], **_: Any) -> str:
         assert argv[:2] == ["sudo", "-n"]
-        return subprocess.run(argv[2:], check=True, capture_output=True, text=True, timeout=10).stdout
+        return subprocess.run(argv[2:], check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 class Late(Still):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from migration.movers.files_job import FilesJob
 from migration.movers.host_load import HostLoad
 from migration.movers.limits import Reading, Unread
 from tests.support import liars
+from tests.support.patience import until
 from tests.unit.migration_adapters.test_reach import inventory_file
 
 
@@ -125,7 +125,7 @@ def moved(units: ProcessUnits) -> MigrationError:
     """Let a mover run and return why it failed."""
     units.start("one", [sys.executable, "-c", "print('{\"result\": {}}')"], secrets={"job": "hush"}, token=1)
     with pytest.raises(StepFailed) as told:
-        wait_for_unit(units, "one", SystemClock(), lambda _: None, seconds_max=20)
+        wait_for_unit(units, "one", SystemClock(), lambda _: None, seconds_max=120)
     return told.value
 
 
@@ -153,10 +153,7 @@ def test_where_systemd_rules_a_unit_has_a_scope_of_its_own(
     liars.on_path(folder, monkeypatch)
     said = "import json, sys; print(json.dumps({'result': json.load(sys.stdin)}))"
     units.start("one", [sys.executable, "-c", said], secrets={"job": "hush"}, token=1)
-    deadline = time.monotonic() + 20
-    while units.status("one").state == "running":
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: units.status("one").state != "running")
     assert units.status("one").result == {"job": "hush"}
     assert asked.read_text().startswith("--scope --quiet --collect --unit=dcshift-one-")
 
@@ -164,5 +161,5 @@ def test_where_systemd_rules_a_unit_has_a_scope_of_its_own(
 def test_a_true_scope_knows_the_words_that_we_use() -> None:
     if shutil.which("systemd-run") is None:
         pytest.skip("no systemd-run here")
-    known = subprocess.run(["systemd-run", "--help"], capture_output=True, text=True, check=True, timeout=20).stdout
+    known = subprocess.run(["systemd-run", "--help"], capture_output=True, text=True, check=True, timeout=120).stdout
     assert not [word for word in ("--scope", "--quiet", "--collect", "--unit=") if word not in known]

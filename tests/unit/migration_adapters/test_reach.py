@@ -74,7 +74,7 @@ def test_what_we_start_has_a_session_of_its_own_so_that_ctrl_c_reaches_us_alone(
     ask = [sys.executable, "-c", "import os; print(os.getsid(0))"]
     ours = os.getsid(0)
     assert int(command.run(ask).stdout) != ours
-    assert int(programs.run(ask, dict(os.environ), doing="asking", timeout_seconds=20)) != ours
+    assert int(programs.run(ask, dict(os.environ), doing="asking", timeout_seconds=120)) != ours
     with command.start(ask, env=dict(os.environ), stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         assert int(process.stdout.read()) != ours

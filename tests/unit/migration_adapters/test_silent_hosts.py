@@ -44,7 +44,7 @@ class Local:
     """A host whose scripts run here, with this process' PATH."""
 
     def run(self, host: str, argv: Sequence[str], **_: Any) -> str:
-        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 def web(context: Any, remote: Any) -> PublicWebMove:
@@ -150,7 +150,7 @@ class Edge80:
     def run(self, host: str, argv: Sequence[str], **_: Any) -> str:
         alone = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--net", "--map-root-user"]
         words = [*alone, sys.executable, port_80.__file__, self._port_80, *argv]
-        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=30).stdout
+        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 @pytest.mark.parametrize(

@@ -192,10 +192,10 @@ def test_a_process_whose_turn_is_over_does_not_even_ask_the_target(
 def test_a_comparison_is_cancelled_when_its_time_is_over(move: PostgresMove, server: servers.Server) -> None:
     place = Place(server.endpoint("postgres", "postgres"), "postgres", "postgres")
     began = time.monotonic()
-    with moment(place, place, SystemClock(), frozen=True, seconds_max=1.0) as both:
+    with moment(place, place, SystemClock(), frozen=True, seconds_max=3.0) as both:
         with pytest.raises(psycopg.errors.QueryCanceled):
-            both.both("SELECT pg_sleep(30)")
+            both.both("SELECT pg_sleep(600)")
         with pytest.raises(StepFailed) as refused:
             both.both("SELECT 1")
     assert refused.value.code == "comparison-too-slow"
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 300

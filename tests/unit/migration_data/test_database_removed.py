@@ -35,7 +35,7 @@ def sides(pair: Pair) -> Iterator[Sides]:
         yield both
 
 
-def found(sides: Sides, *, look_seconds_max: float = 20.0) -> list[tuple[Severity, str, str]]:
+def found(sides: Sides, *, look_seconds_max: float = 300.0) -> list[tuple[Severity, str, str]]:
     findings = database_removed.of_both(
         sides.source, sides.target, row_bytes_max=LIMIT, look_seconds_max=look_seconds_max
     )

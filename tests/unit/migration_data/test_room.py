@@ -78,7 +78,7 @@ def test_what_a_mover_advises_reaches_the_person(tmp_path: Path) -> None:
         "one", [sys.executable, "-c", f"print({json.dumps(json.dumps({'error': error}))})"], secrets={}, token=1
     )
     with pytest.raises(StepFailed) as failed:
-        wait_for_unit(units, "one", SystemClock(), lambda progress: None, seconds_max=20)
+        wait_for_unit(units, "one", SystemClock(), lambda progress: None, seconds_max=120)
     assert (failed.value.code, failed.value.why) == ("staging-full", "7 bytes are free")
     assert failed.value.next == "make room in /x"
 
@@ -87,7 +87,7 @@ def test_a_mover_that_ends_without_a_word_leaves_the_room_as_a_hint(tmp_path: Pa
     units = ProcessUnits(tmp_path / "units")
     units.start("one", [sys.executable, "-c", "raise SystemExit(1)"], secrets={}, token=1)
     with pytest.raises(StepFailed) as failed:
-        wait_for_unit(units, "one", SystemClock(), lambda progress: None, seconds_max=20)
+        wait_for_unit(units, "one", SystemClock(), lambda progress: None, seconds_max=120)
     assert "bytes" in failed.value.why
     assert str(tmp_path / "units/one") in failed.value.why
 

@@ -76,8 +76,9 @@ def test_a_proof_says_how_long_it_took_and_how_fast_it_went(sides: Sides) -> Non
         ):
             began = time.monotonic()
             figures: Any = prove(moment).figures
-            assert 0 < figures["seconds"] <= time.monotonic() - began + 0.001
-            assert figures[pace] * figures["seconds"] == pytest.approx(figures[counted], rel=0.2)
+            assert 0 <= figures["seconds"] <= time.monotonic() - began + 0.001
+            # Both are rounded: on a quick machine it takes a few milliseconds.
+            assert figures[counted] / figures[pace] == pytest.approx(figures["seconds"], rel=0.01, abs=0.001)
     assert (figures["large_objects"], figures["bytes"], figures["changed_since_copy"]) == (1, 99_000, 0)
     sides.as_admin(0, "SELECT lo_unlink(7)")
 

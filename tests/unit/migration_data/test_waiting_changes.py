@@ -28,8 +28,8 @@ def sides(pair: Pair) -> Iterator[Sides]:
 
 def looked(sides: Sides) -> dict[str, int]:
     endpoint = sides.pair[0].endpoint("portal", SOURCE_ROLE)
-    with link.session(endpoint, program="test", statement_seconds=3) as source:
-        return stream.waiting_changes(source, _SLOT, "last_look", seconds_max=1)
+    with link.session(endpoint, program="test", statement_seconds=60) as source:
+        return stream.waiting_changes(source, _SLOT, "last_look", seconds_max=60)
 
 
 def test_what_was_written_is_counted(sides: Sides) -> None:
@@ -41,7 +41,7 @@ def test_what_was_written_is_counted(sides: Sides) -> None:
 def test_a_log_that_ends_within_a_record_is_not_waited_for(sides: Sides) -> None:
     """A reader that was rolled back leaves such an end: whole pages are flushed by themselves, the rest by a commit."""
     with sides.pair[0].admin("portal") as reader:
-        until, ends = time.monotonic() + 30, "SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()"
+        until, ends = time.monotonic() + 120, "SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()"
         while not 0 < (unflushed := reader.execute(ends).fetchone()[0]) < 8192:  # type: ignore[index]
             assert time.monotonic() < until, "no such end came about"
             if unflushed == 0:  # also if somebody else of the server has flushed all of it meanwhile

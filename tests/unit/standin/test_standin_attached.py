@@ -83,6 +83,6 @@ def test_a_stop_of_the_engine_before_is_not_one_of_the_next(
 
     engine()
     plugin.Cancel(provider_pb2_grpc.google_dot_protobuf_dot_empty__pb2.Empty())
-    asked = provider_pb2.CreateRequest(urn=URN, properties=encode(NAMESPACE), timeout=20)
+    asked = provider_pb2.CreateRequest(urn=URN, properties=encode(NAMESPACE), timeout=120)
     engine()
     assert plugin.Create(asked).id == "x"

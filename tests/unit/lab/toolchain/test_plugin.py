@@ -68,7 +68,7 @@ class Machine:
             capture_output=True,
             text=True,
             cwd=CHECKOUT,
-            timeout=60,
+            timeout=240,
             check=True,
         )
         answer: dict[str, str] = json.loads(done.stdout)
