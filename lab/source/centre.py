@@ -23,8 +23,8 @@ from lab.source.during import Progress, during
 from lab.source.environments import venv_layer
 from lab.source.filled import Filled, filled
 
-_BOOT_SECONDS_MAX: Final = 90.0
-_COPY_SECONDS_MAX: Final = 120.0
+_BOOT_SECONDS_MAX: Final = 300.0
+_COPY_SECONDS_MAX: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ _PEER: Final = f"http://127.0.0.1:{ETCD_PEER_PORT}"
 def start_control_plane() -> Api:
     """Start all four programs; return a client of the API server once it is ready."""
     start(etcd())
-    wait_until("etcd's readiness", _etcd_ready, 30)
+    wait_until("etcd's readiness", _etcd_ready, 120)
     AUDIT.mkdir(parents=True, exist_ok=True)
     start(api_server())
     api = Api()
-    wait_until("the API server's readiness", api.ready, 90, pause_seconds=0.2)
+    wait_until("the API server's readiness", api.ready, 300, pause_seconds=0.2)
     start(controller_manager())
     start(scheduler())
     return api

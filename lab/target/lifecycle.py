@@ -115,18 +115,18 @@ def _up(progress: Progress, built: dict[str, Image]) -> None:
             node.start_proxy()
             applied = pool.submit(_apply, api)
             rest = pool.submit(_import, [image for name, image in built.items() if name not in INFRASTRUCTURE])
-            wait_until("the node's readiness", lambda: api.condition(_NODE_PATH, "Ready"), 90, 0.2)
+            wait_until("the node's readiness", lambda: api.condition(_NODE_PATH, "Ready"), 300, 0.2)
             policy.start_router()
             applied.result()
             progress("network policy: proof of a denied packet")
             policy.prove_enforcement(api)
             for name, path in _DEPLOYMENTS.items():
                 progress(f"{name}")
-                wait_until(f"{name}: available", partial(api.condition, path, "Available"), 120, 0.2)
+                wait_until(f"{name}: available", partial(api.condition, path, "Available"), 300, 0.2)
             progress("admission of the operator, ports of the gateway, the issuer of certificates")
-            wait_until("an answer of the operator's admission", partial(_admits, api), 60, 0.3)
-            wait_until("an answer on the gateway's ports", _gateway_answers, 60, 0.3)
-            wait_until("the issuer's readiness", lambda: api.condition(_ISSUER_PATH, "Ready"), 60, 0.3)
+            wait_until("an answer of the operator's admission", partial(_admits, api), 300, 0.3)
+            wait_until("an answer on the gateway's ports", _gateway_answers, 300, 0.3)
+            wait_until("the issuer's readiness", lambda: api.condition(_ISSUER_PATH, "Ready"), 300, 0.3)
             store.result()
             rest.result()
         finally:
@@ -215,7 +215,7 @@ def _apply(api: Api) -> None:
     api.apply_all([*documents.load("router"), *documents.storage(), *documents.load("dns"), *crds])
     for crd in crds:
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
-        wait_until(f"{crd['metadata']['name']}: established", partial(api.condition, path, "Established"), 30)
+        wait_until(f"{crd['metadata']['name']}: established", partial(api.condition, path, "Established"), 120)
     api.apply_all([*documents.load("edge"), *documents.certificates(ca.SITES), *documents.operator()])
 
 

@@ -61,13 +61,13 @@ def start_containerd() -> None:
     _write_json(CONFIG / "cni" / "10-dcshift.conflist", pod_network())
     containerd = Daemon("containerd", ("containerd", "--config", str(CONFIG / "containerd.toml"), "--log-level=warn"))
     start(containerd)
-    wait_until("containerd's readiness", _containerd_ready, 30)
+    wait_until("containerd's readiness", _containerd_ready, 120)
     left = run([*_CTR, "containers", "ls", "-q"]).stdout.split()
     if left:  # of a run that was killed; the runtime has loaded them by now, so it begins anew without them
         run([*_CTR, "containers", "rm", *left], check=False)
         stop("containerd")
         start(containerd)
-        wait_until("containerd's readiness", _containerd_ready, 30)
+        wait_until("containerd's readiness", _containerd_ready, 120)
 
 
 def start_kubelet() -> None:
@@ -180,7 +180,7 @@ def hierarchies() -> list[Path]:
 
 
 def _containerd_ready() -> bool:
-    return run([*_CTR, "version"], check=False, timeout_seconds=10).returncode == 0
+    return run([*_CTR, "version"], check=False, timeout_seconds=60).returncode == 0
 
 
 def _write_json(path: Path, document: object) -> None:

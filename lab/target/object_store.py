@@ -42,7 +42,7 @@ def start_object_store() -> None:
         {"endpoint": S3_ENDPOINT, "region": S3_REGION, "access_key": access_key, "secret_key": secret_key},
     )
     start(Daemon("seaweedfs", argv(data, CONFIG / "s3-identities.json"), {"HOME": str(HOME)}))
-    wait_until("the object store's readiness", refuses_strangers, 60)
+    wait_until("the object store's readiness", refuses_strangers, 300)
 
 
 def argv(
