@@ -26,7 +26,7 @@ class SystemClock:
 def this_process() -> Holder:
     """Return who we are, so that another process can later tell whether we still live."""
     pid = os.getpid()
-    return Holder(socket.gethostname(), _boot(), pid, _began(pid) or "")
+    return Holder(socket.gethostname(), boot(), pid, began(pid) or "")
 
 
 def is_alive(holder: Holder) -> bool:
@@ -37,14 +37,19 @@ def is_alive(holder: Holder) -> bool:
     """
     if holder.machine != socket.gethostname():
         return True
-    return holder.boot == _boot() and _began(holder.pid) == holder.began
+    return holder.boot == boot() and began(holder.pid) == holder.began
 
 
-def _boot() -> str:
+def boot() -> str:
+    """Return which boot of this machine it is."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def _began(pid: int) -> str | None:
+def began(pid: int) -> str | None:
+    """Return when a process of this machine began, in ticks since its boot; None when there is none or only its zombie.
+
+    No time of day: that is set right while we run, and every process would then be another one.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:

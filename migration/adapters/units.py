@@ -1,6 +1,6 @@
 """Keeps movements of hours as processes of their own that outlive the orchestrator; it stops only what it started.
 
-A unit is a folder: `lock`, `process.json` (id and start time of the process, so that a reused id is never taken for
+A unit is a folder: `lock`, `process.json` (id and beginning of the process, so that a reused id is never taken for
 it), `log` (the mover's lines), `token` (the highest turn seen). Secrets go through an anonymous file in memory that is
 the process's stdin: never on a command line, in the environment, or on a disk.
 """
@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import psutil
 
+from migration.adapters import clock
 from migration.errors import StepFailed, UsageError
 from migration.model.words import Progress
 from migration.movers import room
@@ -138,14 +139,15 @@ def _launch(folder: Path, name: str, argv: Sequence[str], secrets: Mapping[str, 
             os.close(log)
     finally:
         os.close(memory)
-    return {"pid": started.pid, "started": psutil.Process(started.pid).create_time()}
+    return {"pid": started.pid, "boot": clock.boot(), "began": clock.began(started.pid)}
 
 
 def _alive(folder: Path) -> psutil.Process | None:
     try:
         known = json.loads((folder / "process.json").read_text())
         process = psutil.Process(int(known["pid"]))
-        if abs(process.create_time() - float(known["started"])) > 0.05 or process.status() == psutil.STATUS_ZOMBIE:
+        now = clock.began(process.pid)  # after it was taken: it is not another one since
+        if now is None or (known["boot"], known["began"]) != (clock.boot(), now):
             return None
     except (FileNotFoundError, ValueError, KeyError, psutil.NoSuchProcess):
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from migration.adapters.clock import boot
 from migration.adapters.units import ProcessUnits
 from migration.errors import StepFailed
 from migration.ports import UnitStatus
@@ -78,6 +79,7 @@ def test_an_earlier_turn_starts_nothing(units: ProcessUnits) -> None:
 def test_a_unit_outlives_whoever_started_it(units: ProcessUnits, tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
+from migration.adapters.clock import boot
 from migration.adapters.units import ProcessUnits
 argv = {speak(tmp_path / "go-on")!r}
 ProcessUnits(Path({str(tmp_path / "units")!r})).start("one", argv, secrets={{"job": "hush"}}, token=1)
@@ -103,13 +105,24 @@ def test_a_reused_process_number_is_not_taken_for_the_unit(units: ProcessUnits, 
     try:
         folder = tmp_path / "units/one"
         folder.mkdir(parents=True)
-        (folder / "process.json").write_text(json.dumps({"pid": stranger.pid, "started": 1.0}))
+        (folder / "process.json").write_text(json.dumps({"pid": stranger.pid, "boot": boot(), "began": "1"}))
         assert units.status("one").state == "failed"
         units.stop("one")
         assert stranger.poll() is None
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_unit_is_known_again_after_the_machines_time_was_set(
+    units: ProcessUnits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units.start("one", speak(NEVER), secrets={"job": "hush"}, token=1)
+    booted = psutil.boot_time()
+    # What a time that is set right does: the kernel says that it was booted at another one.
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: booted + 60)
+    assert units.status("one").state == "running"
+    units.stop("one")
 
 
 def test_no_secret_is_on_the_command_line_in_the_environment_or_in_a_file(units: ProcessUnits, tmp_path: Path) -> None:
