@@ -21,7 +21,7 @@ _UPLOAD_DAYS: Final = 7
 """An upload in parts that is not completed after so long was left behind by a program that died: none takes a week."""
 _REFUSALS: Final = (400, 403, 409)
 """How a locked version is defended: 403 at AWS and others, 400 at MinIO."""
-_TAKEN_UP_SECONDS: Final = 10.0
+_TAKEN_UP_SECONDS: Final = 60.0
 _COMPLIANCE: Final = "COMPLIANCE"
 _FIRST: Final = b"first\n"
 

@@ -40,19 +40,19 @@ def prove_enforcement(api: Api) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PROOF_NAMESPACE}}
     api.apply(namespace)
     pods = f"/api/v1/namespaces/{PROOF_NAMESPACE}/pods"
-    wait_until("the default account of a namespace", lambda: _has_account(api), 20)
+    wait_until("the default account of a namespace", lambda: _has_account(api), 120)
     server, *_ = load("proof", namespace=PROOF_NAMESPACE, server="0.0.0.0")  # noqa: S104  a place holder, not an address
     api.apply(server)
-    wait_until("the address of the proof's server", lambda: bool(_address(api, f"{pods}/server")), 60)
+    wait_until("the address of the proof's server", lambda: bool(_address(api, f"{pods}/server")), 300)
     _, client, deny = load("proof", namespace=PROOF_NAMESPACE, server=_address(api, f"{pods}/server"))
     api.apply(client)
     try:
-        wait_until("an answer between two pods without a policy", lambda: _ANSWER in _said(api, pods), 60)
+        wait_until("an answer between two pods without a policy", lambda: _ANSWER in _said(api, pods), 300)
         api.apply(deny)
         _wait_for_refusals(api, pods)
         # Answers again without it: the silence was the policy's doing, not a dead server's.
         api.delete(path_of(deny))
-        wait_until("an answer after the policy was taken away", lambda: _ANSWER in _said(api, pods), 30)
+        wait_until("an answer after the policy was taken away", lambda: _ANSWER in _said(api, pods), 120)
     finally:
         api.delete(f"/api/v1/namespaces/{PROOF_NAMESPACE}")
 
@@ -63,7 +63,7 @@ def _wait_for_refusals(api: Api, pods: str) -> None:
         return lines[-3:] == ["refused"] * 3
 
     try:
-        wait_until("three refused requests after the policy", refused, 30)
+        wait_until("three refused requests after the policy", refused, 120)
     except LabError as late:
         raise LabError(
             "policy-not-enforced",
