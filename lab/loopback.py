@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import random
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,9 +19,9 @@ _GOODBYE_SECONDS_MAX: Final = 60.0
 _LOG_TAIL_CHARACTERS: Final = 2_000
 # Below the ports that the kernel gives to outgoing connections: such a one may be taken before our server takes it.
 _PORTS: Final = range(18_000, 27_000)
-_GIVEN: Final[dict[int, None]] = {}
-"""The ports that this process was given, the earliest first: a server of them may not listen yet, or not any more."""
-_book: int | None = None
+_HELD_MAX: Final = 200
+_held: Final[dict[int, socket.socket]] = {}
+"""The ports that this process was given lately, the earliest first: their servers may not listen yet."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -32,21 +29,21 @@ def free_ports(count: int) -> list[int]:
 
     Between this moment and that in which a server listens nobody else who asks here gets them, in no process.
     """
-    found: list[int] = []
-    fresh = [port for port in random.SystemRandom().sample(_PORTS, len(_PORTS)) if port not in _GIVEN]
-    for port in [*fresh, *(port for port in _GIVEN if port in _PORTS)]:
+    found: dict[int, socket.socket] = {}
+    fresh = [port for port in random.SystemRandom().sample(_PORTS, len(_PORTS)) if port not in _held]
+    for port in [*fresh, *(port for port in _held if port in _PORTS)]:
         if len(found) == count:
             break
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind((HOST, port))
-            # Noted as a lock of one byte: it ends with this process, however that ends.
-            fcntl.lockf(_open_book(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
-            found.append(port)
+            found[port] = _held.get(port) or _hold(port)
+    for port, held in found.items():
+        _held.pop(port, None)
+        _held[port] = held
+    while len(_held) > max(_HELD_MAX, count):
+        _held.pop(next(iter(_held))).close()
     if len(found) == count:
-        for port in found:
-            _GIVEN.pop(port, None)
-            _GIVEN[port] = None
-        return found
+        return list(found)
     raise LabError(
         "no-free-port",
         what=f"there are not {count} free ports on the loopback",
@@ -56,12 +53,16 @@ def free_ports(count: int) -> list[int]:
     )
 
 
-def _open_book() -> int:
-    global _book  # noqa: PLW0603  closing any of its descriptors would end all locks of this process
-    if _book is None:
-        file = Path(tempfile.gettempdir()) / f"dcshift-ports-{os.getuid()}"
-        _book = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    return _book
+def _hold(port: int) -> socket.socket:
+    """Keep a port from others of this network. Raises `OSError` when one of them was given it."""
+    # A name of the kernel's own, which like the port is this network's alone, and free when this process has ended.
+    held = socket.socket(socket.AF_UNIX)
+    try:
+        held.bind(f"\0dcshift-port-{port}")
+    except OSError:
+        held.close()
+        raise
+    return held
 
 
 def begin(
