@@ -57,7 +57,7 @@ class Centre:
         conditions = self.admin.client.get(CERTIFICATE).json().get("status", {}).get("conditions", [])
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
-    def another(self, than: x509.Certificate, what: str, limit_seconds: float = 30) -> x509.Certificate:
+    def another(self, than: x509.Certificate, what: str, limit_seconds: float = 240) -> x509.Certificate:
         """Return the certificate that follows this one."""
 
         def came() -> bool:

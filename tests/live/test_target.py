@@ -132,8 +132,8 @@ def test_a_route_serves_over_tls_while_its_certificate_is_renewed(api: Api, name
         "spec": {
             "secretName": "live-tls",
             "dnsNames": [host],
-            "duration": "60s",
-            "renewBefore": "50s",
+            "duration": "600s",
+            "renewBefore": "590s",
             "privateKey": {"algorithm": "ECDSA", "rotationPolicy": "Always"},
             "issuerRef": {"kind": "Issuer", "name": layout.ISSUER},
         },
