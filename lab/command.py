@@ -27,7 +27,7 @@ def run(
     argv: Sequence[str | Path],
     *,
     input: str | None = None,
-    timeout_seconds: float = 120.0,
+    timeout_seconds: float = 600.0,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     check: bool = True,

@@ -133,7 +133,7 @@ def test_packets_go_where_the_network_proof_says_and_nowhere_else(centre: Projec
             with wire.listening(found.values(), sorted({port for _, name, port in expected if name in found})):
                 judge = wire.certain(expected, declared)
                 otherwise = wire.settled(
-                    expected, judge, lambda paths: wire.sent(found, addresses, paths), seconds_max=60
+                    expected, judge, lambda paths: wire.sent(found, addresses, paths), seconds_max=240
                 )
             datagrams = wire.proved_of_datagrams(declared, expected, port=4444)
             with wire.listening(found.values(), sorted({port for _, _, port in datagrams}), "UDP"):
@@ -141,7 +141,7 @@ def test_packets_go_where_the_network_proof_says_and_nowhere_else(centre: Projec
                     datagrams,
                     wire.certain(datagrams, declared),
                     lambda paths: wire.sent(found, addresses, paths, "UDP"),
-                    seconds_max=60,
+                    seconds_max=240,
                 )
     finally:
         kubectl("delete", "namespace", "live-elsewhere", "--wait=false")

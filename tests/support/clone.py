@@ -39,7 +39,7 @@ class Clone:
         given: Mapping[str, str],
         *,
         cwd: Path | None = None,
-        seconds_max: float = 120,
+        seconds_max: float = 600,
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end."""
         kept = {name: value for name, value in os.environ.items() if not names_another_centre(name)}
