@@ -25,7 +25,7 @@ Ask = Callable[[Connection, Connection], Probe]
 _DRAIN_SECONDS_MAX: Final = 5.0
 _MARKER_SECONDS_MAX: Final = 5.0
 # The slot is in use for a moment after the target has stopped.
-_SLOT_SECONDS_MAX: Final = 2.0
+_SLOT_SECONDS_MAX: Final = 5.0
 # A session that passed the login check just before the fence closed shows up a moment later: nobody must be seen on
 # several readings in a row.
 _READINGS: Final = 3
