@@ -19,7 +19,7 @@ from lab.api_server import ApiServer
 from tests.support.api_server_kinds import server_for_stacks
 from tests.support.asking import Asker, resources_of
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 Document = dict[str, Any]
 HAND: Final = "kubectl-edit"
 _MERGE: Final = {"Content-Type": "application/merge-patch+json"}

@@ -27,7 +27,7 @@ from tests.support.lab_centre import (
 from tests.support.measured import until
 from tests.support.project import Project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
 
 @pytest.mark.parametrize("stack", STACKS)

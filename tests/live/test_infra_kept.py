@@ -27,7 +27,7 @@ from tests.support.measured import until
 from tests.support.play import bucket
 from tests.support.project import ROOT, Project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 KEPT_VOLUMES = ROOT / "docs" / "kept-volumes.md"
 
 

@@ -17,7 +17,7 @@ from tests.support.lab_centre import answered, kubectl, secret, tell_folders
 from tests.support.measured import Measured, until
 from tests.support.project import Project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture

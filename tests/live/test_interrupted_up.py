@@ -21,7 +21,7 @@ from lab.api_server import ApiServer
 from tests.support.api_server_kinds import server_for_stacks
 from tests.support.asking import resources_of
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 KILLS = 20
 LINES_MAX = 400
 """Of the engine, which says two for each resource: more than the platform has, so that a try may come past it."""

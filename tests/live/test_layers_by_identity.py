@@ -16,7 +16,7 @@ from tests.support.api_server_kinds import server_for_stacks
 from tests.support.asking import token_of
 from tests.support.ups import Ended, Ups, kubeconfig_of, ups
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 APP, DATA = "httt-portal-app", "httt-portal-data"
 QUOTA = f"/api/v1/namespaces/{APP}/resourcequotas/quota"
 GROUND = ("--target", "**InformationSystem**")

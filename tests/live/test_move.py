@@ -23,7 +23,7 @@ from lab.target.api import Api
 from tests.support.patience import until
 from tests.support.play import Play, dcshift, on, say, uploads
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1500), pytest.mark.usefixtures("act")]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600), pytest.mark.usefixtures("act")]
 
 _JOURNAL = JOURNAL_FOLDER / "journal.sqlite"
 

@@ -29,7 +29,7 @@ from lab.target.api import Api
 from tests.support.play import Play, bucket, dcshift, say
 from tests.support.unwell_image import unwell_portal
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1500), pytest.mark.usefixtures("act")]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600), pytest.mark.usefixtures("act")]
 
 
 def test_a_drill_that_is_killed_is_no_hindrance_to_the_next(play: Play) -> None:

@@ -31,7 +31,7 @@ from tests.support.pipelines import github, gitlab, run
 from tests.support.project import BIN
 from tests.support.rollouts import rolled_out
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 GOOD, BAD = (f"sha256:{digit * 64}" for digit in "1f")
 PHRASE = "a phrase of this test"
 PASSWORD = "correct-horse-battery"

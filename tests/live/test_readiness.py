@@ -17,7 +17,7 @@ from tests.support.asking import Asker, resources_of, with_token
 from tests.support.centre_server import APP, DATA, documents
 from tests.support.declared import built_once
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 MERGE = {"Content-Type": "application/merge-patch+json"}
 _RIGHTS = ("Namespace", "ServiceAccount", "Role", "RoleBinding")
 

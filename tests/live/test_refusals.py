@@ -31,7 +31,7 @@ from tests.support import refusing
 from tests.support.play import Play, on
 from tests.support.refusing import Person, Said, contract_of, contract_replaced, memory_disk, world
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 
 EXAMPLE = CHECKOUT / "catalogue" / "khanh-hoa"
 RUN = ("run", "--system", "feedback", "--until", "replicate")

@@ -24,7 +24,7 @@ from lab.target.api import Api, Document, path_of
 from lab.target.processes import wait_until
 from tests.support.lab_centre import served_leaf, ssl_context
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 CONFINED = {"runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 CONFINED_POD = {"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 10001}
 

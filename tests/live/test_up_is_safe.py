@@ -20,7 +20,7 @@ from tests.support.api_server_kinds import server_for_stacks
 from tests.support.project import ROOT
 from tests.support.project import Project as SmallProject
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 MERGE = {"Content-Type": "application/merge-patch+json"}
 
 
