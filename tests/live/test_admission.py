@@ -23,7 +23,7 @@ from tests.support.centres import STACKS, production, resource_of
 from tests.support.planted import PLANTS, Plant, spoilt
 from tests.support.project import ROOT, Project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 MANIFESTS = 400
 SEED = 20260802
 Document = dict[str, Any]

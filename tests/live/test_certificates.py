@@ -32,7 +32,7 @@ from tests.support.api_server_kinds import server_with_kinds
 from tests.support.asking import Asker, resources_of, until, with_token
 from tests.support.declared import built_once
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 Document = dict[str, Any]
 MERGE = {"Content-Type": "application/merge-patch+json"}
 SECRET = f"/api/v1/namespaces/{EDGE_NAMESPACE}/secrets/edge-tls"

@@ -19,7 +19,7 @@ from tests.support.centre_server import APP, DATA, SECRETS, Centre, centre_serve
 from tests.support.commands import run
 from tests.support.project import Project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 Document = dict[str, Any]
 
 

@@ -14,7 +14,7 @@ from tests.support.asking import Asker, as_person, until
 from tests.support.centre_server import APP, DATA, Centre, centre_server, documents, of_kind, sent
 from tests.support.log_agents import SPOILT
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 Document = dict[str, Any]
 OTHER = "httt-feedback-app"
 RBAC = "rbac.authorization.k8s.io/v1"

@@ -21,7 +21,7 @@ from tests.support.declared import CATALOGUE
 from tests.support.entered import Entered, entry, on_page
 from tests.support.login import HOUR, Issuer, new_key
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 PORTAL = {"project_path": "khanhhoa/portal", "ref_protected": "true"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from lab.api_server import ApiServer, api_server
 from tests.support.centres import production
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 Document = dict[str, Any]
 DISK = "ephemeral-storage"
 LITTLE = {"cpu": "10m", "memory": "32Mi"}
