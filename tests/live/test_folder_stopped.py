@@ -180,6 +180,18 @@ def test_a_target_without_room_is_named_and_the_move_goes_on_once_there_is_some(
         subprocess.run(["umount", order.folder], check=True)
 
 
+def test_a_volume_that_is_mounted_to_be_read_only_is_said_as_that_by_the_check(tmp_path: Path) -> None:
+    order = job(plain(tmp_path, 1), tmp_path)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,ro", "tmpfs", order.folder], check=True)
+    try:
+        for verb in ("check", "move"):
+            status, said = typed(verb, order)
+            assert (status, said["error"]["code"]) == (1, "target-folder-unusable")
+            assert "Read-only file system" in said["error"]["why"]
+    finally:
+        subprocess.run(["umount", order.folder], check=True)
+
+
 def test_a_file_system_that_keeps_less_is_refused_unless_people_decided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
