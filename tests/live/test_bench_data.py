@@ -125,15 +125,19 @@ def test_a_peer_that_says_yes_and_carries_nothing_ends_the_bench(peer: str, plac
     assert [path.name for path in place.iterdir()] == ["tree"]
 
 
-@pytest.mark.parametrize(("program", "says"), [("", ""), ("rsync", "rsync did not do"), ("setpriv", "exited with 1")])
+@pytest.mark.parametrize(
+    ("program", "words", "says"),
+    [("", "", ""), ("rsync", "--archive*", "rsync did not do the whole"), ("setpriv", "*", "exited with 1")],
+    ids=["nobody lies", "the peer", "ours"],
+)
 def test_a_tree_is_carried_into_a_folder_by_everybody_and_no_liar_is_measured(
-    program: str, says: str, *, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: str, words: str, says: str, *, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = shapes.tree(200_000)
     shapes.write(files, place / "tree")
     every = Rounds(place, tmp_path, {}, Agenda(print))
     if program:
-        liars.plant(tmp_path / "liars", monkeypatch, program)
+        liars.plant(tmp_path / "liars", monkeypatch, program, words)
     with contextlib.nullcontext() if not program else pytest.raises(LabError, match=says):
         every.trees(place / "tree", files, 2)
     assert [path.name for path in place.iterdir()] == ["tree"]
