@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from bench.data.names import DUMP, OURS, PHYSICAL, Work
+from bench.data.names import DUMP, FOLDER_BYTES_MAX, IN_FOLDER, OF_OBJECTS, OURS, PHYSICAL, Work
 from bench.measuring import Say
 from lab.demo.screen import clock
 
 FILLING, COUNTING, TREE = "filling", "counting", "writing the tree"
-READ_ALL, PLAIN_COPY = "COPY to /dev/null", "cp and sync"
+READ_ALL, PLAIN_COPY, COPY_ALL = "COPY to /dev/null", "cp and sync", "cp -a and sync"
 _GIGABYTE: Final = 1e9
 _BELIEVED_SECONDS: Final = 20.0
 """Before so much was expected to be done, its pace says little."""
@@ -33,8 +33,14 @@ _SECONDS: Final = {
     f"{OURS} at {Work.VERIFICATION}": (1.0, 3.0),
     f"reladiff at {Work.VERIFICATION}": (1.0, 9.0),
     f"{PLAIN_COPY} at {Work.OBJECTS}": (0.5, 3.5),
+    f"{COPY_ALL} at {Work.TREE}": (0.5, 3.5),
 }
-_OF_OBJECTS: Final = {Work.OBJECTS: (4.0, 10.0), Work.UNCHANGED: (2.0, 2.0)}
+_OF_FILES: Final = {
+    Work.OBJECTS: (4.0, 10.0),
+    Work.UNCHANGED: (2.0, 2.0),
+    Work.TREE: (2.0, 5.0),
+    Work.TREE_UNCHANGED: (1.0, 0.5),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Step:
     def seconds(self) -> float:
         """Return how long it takes, as far as anybody can guess before."""
         work = self.what.rpartition(" at ")[2]
-        fixed, each = _SECONDS.get(self.what) or next((s for w, s in _OF_OBJECTS.items() if w == work), (2.0, 10.0))
+        fixed, each = _SECONDS.get(self.what) or next((s for w, s in _OF_FILES.items() if w == work), (2.0, 10.0))
         return fixed + each * self.size_bytes / _GIGABYTE
 
 
@@ -63,8 +69,14 @@ def database(size_bytes: int, rounds: int, copiers: Sequence[str], provers: Sequ
 def objects(size_bytes: int, rounds: int, carriers: Sequence[str]) -> list[Step]:
     """Return the steps that write a tree and have it carried by these in so many rounds."""
     once = [f"{PLAIN_COPY} at {Work.OBJECTS}"]
-    once += [f"{name} at {work}" for name in carriers for work in (Work.OBJECTS, Work.UNCHANGED)]
+    once += [f"{name} at {work}" for name in carriers for work in OF_OBJECTS]
     return [Step(what, size_bytes) for what in (TREE, *(once * rounds))]
+
+
+def folders(size_bytes: int, rounds: int, keepers: Sequence[str]) -> list[Step]:
+    """Return the steps that write a small tree and have it carried into a folder by these in so many rounds."""
+    once = [f"{COPY_ALL} at {Work.TREE}", *(f"{name} at {work}" for name in keepers for work in IN_FOLDER)]
+    return [Step(what, min(size_bytes, FOLDER_BYTES_MAX)) for what in (TREE, *(once * rounds))] if keepers else []
 
 
 @dataclass(slots=True)

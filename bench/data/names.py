@@ -10,6 +10,7 @@ PHYSICAL: Final = "dcshift physical"
 """Ours too: a database is copied by either."""
 DUMP: Final = "pg_dump and pg_restore"
 RCLONE: Final = "rclone"
+RSYNC: Final = "rsync"
 
 
 class Work(StrEnum):
@@ -19,6 +20,14 @@ class Work(StrEnum):
     VERIFICATION = "verification"
     OBJECTS = "objects"
     UNCHANGED = "objects-unchanged"
+    TREE = "tree"
+    TREE_UNCHANGED = "tree-unchanged"
+
+
+OF_OBJECTS: Final = (Work.OBJECTS, Work.UNCHANGED)
+IN_FOLDER: Final = (Work.TREE, Work.TREE_UNCHANGED)
+"""Done with a tree of `FOLDER_BYTES_MAX` at most, and at one size only: all must end in time."""
+FOLDER_BYTES_MAX: Final = 300_000_000
 
 
 class Kind(StrEnum):

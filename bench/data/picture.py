@@ -24,6 +24,8 @@ _TITLES: Final = {
     Work.VERIFICATION: "content compared: seconds of CPU, ours all tables, reladiff one",
     Work.OBJECTS: "tree carried into a bucket: seconds",
     Work.UNCHANGED: "the same again, nothing changed: seconds",
+    Work.TREE: "tree carried into a folder as it is: seconds",
+    Work.TREE_UNCHANGED: "the same again into the folder, nothing changed: seconds",
 }
 _TEXT: Final = 'font-family="sans-serif" font-size="12" fill="#333"'
 

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.data.agenda import PLAIN_COPY, READ_ALL
+from bench.data.agenda import COPY_ALL, PLAIN_COPY, READ_ALL
 from bench.data.databases import Databases
-from bench.data.names import DUMP, OURS, PHYSICAL, RCLONE, Kind
+from bench.data.names import DUMP, OURS, PHYSICAL, RCLONE, RSYNC, Kind
 from bench.data.objects import BUCKET, REGION, Objects
 from bench.data.shapes import LONGEST, LONGEST_KEY
+from bench.data.trees import Folders
 from bench.data.whole_server import WholeServer
 from lab.paths import CHECKOUT
 
 COPIERS: Final = (OURS, DUMP, "pgcopydb", PHYSICAL)
 PROVERS: Final = (OURS, "reladiff")
 CARRIERS: Final = (OURS, RCLONE, "s5cmd")
+KEEPERS: Final = (OURS, RSYNC)
 _JOBS: Final = "2"
 _READ_ALL: Final = """DO $$ DECLARE one regclass; BEGIN
     FOR one IN SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -108,6 +110,25 @@ def plain_copy(tree: Path, scratch: Path) -> Program:
     """Return the floor of carrying files: the same bytes, on the same disk, through no store."""
     steps = [["cp", "-r", str(tree), f"{scratch}/copy"]]
     return Program(PLAIN_COPY, Kind.FLOOR, steps, _clean(scratch, {}), {str(scratch): "SCRATCH", str(tree): "TREE"})
+
+
+def keeper(name: str, at: Folders) -> Program:
+    """Return who carries the tree into a folder, and again what changed; the peer has less to do."""
+    ours = [sys.executable, "-m", "migration.movers.files", "--job"]
+    ours += [_private(at.scratch / "keep.json", at.job.model_dump_json())]
+    rsync = ["rsync", "--archive", f"{at.tree}/", f"{at.folder}/"]
+    kind, words = (Kind.OURS, ours) if name == OURS else (Kind.PEER, rsync)
+    return Program(name, kind, [words], _clean(at.scratch, {}), _of_tree(at))
+
+
+def copy_all(at: Folders) -> Program:
+    """Return the floor of carrying a tree as it is: the same disk, once, and nothing is compared."""
+    steps = [["cp", "--archive", f"{at.tree}/.", str(at.folder)]]
+    return Program(COPY_ALL, Kind.FLOOR, steps, _clean(at.scratch, {}), _of_tree(at))
+
+
+def _of_tree(at: Folders) -> dict[str, str]:
+    return {str(at.scratch): "SCRATCH", str(at.tree): "TREE"}
 
 
 def _of(peers: Peers, name: str, words: list[str]) -> list[tuple[str, Kind, list[list[str]]]]:

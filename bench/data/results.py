@@ -11,7 +11,7 @@ from typing import Annotated, Final, Self
 from pydantic import Field, model_validator
 
 from bench import results
-from bench.data.names import DUMP, OURS, PHYSICAL, RCLONE, Kind, Work
+from bench.data.names import DUMP, IN_FOLDER, OF_OBJECTS, OURS, PHYSICAL, RCLONE, RSYNC, Kind, Work
 from bench.results import Count, Machine, Seconds, Strict
 
 FILE: Final = results.FILE.with_name("data.json")
@@ -26,6 +26,8 @@ _RATIOS: Final = {
     "verification_cpu_ratio": (OURS, Work.VERIFICATION, None),
     "objects_ratio": (OURS, Work.OBJECTS, RCLONE),
     "objects_unchanged_ratio": (OURS, Work.UNCHANGED, RCLONE),
+    "tree_ratio": (OURS, Work.TREE, RSYNC),
+    "tree_unchanged_ratio": (OURS, Work.TREE_UNCHANGED, RSYNC),
 }
 """Which of ours, at what, beside whom: None for the cheapest."""
 
@@ -61,6 +63,9 @@ class Moved(Strict):
     large_objects: Count
     files: Count
     file_bytes: Count
+    folder_files: Count | None = None
+    """Of the tree that was carried into folders."""
+    folder_bytes: Count | None = None
 
 
 class Point(Strict):
@@ -91,6 +96,8 @@ class Data(Strict):
     verification_cpu_ratio: Seconds | None = None
     objects_ratio: Seconds | None = None
     objects_unchanged_ratio: Seconds | None = None
+    tree_ratio: Seconds | None = None
+    tree_unchanged_ratio: Seconds | None = None
     to_the_cheapest_peer: dict[str, Seconds]
     """Each of ours at each work by the cheapest of all peers, whoever that is."""
     peak_memory_bytes: dict[str, Count]
@@ -142,13 +149,12 @@ def ratios(runs: Sequence[Run], work: Work, ours: str = OURS) -> dict[str, float
 def points(runs: Sequence[Run], moved: Moved) -> list[Point]:
     """Return ours and the floors at the size of these runs."""
     found = []
-    for work in Work:
-        of_files = work in (Work.OBJECTS, Work.UNCHANGED)
+    for work in (each for each in Work if each not in IN_FOLDER):
         for program in (name for name, kind in programs(runs, work).items() if kind is not Kind.PEER):
             mine = [run for run in runs if (run.work, run.program) == (work, program)]
             point = Point(
                 work=work, program=program, rounds=len(mine),
-                bytes=moved.file_bytes if of_files else moved.database_bytes,
+                bytes=moved.file_bytes if work in OF_OBJECTS else moved.database_bytes,
                 seconds=round(statistics.median(run.seconds for run in mine), 3),
                 cpu_seconds=round(statistics.median(run.cpu_seconds + run.server_cpu_seconds for run in mine), 3),
                 peak_memory_bytes=max(run.peak_memory_bytes for run in mine),

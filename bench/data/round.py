@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from bench import measuring
-from bench.data import databases, objects, programs, whole_server
+from bench.data import databases, objects, programs, trees, whole_server
 from bench.data.agenda import COUNTING, Agenda
 from bench.data.databases import Census, Databases
-from bench.data.names import DUMP, OURS, PHYSICAL, Kind, Work
+from bench.data.names import DUMP, FOLDER_BYTES_MAX, IN_FOLDER, OURS, PHYSICAL, Kind, Work
 from bench.data.programs import Peers, Program
 from bench.data.results import Run
 from bench.data.shapes import DATABASE, LONGEST, Tree
@@ -77,6 +77,21 @@ class Rounds:
                 again = at.held()
                 assert_equal(name, [f"{key}: written again" for key in held if again.get(key) != held[key]])
 
+    def trees(self, tree: Path, files: Tree, number: int) -> None:
+        """Have the tree carried by everybody into an empty folder, as it is, and once more."""
+        with self._scratch() as scratch:
+            self._run(Work.TREE, programs.copy_all(trees.made(tree, scratch)), number, list, os.sync)
+        for name in rotated(self.keepers, number):
+            with self._scratch() as scratch:
+                at = trees.made(tree, scratch)
+                program = programs.keeper(name, at)
+                self._run(Work.TREE, program, number, list, os.sync)
+                held = at.held()
+                assert_equal(name, uncarried(files, {path: size for path, (size, _) in held.items()}))
+                self._run(Work.TREE_UNCHANGED, program, number, list, os.sync)
+                again = at.held()
+                assert_equal(name, [f"{path}: written again" for path in held if again.get(path) != held[path]])
+
     @property
     def copiers(self) -> list[str]:
         """Return who copies a database here."""
@@ -91,6 +106,11 @@ class Rounds:
     def carriers(self) -> list[str]:
         """Return who carries a tree here."""
         return [name for name in programs.CARRIERS if name in (OURS, *self.peers) and self._may(name)]
+
+    @property
+    def keepers(self) -> list[str]:
+        """Return who carries a tree into a folder here; rsync is on every machine that ours runs on."""
+        return [] if self.only_ours else [*programs.KEEPERS]
 
     def _may(self, name: str) -> bool:
         return name in (OURS, PHYSICAL) or not self.only_ours
@@ -133,7 +153,8 @@ class Rounds:
         The servers are asked for before and after: one of them may be made by the program.
         """
         text = f"{self._sized}round {number}, {work}, {program.name}"
-        with self.agenda.step(f"{program.name} at {work}", self.size_bytes, text):
+        size = min(self.size_bytes, FOLDER_BYTES_MAX) if work in IN_FOLDER else self.size_bytes
+        with self.agenda.step(f"{program.name} at {work}", size, text):
             return self._measured(work, program, number, servers, settle)
 
     def _measured(

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench import results as pages
 from bench.data import picture
-from bench.data.names import OURS, PHYSICAL, Kind, Work
+from bench.data.names import OF_OBJECTS, OURS, PHYSICAL, Kind, Work
 from bench.data.results import FILE, MEMORY_BYTES_MAX, Data, Run, medians, ratios
 
 PICTURE: Final = pages.PAGE.with_name("benchmarks-data.svg")
@@ -47,6 +47,7 @@ def table(found: Data) -> str:
     )
     kept = "kept" if held <= MEMORY_BYTES_MAX else "**broken**"
     moved, machine = found.moved, found.machine
+    small = f"; into folders {moved.folder_bytes / 1e9:.2f} GB of files" if moved.folder_bytes else ""
     foreign = max(run.foreign_cpu_seconds / run.seconds for run in found.runs)
     return "\n".join([
         *lines,
@@ -55,7 +56,7 @@ def table(found: Data) -> str:
         "",
         f"Ours held {held / 2**20:.0f} MiB at most; the bound is {MEMORY_BYTES_MAX / 2**20:.0f} MiB: {kept}.",
         f"Moved: a database of {moved.database_bytes / 1e9:.2f} GB with {moved.rows:,} rows and "
-        f"{moved.large_objects:,} large objects, and {moved.files:,} files of {moved.file_bytes / 1e9:.2f} GB.",
+        f"{moved.large_objects:,} large objects, and {moved.files:,} files of {moved.file_bytes / 1e9:.2f} GB{small}.",
         f"Measured {found.measured} in {found.rounds} rounds on {machine.cores} cores and "
         f"{machine.memory_bytes / 2**30:.0f} GiB, with a load of {machine.load_before:.1f} before; other work took "
         f"{foreign:.2f} cores at most during a run.",
@@ -88,7 +89,7 @@ def _row(work: Work, program: str, runs: Sequence[Run]) -> str:
 def _growth(found: Data) -> list[str]:
     """Return how the cost of ours grows: a column for each size."""
     lines = []
-    for works in ((Work.DATABASE, Work.VERIFICATION), (Work.OBJECTS, Work.UNCHANGED)):
+    for works in ((Work.DATABASE, Work.VERIFICATION), OF_OBJECTS):
         points = [point for point in found.growth if point.work in works]
         sizes = sorted({point.bytes for point in points})
         lines += [

@@ -6,12 +6,15 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.data import agenda, databases, shapes
 from bench.data.agenda import FILLING, TREE, Step
 from bench.data.databases import Databases
+from bench.data.names import FOLDER_BYTES_MAX
 from bench.data.results import Moved
 from bench.data.round import Rounds
+from bench.data.shapes import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,11 @@ class Measured:
 def steps(every: Rounds, rounds: int) -> list[Step]:
     """Return what will be done on data of one size."""
     size = every.size_bytes
-    return agenda.database(size, rounds, every.copiers, every.provers) + agenda.objects(size, rounds, every.carriers)
+    return [
+        *agenda.database(size, rounds, every.copiers, every.provers),
+        *agenda.objects(size, rounds, every.carriers),
+        *agenda.folders(size, rounds, every.keepers),
+    ]
 
 
 def measure(every: Rounds, rounds: int, enough: Callable[[int], bool] = lambda done: False) -> Measured:
@@ -50,11 +57,27 @@ def measure(every: Rounds, rounds: int, enough: Callable[[int], bool] = lambda d
     for number in range(1, rounds + 1):
         every.objects(tree, files, number)
     shutil.rmtree(tree)
+    small = _in_folders(every, tree, rounds)
     moved = Moved(
         database_bytes=bytes_there, rows=whole.rows, large_objects=whole.owed["large objects"],
         files=len(files.sizes), file_bytes=files.bytes,
+        folder_files=len(small.sizes) if small else None, folder_bytes=small.bytes if small else None,
     )  # fmt: skip
     return Measured(rounds, moved, versions)
+
+
+def _in_folders(every: Rounds, tree: Path, rounds: int) -> Tree | None:
+    """Have a small tree carried into folders, where that is measured at this size; return the tree."""
+    if not every.keepers:
+        return None
+    size = min(every.size_bytes, FOLDER_BYTES_MAX)
+    files = shapes.tree(size)
+    with every.agenda.step(TREE, size, f"writing a tree of {size / 1e9:.2f} GB"):
+        shapes.write(files, tree)
+    for number in range(1, rounds + 1):
+        every.trees(tree, files, number)
+    shutil.rmtree(tree)
+    return files
 
 
 def _versions(at: Databases) -> dict[str, str]:

@@ -37,13 +37,13 @@ class DrillRecord:
         text = json.dumps(document, ensure_ascii=False, sort_keys=True)
         # A drill that found a difference leaves the good one before it: how old that is, is what must be known.
         data = {LAST: text, **({} if document["differences"] else {EQUAL: text})}
+        if document["differences"]:  # first: whoever dies after it has told the worse, and somebody is called
+            self.failed("; ".join(document["differences"]))
         self._maps.merge(self._name, data)
         found = self._maps.read(self._name) or {}
         if {key: found.get(key) for key in data} != data:
             raise self._maps.differs(self._name, _WHY, _ENDED)
-        if document["differences"]:
-            self.failed("; ".join(document["differences"]))
-        else:
+        if not document["differences"]:
             self._mark_equal({"at_epoch_seconds": str(document["at_epoch_seconds"])})
             # Last: whoever dies before it is still told to have failed, and never the other way round.
             self._forget_failed()

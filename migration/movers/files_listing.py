@@ -29,6 +29,7 @@ _KINDS: Final = {
 # A link's words and a path may hold anything but a zero byte.
 _WORDS: Final = r"%y %s %b %T@ %C@ %m %U %G %n %D:%i\0%l\0%P\0"
 _BLOCK_BYTES: Final = 512
+_DOING: Final = "listing the files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +116,24 @@ def assert_carriable(job: FilesJob, files: Mapping[bytes, Found]) -> None:
 def look(job: TreeJob, *, frozen: bool, top: bool = False) -> Seen:
     """List the source, and with `top` its own folder as the empty path.
 
-    A file that goes while it is looked at is an error under the freeze only.
+    A file that goes while it is looked at is an error under the freeze only. Raises `StepFailed`: mover-program-failed,
+    program-not-believed.
     """
     find = [*job.become] if job.reach else []
     # With the slash a source that is itself a link (`uploads -> shared/uploads`) is followed, as rsync follows it.
     find += ["find", f"{job.source.rstrip('/')}/", *([] if frozen else ["-ignore_readdir_race"])]
     find += [*([] if top else ["-mindepth", "1"]), "-printf", _WORDS]
     argv = [*job.reach, shlex.join(find)] if job.reach else find
-    out = programs.run_raw(argv, dict(os.environ), doing="listing the files", timeout_seconds=job.pull_seconds_max)
+    out = programs.run_raw(argv, dict(os.environ), doing=_DOING, timeout_seconds=job.pull_seconds_max)
+    try:
+        seen = _seen(out)
+    except ValueError as odd:
+        raise programs.unbelieved("find", f"its answer cannot be read: {odd}", doing=_DOING) from odd
+    _assert_within(seen)
+    return seen
+
+
+def _seen(out: bytes) -> Seen:
     seen = Seen({}, {})
     for said, leads_to, path in _threes(out):
         letter, size, blocks, time, changed, mode, owner, group, links, inode = said.split(b" ")
@@ -139,6 +150,16 @@ def look(job: TreeJob, *, frozen: bool, top: bool = False) -> Seen:
         if (taken := int(blocks) * _BLOCK_BYTES) < int(size):
             seen.thin[path] = taken
     return seen
+
+
+def _assert_within(seen: Seen) -> None:
+    """Raise `StepFailed` for a path that leads out of the tree: folders are made here by what the host says."""
+    for path in seen.described:
+        inside, slash, name = path.rpartition(b"/")
+        holds = seen.described.get(inside) if inside else None
+        if path and (name in (b"", b".", b"..") or (slash and (holds is None or holds.kind != FOLDER))):
+            why = f"it names {shown(path)!r}, which lies in no folder that it lists"
+            raise programs.unbelieved("find", why, doing=_DOING)
 
 
 def _threes(out: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:

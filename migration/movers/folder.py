@@ -10,7 +10,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from migration.errors import StepFailed
 from migration.model.words import Finding, Json, Severity
@@ -29,6 +29,7 @@ from migration.movers.sparing import Sparing
 from migration.movers.spread import memory_bytes_most
 from migration.movers.throttle import Throttle
 
+_T = TypeVar("_T")
 VERBS: Final = {
     "move": "carry in passes until one is small (the default)",
     "check": "say what speaks against it; nothing is carried",
@@ -45,7 +46,7 @@ def do(verb: str, job: FolderJob, *, frozen: bool) -> int:
     with locked.only_one(job.staging, f"{job.system}/{job.name}"):
         index = Index(job.staging)
         if verb == "check":
-            found = findings(job, index)
+            found = _usable(job, lambda: findings(job, index))
             lines.result({"findings": [_said(one) for one in found]})
             return 3 if any(one.severity is Severity.BLOCKER for one in found) else 0
         if verb in ("verify", "verify-full"):
@@ -140,7 +141,7 @@ def remove(job: FolderJob, index: Index) -> dict[str, Json]:
     return {"removed": len(there.described) - 1}
 
 
-def _usable(job: FolderJob, work: Callable[[], dict[str, Json]]) -> dict[str, Json]:
+def _usable(job: FolderJob, work: Callable[[], _T]) -> _T:
     """Do it; a folder that fails under our hands is said as such, and so is one without room."""
     try:
         return work()

@@ -122,7 +122,7 @@ class Copy:
 
         try:
             with contextlib.nullcontext() if self.sparing is None else self.sparing.reading(files_source.say_waiting):
-                spread(pieces, work, workers=workers, on_done=take, on_tick=tick)
+                spread(pieces, work, workers=workers, on_done=take, on_tick=tick, on_break=self._failed.set)
         except _Ended:
             raise first[0] from None
         said.say(done[0], done[1], at_once=True)

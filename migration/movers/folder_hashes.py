@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,8 +15,9 @@ from migration.movers.folder_job import NOT_OF_THE_TREE, FolderJob
 from migration.movers.spread import spread
 
 # Every Python from 3.5 on runs it. It looks for the files by itself: what `find` did not list would be missed by both.
+# A thousand at a time: a pool takes all that it is given at once, and the source's memory is its application's.
 _SCRIPT: Final = """
-import concurrent.futures, hashlib, os, sys
+import concurrent.futures, hashlib, itertools, os, sys
 root, workers, without = os.fsencode(sys.argv[1]), int(sys.argv[2]), [os.fsencode(name) for name in sys.argv[3:]]
 def paths():
     for folder, folders, names in os.walk(root, onerror=fail):
@@ -40,11 +42,17 @@ def read(full):
     except FileNotFoundError:
         return full, "?"
 out = sys.stdout.buffer
+every = paths()
 with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-    for full, said in pool.map(read, paths()):
-        out.write(os.path.relpath(full, root) + b"\\0" + said.encode() + b"\\0")
+    while True:
+        some = list(itertools.islice(every, 1000))
+        if not some:
+            break
+        for full, said in pool.map(read, some):
+            out.write(os.path.relpath(full, root) + b"\\0" + said.encode() + b"\\0")
 out.write(b"end\\0")
 """
+_HASH: Final = re.compile(r"[0-9a-f]{64}|\?")
 _PIECE_BYTES: Final = 1024 * 1024
 
 
@@ -62,7 +70,10 @@ def of_source(job: FolderJob) -> dict[bytes, str]:
     if said[-2:] != [b"end", b""] or len(said) % 2:
         raise programs.unbelieved("python3", "it did not say that it came to the end", doing=doing)
     answers = iter(said[:-2])
-    return {path: hashed.decode() for path, hashed in zip(answers, answers, strict=True)}
+    found = {path: hashed.decode(errors="replace") for path, hashed in zip(answers, answers, strict=True)}
+    if odd := next((hashed for hashed in found.values() if not _HASH.fullmatch(hashed)), None):
+        raise programs.unbelieved("python3", f"{odd[:80]!r} is no hash", doing=doing)
+    return found
 
 
 def of_target(job: FolderJob, paths: Iterable[bytes], on_done: Callable[[int], None]) -> dict[bytes, str]:

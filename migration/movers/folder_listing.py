@@ -38,7 +38,15 @@ def walk(folder: Path) -> Seen:
     waiting = [TOP]
     while waiting:
         inside = waiting.pop()
-        with os.scandir(root + b"/" + inside) as entries:
+        try:
+            opened = os.scandir(root + b"/" + inside)
+        except (FileNotFoundError, NotADirectoryError):
+            if inside == TOP:
+                raise
+            for noted in (seen.described, seen.times):
+                noted.pop(inside, None)
+            continue  # after the release the target's application removes what it likes
+        with opened as entries:
             for entry in entries:
                 path = inside + b"/" + entry.name if inside else entry.name
                 if os.fsdecode(path) in NOT_OF_THE_TREE:
@@ -48,7 +56,7 @@ def walk(folder: Path) -> Seen:
                     _note(seen, path, entry.path, status)
                 except FileNotFoundError:
                     seen.described.pop(path, None)
-                    continue  # after the release the target's application removes what it likes
+                    continue  # as above
                 if stat.S_ISDIR(status.st_mode):
                     waiting.append(path)
     return seen

@@ -51,7 +51,7 @@ def _prove(job: FolderJob, index: Index, began: float, *, frozen: bool, full: bo
             if before != (EXTRA,):
                 odd[path] = Difference(path, "file", (*before, what))
     changed = {} if frozen else {path: one for path, one in odd.items() if not _is_settled(index, source, target, one)}
-    written = {path for path in odd if path not in changed and _is_written_since(job, target, path)}
+    written = _written_since(job, target, odd.keys() - changed.keys())
     real = [str(one) for path, one in sorted(odd.items()) if path not in changed and path not in written]
     size = sum(file.size for file in source.files.values())
     figures: dict[str, Json] = {
@@ -79,8 +79,8 @@ def _prove(job: FolderJob, index: Index, began: float, *, frozen: bool, full: bo
 
 def remember(job: FolderJob) -> None:
     """Note how the folder is when it is handed over, to know afterwards what was written there since."""
-    handed = Index(job.staging / HANDED_OVER)
-    handed.describe(put=walk(job.folder).described, drop=handed.described().keys())
+    handed, now = Index(job.staging / HANDED_OVER), walk(job.folder).described
+    handed.describe(put=now, drop=handed.described().keys() - now.keys())
 
 
 def written_since(job: FolderJob) -> list[bytes] | None:
@@ -102,10 +102,12 @@ def _is_same(before: Described | None, now: Described | None) -> bool:
     return before is not None and now is not None and before.changed_ns == now.changed_ns
 
 
-def _is_written_since(job: FolderJob, target: Seen, path: bytes) -> bool:
+def _written_since(job: FolderJob, target: Seen, paths: Iterable[bytes]) -> set[bytes]:
     mark = folder_claim.read(job)
     before = _handed_over(job) if mark is not None and mark.phase == HANDED_OVER else None
-    return before is not None and not _is_same(before.get(path), target.described.get(path))
+    if before is None:
+        return set()
+    return {path for path in paths if not _is_same(before.get(path), target.described.get(path))}
 
 
 def _is_settled(index: Index, source: Seen, target: Seen, one: Difference) -> bool:

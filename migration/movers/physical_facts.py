@@ -8,10 +8,11 @@ from typing import Final
 
 import psycopg
 
-from migration.movers import identity, link
+from migration.movers import identity, link, physical_rare
 from migration.movers.cluster import Cluster
 from migration.movers.link import Connection, literal, quoted
 from migration.movers.physical_job import PhysicalJob
+from migration.movers.physical_rare import Rare, Tried
 
 _SETTINGS: Final = (
     "wal_level", "max_replication_slots", "max_wal_senders", "max_slot_wal_keep_size", "max_prepared_transactions",
@@ -82,6 +83,7 @@ class InDatabase:
     column_options: tuple[tuple[str, str], ...]
     collations: tuple[str, ...]
     cannot_follow: tuple[str, ...]
+    rare: Rare
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class TargetFacts:
     options_unknown: tuple[str, ...]
     """Options of columns that it refuses."""
     settings: Mapping[str, str]
+    rare: Tried
 
 
 def of_source(job: PhysicalJob) -> SourceFacts:
@@ -164,6 +167,7 @@ def of_target(server: Cluster, source: SourceFacts) -> TargetFacts:
             libraries_missing={name: why for name in libraries if (why := _refused(target, f"LOAD {literal(name)}"))},
             options_unknown=tuple(name for name, value in options if _refused(target, _with_option(name, value))),
             settings=_settings(target),
+            rare=physical_rare.tried(target, (each.rare for each in source.inside.values())),
         )
 
 
@@ -178,6 +182,7 @@ def _inside(source: Connection) -> InDatabase:
         column_options=tuple(link.rows(source, _COLUMN_OPTIONS)),
         collations=tuple(name for (name,) in link.rows(source, _COLLATIONS)),
         cannot_follow=tuple(identity.cannot_follow(source)),
+        rare=physical_rare.of(source),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from migration.errors import BlockedError
 from migration.model.words import Finding, Severity
-from migration.movers import cluster, kept_log
+from migration.movers import cluster, kept_log, physical_rare
 from migration.movers.physical_facts import DatabaseRow, SourceFacts, TargetFacts
 from migration.movers.physical_job import PhysicalJob
 from migration.movers.releases import released
@@ -157,6 +157,7 @@ def _of_contents(source: SourceFacts, target: TargetFacts, where: str) -> Iterat
             what = f"columns sort by collations that the target does not have: {', '.join(missing)}"
             next_step = "install their locales here; for C.UTF-8: ln -s C.utf8 /usr/lib/locale/C.UTF-8"
             yield _blocker("target-collations", database, what, next_step)
+        yield from physical_rare.findings(database, inside.rare, target.rare)
     for library, why in target.libraries_missing.items():
         what = f"the target cannot load {library}: {why}"
         yield _blocker("physical-libraries", where, what, "install its package for the target's version here")

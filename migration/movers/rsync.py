@@ -20,6 +20,8 @@ from migration.movers.tree_job import TreeJob
 
 _VANISHED = 24
 _LOOK_SECONDS = 1.0
+_END_SECONDS = 10.0
+"""How long it may take to end when it is told to."""
 _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded")
 Full = Callable[[str], StepFailed]
 """Makes the error of a target that has no room, from what rsync said."""
@@ -91,18 +93,18 @@ def run(
             except subprocess.TimeoutExpired:
                 if until():
                     process.terminate()
-                    process.communicate()
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.communicate(timeout=_END_SECONDS)
                     return False
                 if time.monotonic() > end:
                     why = "it did not finish in time"
                     raise programs.failed("rsync", -9, why, doing="reading the files") from None
-    except BaseException:
+    finally:
         # All of its processes: the one that writes is not the one that we started.
         if process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise
+            process.communicate()
     text = error.decode(errors="replace")
     if process.returncode == 0 or (process.returncode == _VANISHED and not frozen):
         return True

@@ -26,10 +26,13 @@ def spread(
     workers: int,
     on_done: Callable[[R], None],
     on_tick: Callable[[], None] = lambda: None,
+    on_break: Callable[[], None] = lambda: None,
 ) -> None:
     """Do the work for each thing; `on_done` and `on_tick` (about each second) are called in this thread.
 
     The first failure ends it: what is under way is waited for and told, the rest is not begun, and the failure raised.
+    `on_break` is called when this thread itself is to end, by a person's Ctrl-C or because nobody reads what it says:
+    work that takes long has to be told.
     """
     waiting: set[Future[R]] = set()
     failures: list[BaseException] = []
@@ -48,15 +51,20 @@ def spread(
                 return
 
     with ThreadPoolExecutor(workers) as pool:
-        for thing in things:
-            waiting.add(pool.submit(work, thing))
-            take(at_most=_AHEAD * workers - 1)
+        try:
+            for thing in things:
+                waiting.add(pool.submit(work, thing))
+                take(at_most=_AHEAD * workers - 1)
+                if failures:
+                    break
             if failures:
-                break
-        if failures:
-            for one in [one for one in waiting if one.cancel()]:
-                waiting.remove(one)
-        take(at_most=0)
+                for one in [one for one in waiting if one.cancel()]:
+                    waiting.remove(one)
+            take(at_most=0)
+        except BaseException:
+            on_break()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     if failures:
         raise failures[0]
 

@@ -6,12 +6,16 @@ afterwards would find an empty target and nothing that forbids to fill it; this 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 
 def why_over(staging: Path, token: int) -> str | None:
     """Return why a turn is over, or None while it is not; outside of any turn is none."""
-    highest = _highest(staging)
+    try:
+        highest = _highest(staging)
+    except ValueError as odd:
+        return f"{_file(staging)} does not say which turn was the latest ({odd}); write its number there by hand"
     if token >= max(highest, 1):
         return None
     return f"turn {token} is over: turn {highest} has begun" if highest else "no turn began"
@@ -21,7 +25,10 @@ def note(staging: Path, token: int) -> None:
     """Remember that this turn has begun."""
     if token > _highest(staging):
         written = _file(staging).with_name(f"{staging.name}.turn.new")
-        written.write_text(str(token))
+        with written.open("w") as file:
+            file.write(str(token))
+            file.flush()
+            os.fsync(file.fileno())
         written.replace(_file(staging))
 
 

@@ -146,8 +146,14 @@ def timers(module, user, known):
 
 
 def shown(module, unit, name):
-    """Return a property of a unit, empty when it has none."""
-    return module.run_command(["systemctl", "show", f"--property={name}", "--value", "--", unit])[1].strip()
+    """Return a property of a unit, empty when it has none.
+
+    Without an answer there is no empty one: a unit without a user runs as root, and another crontab would be meant.
+    """
+    rc, said, error = module.run_command(["systemctl", "show", f"--property={name}", "--value", "--", unit])
+    if rc != 0:
+        module.fail_json(msg=f"{name} of {unit} cannot be read: {error.strip() or f'systemctl ended with {rc}'}")
+    return said.strip()
 
 
 def strays(module, user, lines, known):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from bench.data.names import OURS, PHYSICAL, Kind, Work
 from bench.data.round import Rounds
 from lab.errors import LabError
 from lab.postgres_server import binaries
+from tests.support import liars
 from tests.support.patience import until
 
 pytestmark = [
@@ -34,6 +36,8 @@ PEERS = {
     Work.VERIFICATION: {"reladiff"},
     Work.OBJECTS: {"rclone", "s5cmd"},
     Work.UNCHANGED: {"rclone", "s5cmd"},
+    Work.TREE: {"rsync"},
+    Work.TREE_UNCHANGED: {"rsync"},
 }
 
 
@@ -120,3 +124,26 @@ def test_a_peer_that_says_yes_and_carries_nothing_ends_the_bench(peer: str, plac
     with pytest.raises(LabError, match=f"{peer} did not do the whole work"):
         lying.objects(place / "tree", files, 1)
     assert [path.name for path in place.iterdir()] == ["tree"]
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "says"),
+    [("", "", ""), ("rsync", "--archive*", "rsync did not do the whole"), ("setpriv", "*", "exited with 1")],
+    ids=["nobody lies", "the peer", "ours"],
+)
+def test_a_tree_is_carried_into_a_folder_by_everybody_and_no_liar_is_measured(
+    program: str, words: str, says: str, *, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = shapes.tree(200_000)
+    shapes.write(files, place / "tree")
+    every = Rounds(place, tmp_path, {}, Agenda(print))
+    if program:
+        liars.plant(tmp_path / "liars", monkeypatch, program, words)
+    with contextlib.nullcontext() if not program else pytest.raises(LabError, match=says):
+        every.trees(place / "tree", files, 2)
+    assert [path.name for path in place.iterdir()] == ["tree"]
+    if not program:
+        did = {work: results.programs(every.runs, work) for work in (Work.TREE, Work.TREE_UNCHANGED)}
+        assert did[Work.TREE] == {"cp -a and sync": Kind.FLOOR, OURS: Kind.OURS, "rsync": Kind.PEER}
+        assert did[Work.TREE_UNCHANGED] == {OURS: Kind.OURS, "rsync": Kind.PEER}
+        assert every.settings["rsync at tree"] == "rsync --archive TREE/ SCRATCH/folder/"

@@ -196,6 +196,10 @@ def test_a_folder_that_nobody_wrote_in_is_taken_back(source: Path, order: Folder
     moved(order)
     last(order)
     assert as_it_is(order.folder) == as_it_is(source)
+    # What is remembered of the second hand-over is the whole folder, too.
+    with folder.folder_proof.Index(order.staging / folder.HANDED_OVER)._open() as remembered:
+        assert remembered.execute("SELECT count(*) FROM described").fetchone() == (len(as_it_is(order.folder)),)
+    assert typed("take-back", order)[1]["result"]["phase"] == "following"
 
 
 def test_a_source_that_lists_nothing_any_more_removes_nothing(source: Path, order: FolderJob) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,7 +42,8 @@ def plain(place: Path, files: int = 40) -> Path:
 
 
 def begun(order: FolderJob, out: Path) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-m", "migration.movers.files", "--job", "-"]
+    # Started in the background of a shell it would not hear Ctrl-C.
+    argv = ["env", "--default-signal=INT", sys.executable, "-m", "migration.movers.files", "--job", "-"]
     with out.open("wb") as log:
         mover = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log)
     assert mover.stdin is not None
@@ -95,6 +97,25 @@ def test_a_mover_killed_anywhere_leaves_no_half_file_and_goes_on(tmp_path: Path)
     assert partial(order) == []
     assert typed("last", order)[0] == 0
     assert typed("verify-full", order, "--frozen")[1]["result"]["passed"]
+
+
+def test_ctrl_c_ends_a_mover_in_the_middle_of_its_pieces(tmp_path: Path) -> None:
+    source, limit, out = plain(tmp_path, 1), tmp_path / "limit", tmp_path / "said"
+    for number in range(501):  # more than go at once with the rest
+        (source / f"{number}").touch()
+    with (source / "large").open("wb") as holes:
+        holes.truncate(2**30)
+    order = job(source, tmp_path, limit_file=limit)
+    limit.write_text(str(BYTES_PER_SECOND_MIN))  # eighteen hours
+    mover = begun(order, out)
+    try:
+        wait_until(lambda: bool(partial(order)), mover, out)
+        mover.send_signal(signal.SIGINT)
+        assert mover.wait(120) != 0
+    finally:
+        mover.kill()
+        mover.wait()
+    assert "KeyboardInterrupt" in out.read_text()
 
 
 def test_a_mover_of_an_earlier_turn_is_refused_and_one_at_work_is_stopped(tmp_path: Path) -> None:
@@ -155,6 +176,18 @@ def test_a_target_without_room_is_named_and_the_move_goes_on_once_there_is_some(
         subprocess.run(["mount", "-o", "remount,size=32m", order.folder], check=True)
         folder.replicate(order, Index(order.staging))
         assert folder_proof.prove(order, Index(order.staging), frozen=True, full=True).passed
+    finally:
+        subprocess.run(["umount", order.folder], check=True)
+
+
+def test_a_volume_that_is_mounted_to_be_read_only_is_said_as_that_by_the_check(tmp_path: Path) -> None:
+    order = job(plain(tmp_path, 1), tmp_path)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,ro", "tmpfs", order.folder], check=True)
+    try:
+        for verb in ("check", "move"):
+            status, said = typed(verb, order)
+            assert (status, said["error"]["code"]) == (1, "target-folder-unusable")
+            assert "Read-only file system" in said["error"]["why"]
     finally:
         subprocess.run(["umount", order.folder], check=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -248,6 +249,34 @@ def test_everything_that_forbids_it_is_told_at_once_and_nothing_is_left(
     assert source.catalogue() == before
 
 
+# What pg_upgrade would lose without a word, or stop at after the copy was made; and how it is taken away again.
+RARE = {
+    "casts-changed": (
+        "UPDATE pg_cast SET castcontext = 'i' WHERE castsource = 'float8'::regtype AND casttarget = 'int4'::regtype",
+        "UPDATE pg_cast SET castcontext = 'a' WHERE castsource = 'float8'::regtype AND casttarget = 'int4'::regtype",
+    ),
+    "objects-in-pg-catalog": (
+        "CREATE FUNCTION pg_catalog.text(integer) RETURNS text LANGUAGE sql AS 'SELECT textin(int4out($1))'",
+        "DROP FUNCTION pg_catalog.text(integer)",
+    ),
+    "operator-families": (
+        "CREATE FUNCTION apart(integer, numeric) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 0';"
+        "ALTER OPERATOR FAMILY integer_ops USING btree ADD FUNCTION 1 (integer, numeric) apart(integer, numeric)",
+        "ALTER OPERATOR FAMILY integer_ops USING btree DROP FUNCTION 1 (integer, numeric);"
+        "DROP FUNCTION apart(integer, numeric)",
+    ),
+    "security-labels": (
+        "INSERT INTO pg_seclabel VALUES ('note'::regclass, 'pg_class'::regclass, 0, 'guard', 'secret')",
+        "DELETE FROM pg_seclabel",
+    ),
+    "text-search-files": (
+        "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = synonym, SYNONYMS = synonym_sample);"
+        "UPDATE pg_ts_dict SET dictinitoption = $$synonyms = 'tu_dong_nghia'$$ WHERE dictname = 'd'",
+        "DROP TEXT SEARCH DICTIONARY d",
+    ),
+}
+
+
 def test_what_the_new_server_refuses_is_told_before_a_byte_is_carried(
     source: Source, place: Path, tmp_path: Path, cleared: None
 ) -> None:
@@ -261,14 +290,20 @@ def test_what_the_new_server_refuses_is_told_before_a_byte_is_carried(
         )
         admin.execute("CREATE FUNCTION lost() RETURNS integer LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler'")
         admin.execute("UPDATE pg_proc SET probin = '$libdir/nowhere' WHERE proname = 'lost'")
+        for made, _ in RARE.values():
+            admin.execute(made.encode())
         try:
             ended = run(source.job(place / "pg"), tmp_path)
         finally:
+            for _, mended in RARE.values():
+                admin.execute(mended.encode())
             admin.execute("DROP FUNCTION lost()")
             admin.execute("DROP TABLE odd")
             admin.execute("DROP COLLATION pg_catalog.of_another_machine")
     assert ended.status == BlockedError.exit_code, ended.text
     assert "base backup" not in ended.phases
-    for code in ("target-collations (feedback)", "column-options", "physical-libraries"):
-        assert code in ended.last["error"]["why"]
+    why = ended.last["error"]["why"]
+    expected = {"target-collations", "column-options", "physical-libraries", *RARE}
+    assert {code for code, _ in re.findall(r"(?:^|; )([a-z-]+) \(([^)]*)\): ", why)} == expected, why
+    assert "target-collations (feedback)" in why
     assert source.catalogue() == before

@@ -235,6 +235,18 @@ def test_a_table_that_is_never_free_is_named_and_not_waited_for_twice(
         case.assert_source_as_prepared()
 
 
+def test_a_target_that_does_not_come_close_is_given_up_and_goes_on_by_itself(case: Case) -> None:
+    case.assert_exact()
+    with case.pair[1].admin("portal") as other, other.transaction():
+        other.execute("LOCK TABLE dossier IN ACCESS EXCLUSIVE MODE")
+        case.as_admin(0, "INSERT INTO dossier (name) VALUES ('chậm')")
+        error = case.ends(catch_up_seconds_max=1.0, lag_bytes_max=0)
+    assert (error["code"], "within 1 s" in error["why"]) == ("catch-up-too-slow", True)
+    assert error["state"] == "the source serves; the stream goes on"
+    assert case.move.replicated().state is ProbeState.DONE
+    case.assert_exact()
+
+
 def test_a_copy_that_fails_or_is_told_to_end_takes_away_what_it_put_at_the_source(case: Case) -> None:
     case.as_admin(0, NOT_THERE.format(port=case.pair[1].port))
     case.note()

@@ -13,10 +13,12 @@ import pytest
 from migration.adapters import database_repair
 from migration.adapters.database import PostgresMove
 from migration.adapters.database_repair import Repair
-from migration.adapters.repair_batch import Batch
+from migration.adapters.repair_batch import Batch, Target
 from migration.errors import StepFailed
 from migration.model.repair import OddRows, Repaired
+from migration.movers.link import Connection
 from migration.verification.odd_rows import ROWS_MAX, OddTable
+from migration.verification.rows import Table
 from tests.support import local_servers as servers
 from tests.support.moving import database_move, failed
 from tests.support.writer import Writer
@@ -268,3 +270,28 @@ def test_a_target_that_was_handed_over_is_not_repaired(pair: Pair, move: Postgre
     finally:
         move.take_back()
         move.unfence()
+
+
+def test_a_trigger_that_comes_between_the_question_and_the_lock_is_found_by_the_rows_that_were_not_written(
+    pair: Pair, move: PostgresMove, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+    spoil(pair, "UPDATE dossier SET name = name || ' ' WHERE id = 7", nothing)
+    of = Target.of
+
+    def late(target: Connection, table: Table) -> Target:
+        found = of(target, table)
+        trigger = "CREATE OR REPLACE TRIGGER late BEFORE UPDATE ON dossier FOR EACH ROW EXECUTE FUNCTION nothing()"
+        spoil(pair, trigger)
+        return found
+
+    monkeypatch.setattr(Target, "of", late)
+    found = move.odd_rows()
+    try:
+        with pytest.raises(StepFailed) as refused:
+            move.repair(found)
+    finally:
+        monkeypatch.undo()
+        spoil(pair, "DROP TRIGGER IF EXISTS late ON dossier", "DROP FUNCTION nothing()")
+    assert (refused.value.code, "0 of 1 were written" in refused.value.why) == ("rows-not-written", True)
+    assert odd(move.odd_rows()) == {"public.dossier": (1, 0, 0)}

@@ -21,7 +21,7 @@ from tests.support.application import Application
 from tests.support.killed import Ended
 from tests.support.local_servers import PASSWORD, certificates
 
-DATABASES = ("portal", "Đất đai_1")
+DATABASES = ("portal", "-Đất đai_1")
 APPLICATION = "app"
 _SETTINGS = {
     "log-bin": "log", "log-slave-updates": "ON", "binlog-format": "ROW", "ssl-cert": "{folder}/server.crt",
@@ -30,10 +30,10 @@ _SETTINGS = {
 
 SAMPLE = r"""
 CREATE DATABASE portal CHARACTER SET utf8mb4;
-CREATE DATABASE `Đất đai_1` CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci;
+CREATE DATABASE `-Đất đai_1` CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci;
 USE portal;
 CREATE TABLE dossier (
-    id int unsigned AUTO_INCREMENT PRIMARY KEY, name varchar(60) NOT NULL, ratio float, weight double,
+    id int unsigned AUTO_INCREMENT PRIMARY KEY, name varchar(60) NOT NULL, `tỷ lệ %` float, weight double,
     fee decimal(12,2), state enum('received','done') NOT NULL DEFAULT 'received', marks set('x','y','z'), flags bit(9),
     raw blob, form longtext CHECK (json_valid(form)), seen timestamp(6) NULL, came datetime, stays time(3),
     of_year year,
@@ -44,8 +44,8 @@ CREATE TABLE dossier (
 ) ENGINE=InnoDB;
 CREATE TABLE digits (i int PRIMARY KEY);
 INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9);
-INSERT INTO dossier (name, ratio, weight, fee, state, marks, flags, raw, form, seen, came, stays, of_year, place, code,
-        tail, old, address)
+INSERT INTO dossier (name, `tỷ lệ %`, weight, fee, state, marks, flags, raw, form, seen, came, stays, of_year, place,
+        code, tail, old, address)
     SELECT concat('Nguyễn Văn ', a.i, b.i, c.i), a.i / 7, b.i / 3, c.i * 1.5, 1 + a.i % 2, 'x,z', b'101000001',
         unhex(md5(concat(a.i, b.i))), json_object('n', c.i), '2026-01-01 01:02:03.123456', '2026-02-03 04:05:06',
         '-12:00:00.125', 2026, point(a.i, b.i), 'a  ', 0x00FF, 'café', '::1'
@@ -67,7 +67,7 @@ INSERT INTO month VALUES (1, '2026-01-01'), (2, '2026-02-01');
 CREATE SEQUENCE number_seq START WITH 100 INCREMENT BY 10 CACHE 5;
 SELECT nextval(number_seq);
 CREATE VIEW open_dossiers AS SELECT id, name FROM dossier WHERE state = 'received';
-USE `Đất đai_1`;
+USE `-Đất đai_1`;
 CREATE TABLE `thửa ``cũ``` (`số` int PRIMARY KEY, `tên đầy đủ` varchar(30)) ENGINE=InnoDB;
 INSERT INTO `thửa ``cũ``` VALUES (1, 'một'), (2, NULL);
 """
@@ -191,7 +191,7 @@ class Writer(Application):
         if number % 11 == 0:
             cursor.execute("INSERT INTO counted (n) VALUES (1)")
             cursor.execute("DO nextval(number_seq)")
-            cursor.execute("UPDATE dossier SET ratio = ratio + 0.1 WHERE id = %s", (1 + number % 900,))
+            cursor.execute("UPDATE dossier SET `tỷ lệ %%` = `tỷ lệ %%` + 0.1 WHERE id = %s", (1 + number % 900,))
         if number % 13 == 0:  # what is rolled back has used a number up
             cursor.execute("INSERT INTO counted (n) VALUES (1)")
             session.rollback()

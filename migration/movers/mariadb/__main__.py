@@ -9,7 +9,8 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from migration.errors import MigrationError, StepFailed
@@ -41,9 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         said = words.parse_args(argv)
         job = given(said.job, jobs.read, words.prog)
-        # Told to end, a cut still lets citizens in again.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        with claim.held(job) as turn:
+        with _ending_once(), claim.held(job) as turn:
             lines.result(_DO[said.do](turn))
     except MigrationError as failure:
         lines.error(failure)
@@ -73,8 +72,8 @@ def check(turn: Turn) -> dict[str, Json]:
 def move(turn: Turn) -> dict[str, Json]:
     """Copy and catch up, or only catch up when the copy is complete; return the facts."""
     began = time.monotonic()
-    _assert_not_handed_over(turn)
     switch.take_back(turn)
+    _assert_not_handed_over(turn)
     facts: dict[str, Json] = {}
     if turn.claim is None or turn.claim.phase == COPYING:
         facts = filling.fill(turn)
@@ -127,15 +126,16 @@ def retire(turn: Turn) -> dict[str, Json]:
             state="nothing was changed",
             next="the same order with --do cut comes first",
         )
-    switch.cut(turn)  # one that was killed before it was complete
+    if stream.channel(turn.source, turn.job) is not None:  # else an earlier retirement was killed in its middle
+        switch.cut(turn)  # one that was killed before it was complete
     _take_away(turn)
     return {"retired": True}
 
 
 def undo(turn: Turn) -> dict[str, Json]:
     """Remove the copy and everything of ours on both sides; refuses once the target was handed over."""
-    _assert_not_handed_over(turn)
     switch.take_back(turn)
+    _assert_not_handed_over(turn)
     if turn.claim is not None:
         filling.clean(turn)
         fence.open_up(turn.target)
@@ -155,13 +155,35 @@ def _take_away(turn: Turn) -> None:
 
 def _assert_not_handed_over(turn: Turn) -> None:
     if turn.claim is not None and turn.claim.target_serves:
+        state = "the target serves"
+        if turn.claim.phase == claim.RETURNING:
+            state = "a way back was killed, so the target may be closed (the same order without --do opens it)"
         raise StepFailed(
             "target-handed-over",
             what=f"the copy of {turn.job.system} on the target was not touched",
             why="the target was handed over and may hold writes that exist nowhere else",
-            state="nothing was changed; the target serves",
+            state=f"nothing else was changed; {state}",
             next="the same order with --do back hands back to the source first",
         )
+
+
+@contextmanager
+def _ending_once() -> Iterator[None]:
+    """Let only the first word to end count: told to end, a cut still lets citizens in again, and nobody stops that."""
+
+    def end(number: int, _: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        sys.exit(128 + number)
+
+    before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _refused(failure: link.DatabaseError) -> StepFailed:

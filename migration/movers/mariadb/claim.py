@@ -104,7 +104,9 @@ class Turn:
         for word, server in (("target", self.job.target), ("source", self.job.source)):
             if not _answers(getattr(self, word)):
                 setattr(self, word, link.connect(server, statement_seconds=_STATEMENT_SECONDS))
-                _lock(self.job, getattr(self, word))
+                if not _is_locked(self.job, getattr(self, word)):
+                    now = read(self.target)
+                    raise _over(self.job, now.token if now else self.job.token)
         self.check()
 
     def close(self) -> None:
@@ -160,8 +162,12 @@ def _allowed(job: MariadbJob, now: Claim | None) -> Claim | None:
 
 
 def _lock(job: MariadbJob, side: Connection) -> None:
-    if link.one(side, "SELECT GET_LOCK(%s, %s)", (job.channel, _PATIENCE_SECONDS)) != 1:
+    if not _is_locked(job, side):
         raise _at_work(job)
+
+
+def _is_locked(job: MariadbJob, side: Connection) -> bool:
+    return bool(link.one(side, "SELECT GET_LOCK(%s, %s)", (job.channel, _PATIENCE_SECONDS)) == 1)
 
 
 def _answers(side: Connection) -> bool:

@@ -26,7 +26,7 @@ _HEAD_BYTES_MAX: Final = 64 * 1024
 _PLACE: Final = re.compile(rb"MASTER_LOG_FILE='([^']+)', MASTER_LOG_POS=(\d+);")
 _DUMP: Final = (
     "--single-transaction", "--master-data=2", "--routines", "--triggers", "--events", "--hex-blob",
-    "--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--databases",
+    "--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--databases", "--",
 )  # fmt: skip
 # Without binary mode, line ends within the bodies of routines would be changed.
 _LOAD: Final = (

@@ -160,7 +160,7 @@ def _of_target(job: MariadbJob, source: Facts, target: Facts) -> Iterator[Findin
     if events and target.has("event_scheduler", "ON"):
         what = f"its scheduler runs and would begin {_list(events)} before the cut"
         yield _blocker("mariadb-scheduler", where, what, "SET GLOBAL event_scheduler = OFF there; the cut sets it on")
-    if events and target.has("event_scheduler", "DISABLED"):
+    if (events or source.has("event_scheduler", "ON")) and target.has("event_scheduler", "DISABLED"):
         what = "its scheduler is disabled and cannot be set on by the cut"
         yield _blocker("mariadb-scheduler", where, what, "start it with event_scheduler = OFF")
     if int(target.settings["max_allowed_packet"]) < int(source.settings["max_allowed_packet"]):

@@ -57,12 +57,17 @@ def _rounded(source: Connection, table: Table, columns: tuple[Column, ...]) -> I
 def _write(
     target: Connection, table: Table, columns: tuple[Column, ...], noting: list[str], batch: list[link.Row]
 ) -> int:
-    values = [f"{column.name} = %s" for column in columns] + [f"{name} = {name}" for name in noting]
-    where = [f"{key.name} = %s" for key in table.key]
-    query = f"UPDATE {table.place} SET {', '.join(values)} WHERE {' AND '.join(where)}"
+    values = [f"{_plain(c.name)} = %s" for c in columns] + [f"{_plain(name)} = {_plain(name)}" for name in noting]
+    where = [f"{_plain(key.name)} = %s" for key in table.key]
+    query = f"UPDATE {_plain(table.place)} SET {', '.join(values)} WHERE {' AND '.join(where)}"
     link.run(target, "START TRANSACTION")
     for row in batch:
         key, numbers = row[: len(table.key)], row[len(table.key) :]
         link.rows(target, query, (*numbers, *key))
     link.run(target, "COMMIT")
     return len(batch)
+
+
+def _plain(name: str) -> str:
+    """Return a name for a statement whose values are put in the places of its percent signs."""
+    return name.replace("%", "%%")

@@ -6,6 +6,7 @@ position, where its own snapshot begins. Then it follows again, and both snapsho
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ def while_serving(turn: Turn, *, standing: bool = False) -> Iterator[Moment]:
     ):
         publisher, follower = (target, source) if serves else (source, target)
         turn.check()
+        stream.start(ordering, job)  # a comparison that was killed has left it standing
         stream.assert_follows(ordering, job)
         stream.stop(ordering, job)
         try:
@@ -60,8 +62,11 @@ def while_serving(turn: Turn, *, standing: bool = False) -> Iterator[Moment]:
                 yield moment
             else:
                 link.run(follower, *_SNAPSHOT)
-        finally:
-            stream.start(ordering, job)
+        except BaseException:
+            with contextlib.suppress(link.DatabaseError, StepFailed):  # what failed first is what has to be told
+                stream.start(ordering, job)
+            raise
+        stream.start(ordering, job)
         if not standing:
             yield moment
 

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Literal
 
-from migration.errors import NeedsOperator, StepFailed
+from migration.errors import MigrationError, NeedsOperator, StepFailed
 from migration.movers.mariadb import events, fence, link, stream
 from migration.movers.mariadb.claim import Turn
 from migration.movers.mariadb.job import Reach
@@ -37,8 +37,12 @@ def open_up(serving: Side) -> None:
     events.arm(serving.session, serving.turn.job.databases)
 
 
-def reopen(serving: Side, *, before: str) -> None:
-    """Let the side that served serve again; where it still knows us it is asked alone: the other may be what failed."""
+def reopen(serving: Side, *, before: str, after: BaseException | None = None) -> None:
+    """Let the side that served serve again; where it still knows us it is asked alone: the other may be what failed.
+
+    `after` is what made that necessary. Raises `NeedsOperator` (mariadb-left-closed), and `StepFailed` (turn-over)
+    where another mover took this one's place: both sides are in its hands.
+    """
     turn = serving.turn
     try:
         if not _knows_us(serving):
@@ -47,10 +51,12 @@ def reopen(serving: Side, *, before: str) -> None:
             stream.drop(serving.session, turn.job)
         open_up(serving)
     except (link.DatabaseError, StepFailed) as failure:
+        if isinstance(failure, StepFailed) and failure.code == "turn-over":
+            raise
         raise NeedsOperator(
             "mariadb-left-closed",
             what=f"the {serving.word} of {turn.job.system} could not be opened again",
-            why=str(failure),
+            why=_said(failure) if after is None else f"{_said(failure)}; before that: {_said(after)}",
             state=f"nobody writes: the {serving.word} is closed, and nothing was handed over",
             next="when both servers answer: the same order without --do, which opens it",
         ) from failure
@@ -63,3 +69,7 @@ def _knows_us(side: Side) -> bool:
         return side.turn.holds(side.session)
     except link.DatabaseError:
         return False
+
+
+def _said(failure: BaseException) -> str:
+    return f"{failure.what}: {failure.why}" if isinstance(failure, MigrationError) else str(failure)

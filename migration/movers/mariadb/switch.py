@@ -73,13 +73,15 @@ def _exchange(turn: Turn, serving: Side, following: Side, marks: Marks) -> dict[
             state="nothing was changed",
             next="make the copy first (docs/mariadb.md)",
         )
+    if claim.phase == marks.during:  # killed under the fence: whoever waits is let in before anything is refused
+        reopen(serving, before=marks.before)
     _assert_near(turn, serving, following)
     turn.set(marks.during)
     began = time.monotonic()
     try:
         facts, places = _under_the_fence(turn, serving, following, deadline=began + turn.job.hold_seconds_max)
     except BaseException as failure:
-        reopen(serving, before=marks.before)
+        reopen(serving, before=marks.before, after=failure)
         if isinstance(failure, link.DatabaseError) and time.monotonic() >= began + turn.job.hold_seconds_max:
             # A server ends a statement at the same moment: that is the limit too, and no fault of the server's.
             raise _too_long(turn.job, f"the limit is {turn.job.hold_seconds_max} s: {failure}") from failure
@@ -177,12 +179,12 @@ def _complete(turn: Turn, gone: Side, serving: Side) -> dict[str, Json]:
     events.disarm(gone.session, job.databases)
     stream.drop(serving.session, job)
     stream.drop_account(gone.session, job)
+    turn.check()
+    open_up(serving)  # before what a server may refuse: nobody writes until then
     if link.one(gone.session, "SELECT @@GLOBAL.event_scheduler") == "ON":
         link.run(serving.session, "SET GLOBAL event_scheduler = ON")
     if gone.session is turn.target:
         link.run(gone.session, "SET GLOBAL event_scheduler = OFF")  # as it was found before the copy
-    turn.check()
-    open_up(serving)
     stream.assert_follows(gone.session, job)
     return {"serves": serving.word, "follows": gone.word}
 

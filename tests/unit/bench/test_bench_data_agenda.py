@@ -12,7 +12,7 @@ from bench.data import agenda, results, sizes
 from bench.data.__main__ import Bench, Order
 from bench.data.agenda import Agenda, Step
 from bench.data.kept import RUNS, Kept
-from bench.data.names import DUMP, OURS, PHYSICAL, Kind, Work
+from bench.data.names import DUMP, OURS, PHYSICAL, RSYNC, Kind, Work
 from bench.data.peers import Peers
 from bench.data.results import Run
 from bench.progress import Progress
@@ -54,6 +54,7 @@ def test_ours_alone_are_measured_at_the_other_sizes(tmp_path: Path) -> None:
     assert [(each.copiers, each.provers, each.carriers) for each in made.others] == [
         ([OURS, PHYSICAL], [OURS], [OURS])
     ] * 2
+    assert (made.main.keepers, large.keepers) == ([OURS, RSYNC], [])
     copies = [step for step in sizes.steps(large, 1) if step.what == f"{OURS} at {Work.DATABASE}"]
     assert copies == [Step(f"{OURS} at {Work.DATABASE}", 8_000_000_000)]
 

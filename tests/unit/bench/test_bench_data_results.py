@@ -186,3 +186,16 @@ def test_the_docs_show_the_plot_of_the_committed_results_or_none() -> None:
     found = results.read()
     drawn = shown.PICTURE.read_text(encoding="utf-8") if shown.PICTURE.exists() else None
     assert drawn == (picture.plot(found) if found else None), "make docs"
+
+
+def test_a_tree_in_a_folder_is_compared_by_time_with_rsync_at_one_size() -> None:
+    found = data([
+        run(Work.TREE, "dcshift", Kind.OURS, seconds=3.0),
+        run(Work.TREE, "rsync", Kind.PEER, seconds=4.0),
+        run(Work.TREE_UNCHANGED, "dcshift", Kind.OURS, seconds=1.0),
+        run(Work.TREE_UNCHANGED, "rsync", Kind.PEER, seconds=0.5),
+    ], rounds=1)  # fmt: skip
+    assert (found.tree_ratio, found.tree_unchanged_ratio) == (0.75, 2.0)
+    assert found.growth == []
+    assert "tree carried into a folder" in picture.plot(found)
+    assert "| tree | **dcshift** | 3.0 s" in shown.table(found)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.data import peers, shapes
+from bench.data import peers, shapes, trees
 from bench.data.databases import Census
 from bench.data.names import Kind
 from bench.data.peers import Peers
@@ -139,3 +139,17 @@ def test_every_row_of_data_is_written_in_one_chapter_that_begins_with_its_table(
     for chapter in shapes.chapters(10**9):
         made = {each.split()[2] for each in chapter if each.startswith("CREATE TABLE")}
         assert {each.split()[2] for each in chapter if each.startswith("INSERT INTO")} <= made
+
+
+def test_a_folder_holds_what_was_carried_and_not_what_is_ours_there(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    at = trees.made(tmp_path / "tree", tmp_path)
+    (at.folder / "a").write_text("x")
+    (at.folder / "b").mkdir()
+    (at.folder / "b" / ".dcshift").write_text("of the tree, for it lies deeper")
+    (at.folder / ".dcshift").mkdir()
+    (at.folder / ".dcshift" / "claim.json").write_text("{}")
+    first = at.held()
+    assert {path: size for path, (size, _) in first.items()} == {"a": 1, "b/.dcshift": 31}
+    (at.folder / "a").chmod(0o600)
+    assert [path for path, seen in at.held().items() if seen != first[path]] == ["a"]

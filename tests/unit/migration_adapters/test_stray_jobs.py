@@ -76,3 +76,18 @@ def test_a_stray_job_blocks_until_somebody_decides(left_behind: list[str], block
     for one in found:
         assert line in one.what
         assert "source.jobs_left_behind of portal" in one.next
+
+
+class NoBus:
+    """A host whose systemd does not answer."""
+
+    def run_command(self, _: object) -> tuple[int, str, str]:
+        return 1, "", "Failed to connect to bus"
+
+    def fail_json(self, *, msg: str) -> None:
+        raise SystemExit(msg)
+
+
+def test_a_user_that_systemd_does_not_tell_is_not_taken_for_root() -> None:
+    with pytest.raises(SystemExit, match=r"User of portal.* cannot be read: Failed to connect to bus"):
+        module("dcshift_cron").shown(NoBus(), "portal.service", "User")

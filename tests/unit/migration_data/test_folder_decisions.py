@@ -159,3 +159,22 @@ def test_a_bucket_is_only_moved(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert files.main(["--job", str(tmp_path / "job"), "--do", "last"]) == UsageError.exit_code
     assert "a bucket's job knows `move` alone" in capsys.readouterr().out
     assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_that_the_target_removes_while_it_is_listed_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "goes").mkdir()
+    (tmp_path / "stays").mkdir()
+    scandir = os.scandir
+
+    def gone(path: bytes) -> object:
+        if path.endswith(b"/goes"):
+            (tmp_path / "goes").rmdir()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    seen = folder_listing.walk(tmp_path)
+    assert (seen.described.keys(), seen.times.keys()) == ({b"", b"stays"}, {b"", b"stays"})
+    with pytest.raises(FileNotFoundError):
+        folder_listing.walk(tmp_path / "nowhere")

@@ -189,3 +189,9 @@ def test_a_password_is_in_the_option_file_alone(tmp_path: Path) -> None:
     by_socket = SERVER.model_copy(update={"socket": tmp_path / "s", "tls": "off"})
     assert 'protocol="socket"' in by_socket.option_file()
     assert not by_socket.is_encrypted
+
+
+def test_a_scheduler_that_the_cut_could_not_set_on_forbids_the_move_without_an_event_too() -> None:
+    """One may be made until the cut; and nobody would be let in while the server refuses."""
+    found = findings.findings(JOB, changed(SOURCE, event_scheduler="ON"), changed(TARGET, event_scheduler="DISABLED"))
+    assert [(one.code, one.severity) for one in found] == [("mariadb-scheduler", Severity.BLOCKER)]

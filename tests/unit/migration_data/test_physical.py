@@ -20,7 +20,9 @@ from migration.movers.cluster import setting
 from migration.movers.link import Endpoint
 from migration.movers.physical_facts import DatabaseRow, InDatabase, SourceFacts, TargetFacts
 from migration.movers.physical_job import MovedDatabase, PhysicalJob
+from migration.movers.physical_rare import Rare, Tried
 from migration.movers.postgres import main
+from migration.movers.rare_objects import Dictionary
 from migration.movers.releases import released
 from migration.movers.standby import place as place_in_log
 
@@ -42,7 +44,7 @@ SETTINGS = {
     "segment_size": "131072", "wal_segment_size": "16777216", "max_identifier_length": "63", "max_index_keys": "32",
 }  # fmt: skip
 ROW = DatabaseRow("portal", False, True, "UTF8", "C", "C", 1_000, "c", None)
-INSIDE = InDatabase(True, True, ("plpgsql",), (), (), ("default",), ())
+INSIDE = InDatabase(True, True, ("plpgsql",), (), (), ("default",), (), Rare())
 SOURCE = SourceFacts(
     version="PostgreSQL 15.18 on x86_64-pc-linux-gnu, compiled by gcc", number=150018, standby=False,
     superuser="postgres", slots_used=0, prepared_transactions=0, subscriptions=(), tablespaces=(), settings_changed=(),
@@ -52,6 +54,7 @@ SOURCE = SourceFacts(
 TARGET = TargetFacts(
     number=180006, extensions=frozenset({"plpgsql", "amcheck"}), collations=frozenset({"default"}),
     sorters={"c": "2.31"}, tls=True, libraries_missing={}, options_unknown=(), settings=SETTINGS,
+    rare=Tried(frozenset({"function pg_catalog.born()"}), {"a to b": "anywhere"}, {}, {}),
 )  # fmt: skip
 
 
@@ -62,6 +65,17 @@ def codes(found: Any) -> set[tuple[str, str]]:
 def test_a_source_in_order_has_no_finding_but_that_its_slots_keep_log(tmp_path: Path) -> None:
     assert codes(findings.of_source(job(tmp_path), SOURCE)) == {("warning", "source-keeps-log")}
     assert codes(findings.of_target(job(tmp_path), SOURCE, TARGET)) == set()
+
+
+DICTIONARY = Dictionary("public.d", "pg_catalog.synonym", "synonyms = 'x'", True)
+
+
+def rare(**found: Any) -> dict[str, Any]:
+    return {"inside": {"portal": dataclasses.replace(INSIDE, rare=Rare(**found))}}
+
+
+def tried(**said: Any) -> dict[str, Any]:
+    return {"rare": dataclasses.replace(TARGET.rare, **said)}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +113,11 @@ def test_what_forbids_it_at_the_source_is_named(changed: dict[str, Any], code: s
         ({"inside": {"portal": dataclasses.replace(INSIDE, collations=("C.UTF-8",))}}, {}, "target-collations"),
         ({}, {"libraries_missing": {"$libdir/x": "no such file"}}, "physical-libraries"),
         ({}, {"options_unknown": ("pg_attver",)}, "column-options"),
+        (rare(members=("op",)), {}, "operator-families"),
+        (rare(in_catalogue=("function pg_catalog.f()", "function pg_catalog.born()")), {}, "objects-in-pg-catalog"),
+        (rare(contexts=(("a to b", "where it is asked for"), ("c to d", "anywhere"))), {}, "casts-changed"),
+        (rare(labels=(("guard", "table t"),)), tried(providers_refused={"guard": "not loaded"}), "security-labels"),
+        (rare(dictionaries=(DICTIONARY,)), tried(files_missing={DICTIONARY: "no file"}), "text-search-files"),
     ],
 )
 def test_what_the_new_server_would_refuse_is_named(
@@ -106,6 +125,19 @@ def test_what_the_new_server_would_refuse_is_named(
 ) -> None:
     here, there = dataclasses.replace(SOURCE, **source), dataclasses.replace(TARGET, **target)
     assert ("blocker", code) in codes(findings.of_target(job(tmp_path), here, there))
+
+
+def test_rare_objects_that_the_new_server_knows_forbid_nothing(tmp_path: Path) -> None:
+    here = dataclasses.replace(
+        SOURCE,
+        **rare(
+            in_catalogue=("function pg_catalog.born()",),
+            contexts=(("a to b", "anywhere"), ("c to d", "anywhere")),
+            labels=(("guard", "table t"),),
+            dictionaries=(DICTIONARY,),
+        ),
+    )
+    assert codes(findings.of_target(job(tmp_path), here, TARGET)) == {("warning", "text-search-files")}
 
 
 def test_a_machine_that_lacks_programs_room_and_locale_hears_all_of_it_at_once(tmp_path: Path) -> None:

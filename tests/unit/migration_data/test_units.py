@@ -11,9 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from migration.adapters.clock import boot
+from migration.adapters import units as adapter
+from migration.adapters.clock import SystemClock, boot
+from migration.adapters.database_freeze import wait_for_unit
 from migration.adapters.units import ProcessUnits
-from migration.errors import StepFailed
+from migration.errors import StepFailed, UsageError
 from migration.ports import UnitStatus
 from tests.support.patience import until
 
@@ -79,7 +81,7 @@ def test_an_earlier_turn_starts_nothing(units: ProcessUnits) -> None:
 def test_a_unit_outlives_whoever_started_it(units: ProcessUnits, tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
-from migration.adapters.clock import boot
+
 from migration.adapters.units import ProcessUnits
 argv = {speak(tmp_path / "go-on")!r}
 ProcessUnits(Path({str(tmp_path / "units")!r})).start("one", argv, secrets={{"job": "hush"}}, token=1)
@@ -147,3 +149,51 @@ def test_an_error_that_a_unit_said_is_its_own_in_all_its_thoughts(units: Process
     told = wait_for(lambda: units.status("one"), "failed").failure
     assert told is not None
     assert told.as_dict() == failure.as_dict()
+
+
+class Stopping(SystemClock):
+    """A clock whose every wait lets something happen."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        self._happens = happens
+
+    def sleep(self, seconds: float) -> None:
+        self._happens()
+
+
+def test_a_mover_that_somebody_stops_is_said_to_be_gone(units: ProcessUnits) -> None:
+    units.start("one", speak(NEVER), secrets={"job": "hush"}, token=1)
+    clock = Stopping(lambda: units.stop("one"))
+    with pytest.raises(StepFailed, match="not there any more") as gone:
+        wait_for_unit(units, "one", clock, lambda _: None, seconds_max=60)
+    assert (gone.value.code, "absent" in gone.value.why) == ("mover-gone", True)
+
+
+def test_a_mover_that_takes_too_long_is_stopped(units: ProcessUnits) -> None:
+    units.start("one", speak(NEVER), secrets={"job": "hush"}, token=1)
+    with pytest.raises(StepFailed, match="was stopped") as slow:
+        wait_for_unit(units, "one", SystemClock(), lambda _: None, seconds_max=0.0)
+    assert (slow.value.code, units.status("one").state) == ("mover-too-slow", "absent")
+
+
+def test_a_unit_whose_program_is_not_there_is_not_called_started(tmp_path: Path) -> None:
+    units = ProcessUnits(tmp_path / "units", systemd=tmp_path / "none")
+    with pytest.raises(UsageError, match="could not be started") as refused:
+        units.start("one", ["/nowhere/program"], secrets={}, token=1)
+    assert (refused.value.code, units.status("one").state) == ("unit-not-started", "absent")
+
+
+def test_a_unit_that_does_not_end_is_said_to_be_there(
+    units: ProcessUnits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its process waits for a disk: no signal reaches it."""
+    units.start("one", speak(NEVER), secrets={"job": "hush"}, token=1)
+    monkeypatch.setattr(adapter, "_STOP_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(adapter, "_signal", lambda *_: None)
+    with pytest.raises(StepFailed, match="did not end") as stays:
+        units.stop("one")
+    assert stays.value.code == "unit-not-stopped"
+    assert units.status("one").state == "running", "it may still carry bytes, and has to be found again"
+    monkeypatch.undo()
+    units.stop("one")
+    assert units.status("one").state == "absent"
