@@ -14,10 +14,12 @@ import pytest
 from infra import naming
 from infra.rights.kinds import ASKED
 from lab.toolchain import tool_path
-from tests.support.asking import as_person
+from migration.adapters.drill_record import DrillRecord
+from migration.adapters.kubernetes import KubernetesCluster
+from tests.support.asking import as_person, token_of
 from tests.support.centre_server import APP, DATA, SECRETS, Centre, centre_server, documents, of_kind, sent
 from tests.support.commands import run
-from tests.support.project import Project
+from tests.support.ups import kubeconfig_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 Document = dict[str, Any]
@@ -42,28 +44,6 @@ def lent(centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
         return file
 
     return written
-
-
-@pytest.mark.parametrize(
-    ("stack", "identity", "stranger"),
-    [("portal", "deploy-portal", "deploy-feedback"), ("data", "data", "deploy-portal")],
-)
-def test_the_engine_works_with_a_lent_identity_and_with_no_other(
-    stack: str, identity: str, stranger: str, lent: Callable[[str], Path], tmp_path: Path
-) -> None:
-    """Before the other tests: it makes the objects, as a pipeline does the first time."""
-    for each in (identity, stranger):
-        (tmp_path / each).mkdir()
-        project = Project.make(tmp_path / each, lent(each))
-        project.run("stack", "init", stack)
-        said = project.run("preview", stack=stack, check=each == identity)
-        if each == stranger:
-            assert said.code != 0
-            assert "forbidden" in said.text
-        elif stack == "portal":
-            # What nobody must wait for: no controller runs here.
-            project.up(stack, "--target", "**ScheduledJobs**", "--target", "**ConfigMap**")
-            project.run("refresh", "--yes", "--skip-preview", "--expect-no-changes", stack=stack)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +162,44 @@ def test_a_drill_reads_two_secrets_of_a_system_and_changes_databases_in_its_own_
     backup = of_kind("postgresql.cnpg.io/v1", "Backup", "now", DATA, spec={"cluster": {"name": "portal-db"}})
     assert drill.create(backup).status_code == 201
     assert sent(f"{databases}/{DATA}/backups/now", "delete", drill) == 403
+
+
+def test_a_drill_makes_its_two_marks_anew_and_takes_nothing_else_away(centre: Centre, tmp_path: Path) -> None:
+    """By what `dcshift drill` itself writes with, and for good: an answer to a trial would not say what is left."""
+    file = kubeconfig_of(centre.api, "drill", token_of(centre.api, "drill"), tmp_path)
+    record, drill = DrillRecord("portal", naming.DRILLS, KubernetesCluster(file)), centre.who["drill"]
+    equal, failed = naming.drill_equal("portal"), naming.drill_failed("portal")
+    for name, namespace in (
+        (naming.drill_equal("another"), naming.DRILLS), (f"{equal}-too", naming.DRILLS), ("any", naming.DRILLS),
+        (equal, DATA), (failed, "default"),
+    ):  # fmt: skip
+        assert centre.admin.apply(of_kind("v1", "ConfigMap", name, namespace)).status_code == 201
+
+    def standing() -> dict[str, str]:
+        """Where each ConfigMap stands, with its own identity: one that was made anew has another."""
+        found = centre.admin.client.get("/api/v1/configmaps").json()["items"]
+        return {
+            f"/api/v1/namespaces/{each['namespace']}/configmaps/{each['name']}": each["uid"]
+            for each in (item["metadata"] for item in found)
+        }
+
+    before, maps = standing(), f"/api/v1/namespaces/{naming.DRILLS}/configmaps"
+    ran = {"at_epoch_seconds": 1.0, "rto_seconds": 1.0, "rpo_seconds": 1.0, "missed": []}
+    seen = []
+    for differences in ([], ["table public.a: 1 row"], []):
+        record.write({**ran, "differences": differences})
+        seen.append({path: uid for path, uid in standing().items() if before.get(path) != uid})
+    ours = {f"{maps}/{name}" for name in (naming.drill_record("portal"), equal)}
+    assert [set(each) for each in seen] == [ours, {*ours, f"{maps}/{failed}"}, ours]
+    assert seen[0][f"{maps}/{equal}"] == seen[1][f"{maps}/{equal}"] != seen[2][f"{maps}/{equal}"]
+    before = standing()
+    for path in (*(before.keys() - {f"{maps}/{equal}"}), maps):
+        assert drill.delete(path, dry_run=False).status_code == 403, path
+    for name in (equal, "any"):
+        assert sent(f"{maps}/{name}", "patch", drill) == 403
+    assert standing() == before
+    for other in ("tenancy", "data", "security", "auditor", "deploy-portal"):
+        assert sent(f"{maps}/{equal}", "delete", centre.who[other]) == 403, other
 
 
 @pytest.mark.parametrize(
