@@ -16,11 +16,10 @@ from infra.up.__main__ import bring_up
 from infra.up.engine import Engine
 from infra.up.judging import refuse_harm
 from infra.up.language import declare
-from tests.support.declared import Built, built_once
+from tests.support.declared import STACKS, Built, built_once
 from tests.support.fake_pulumi import FakePulumi
 from tests.support.states import exported
 
-STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ import pytest
 from infra.errors import InfraError
 from infra.foundations import LAID, STOOD_ON
 from infra.safety.dependants import outputs, parted, refuse_unlaid, sentence
-from tests.support.declared import CATALOGUE, Built, build, built_once
+from tests.support.declared import CATALOGUE, STACKS, Built, build, built_once
 from tests.support.states import exported
 
-STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 def applied(**instead: Built) -> dict[str, Any]:
