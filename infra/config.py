@@ -173,7 +173,7 @@ def _system(stack: str, given: str | None, catalogue: Catalogue) -> str:
     there = f"the catalogue has no system {named!r}; it has {', '.join(known)}"
     if given:
         raise SettingsError([SettingFault("system", given, f"dcshift:system is {given!r}, and {there}")])
-    own = ", ".join(each for each in order.every(catalogue) if order.layer(each) != "system")
+    own = ", ".join(order.ground("SYSTEM") if each == "ground" else each for each in order.LAYERS if each != "system")
     raise ConfigError(f"stack {stack} is none of {own}, and {there}. Set dcshift:system, or choose another stack")
 
 

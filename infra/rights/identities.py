@@ -182,7 +182,7 @@ def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
         _of_the_centre(naming.PLATFORM, "applies the stack platform, and all that nobody else may", _platform(apps)),
         _of_the_centre(
             naming.TENANCY,
-            "applies the stacks ground.<system>: namespaces, quotas, limits, network policies; no role, reads no secret",
+            "applies the stacks ground.<system>: namespaces, quotas, limits, policies; no role, reads no secret",
             _tenancy(apps),
         ),
         replace(DRILL, rules=_drill(systems)),

@@ -1,6 +1,6 @@
 """Grounds that lie in another stack's state than their own, as they all did before each had a stack; pure.
 
-An `up` of that stack would take their namespaces away with all that is in them. How they are moved: docs/moving-grounds.md.
+An `up` of that stack would take their namespaces away with all that is in them. The way out: docs/moving-grounds.md.
 """
 
 from __future__ import annotations

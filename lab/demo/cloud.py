@@ -28,18 +28,19 @@ class Cloud:
     environment: dict[str, str] = field(default_factory=dict)
 
     def up_all(self, say: Say) -> dict[str, int]:
-        """Bring every stack up in the order data flows; return resources by stack."""
+        """Bring every stack up in the order data flows; return resources by stack, those of grounds together."""
         ended = shell.run("env", ["dcshift", "--json", "env"])
         self.environment = {name: str(value) for name, value in ended.json().items()}
         self.environment["DCSHIFT_S3_CREDENTIALS"] = str(STATE / "target" / "s3.json")
         if plugin_in_use() == STAND_IN:
             # The stand-in is on PATH; only the official plugin is looked for in the user's own Pulumi folder.
             self.environment["PULUMI_HOME"] = str(PULUMI / "home")
-        resources = {}
+        resources: dict[str, int] = {}
         for stack in self.stacks():
             if stack == "data":
                 shell.run("provide", [sys.executable, "-m", "infra.provide"], env=self.environment, say=say)
-            resources[stack] = self.up(stack, say)
+            shown = "grounds" if stack.startswith("ground.") else stack
+            resources[shown] = resources.get(shown, 0) + self.up(stack, say)
         return resources
 
     def stacks(self) -> list[str]:

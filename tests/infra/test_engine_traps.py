@@ -19,6 +19,7 @@ from standin.settings import refusals, settings
 from standin.waiting import Waiter
 
 from bench import province
+from infra import order
 from infra.config import CATALOGUE_VARIABLE
 from infra.render import declared
 from infra.render.declared import Built, build
@@ -196,7 +197,7 @@ def test_no_plan_is_saved_or_followed() -> None:
 
 
 # A stack that grows with the province is slow to preview for everybody.
-def test_a_systems_stack_does_not_grow_with_the_province(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_stack_but_that_of_the_data_grows_with_the_province(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def size(systems: int, stack: str) -> int:
         folder = tmp_path / str(systems)
         if not folder.exists():
@@ -206,5 +207,8 @@ def test_a_systems_stack_does_not_grow_with_the_province(tmp_path: Path, monkeyp
 
     one = province.system_ids(1)[0]
     assert size(4, one) == size(1, one) < 50
-    assert size(4, "platform") - size(1, "platform") < 3 * 60
+    assert size(4, order.ground(one)) == size(1, order.ground(one)) < 60
+    # Its pipeline's account, in the namespace of all identities.
+    assert size(4, "platform") - size(1, "platform") == 3
+    assert size(1, "platform") + 30 < 300
     assert CATALOGUE.is_dir()

@@ -26,7 +26,7 @@ def test_a_stack_that_is_none_is_told_with_all_that_there_are() -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("error[stack-unknown]: there is no stack 'potral'")
-    assert "platform, data, security, feedback, portal" in done.stderr
+    assert "platform, ground.feedback, ground.portal, data, security, feedback, portal" in done.stderr
 
 
 def test_one_stack_that_may_not_be_written_keeps_all_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from infra.errors import InfraError
 from infra.safety.secrecy import leaks, refuse
-from tests.support.declared import built_once
+from tests.support.declared import STACKS, built_once
 from tests.support.states import exported
 
 ENCRYPTED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "AAABANx7s9Qb3Kk="}
