@@ -80,7 +80,7 @@ def test_every_namespace_denies_both_ways_and_has_quota_and_limits(stack: Stacks
 
 def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
     openings = set()
-    for declared in stack("ground.portal").of("NetworkPolicy"):
+    for declared in [each for name in ("platform", *GROUNDS) for each in stack(name).of("NetworkPolicy")]:
         namespace = declared.inputs["metadata"]["namespace"]
         for way, peers in (("ingress", "from"), ("egress", "to")):
             for rule in declared.inputs["spec"].get(way, []):
