@@ -11,6 +11,8 @@ from typing import Final
 import yaml
 
 from bench import province
+from catalogue.load import load
+from infra import order
 from lab.demo.shell import names_another_centre
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
@@ -35,7 +37,7 @@ class Project:
 
     @property
     def stacks(self) -> list[str]:
-        return [*province.LAYERS, *province.system_ids(self.systems)]
+        return order.every(load(self.catalogue))
 
     def write(self) -> None:
         """Write the catalogue, and the settings as `pulumi config set` would."""

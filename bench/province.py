@@ -8,6 +8,7 @@ from typing import Any, Final
 import yaml
 
 from catalogue.load import PROVINCE_FILE
+from infra import order
 
 _EXAMPLE: Final = Path(__file__).resolve().parents[1] / "catalogue" / "khanh-hoa"
 _ENVIRONMENT: Final = "bench"
@@ -16,14 +17,11 @@ _API_SERVER: Final = "192.0.2.10:6443"
 # Each system may reserve what one of its level does; the sum of many is the centre's, and no figure of this bench.
 _CAPACITY: Final = {"cpu": 4000, "memory": "16Ti", "storage": "64Ti"}
 _WORKER: Final = "messages"
-LAYERS: Final = ("platform", "data", "security")
-"""The stacks that a province has however many systems there are."""
-
 Document = dict[str, Any]
 
 
 def system_ids(count: int) -> list[str]:
-    """Return the ids of the systems, which are the names of their stacks too."""
+    """Return the ids of the systems."""
     return [f"s{number:02d}" for number in range(1, count + 1)]
 
 
@@ -41,7 +39,7 @@ def write(folder: Path, count: int) -> None:
 def settings(stack: str, folder: Path) -> dict[str, str]:
     """Return what a province says of a stack with `pulumi config set`, without the prefix of the keys."""
     said = {"registry": _REGISTRY, "apiServer": _API_SERVER}
-    if stack in LAYERS:
+    if order.layer(stack) != "system":
         return said
     release = _read(folder / f"{stack}.yaml")["web"]["release"]
     return {**said, "image": f"{release}@sha256:{'a' * 64}"}

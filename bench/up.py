@@ -1,4 +1,4 @@
-"""`python -m bench.up PROJECT SETTINGS`: what `python -m infra.up` does, on a cluster where nothing ever becomes ready.
+"""`python -m bench.up PROJECT SETTINGS [STACK…]`: `python -m infra.up` on a cluster where nothing ever becomes ready.
 
 Only here, and only by an annotation added on the way, nobody waits for what no node and no controller would do.
 """
@@ -44,11 +44,11 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Bring all stacks up; returns the exit status."""
-    project, settings = Path(sys.argv[1]), Path(sys.argv[2])
+    """Bring these stacks up, by default all; returns the exit status."""
+    project, settings, chosen = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 
     def work() -> int:
-        bring_up(list(stacks()), Engine(_say, project), settings, _program, cluster=False)
+        bring_up(chosen or list(stacks()), Engine(_say, project), settings, _program, cluster=False)
         return ending.YES
 
     return ending.end(work, as_json=False)

@@ -13,11 +13,9 @@ from catalogue import node_pools
 from catalogue.controls import Controls
 from catalogue.load import Catalogue, load
 from catalogue.system import Exposure, System, mebibytes
-from infra import sizes, stack_keys, values
+from infra import order, sizes, stack_keys, values
 from infra.errors import ConfigError, InfraError, SettingFault, SettingsError
 
-Layer = Literal["platform", "data", "security", "system"]
-_OWN_LAYER: Final = ("platform", "data", "security")
 Serves = Literal["source", "target"]
 CATALOGUE_VARIABLE = "DCSHIFT_CATALOGUE"
 _DRILL_DAYS: Final = 30
@@ -33,7 +31,7 @@ class Settings:
 
     catalogue: Catalogue
     stack: str
-    layer: Layer
+    layer: order.Layer
     registry: str
     api_server: str
     edge_namespace: str
@@ -57,7 +55,7 @@ class Settings:
 
     @property
     def system(self) -> System:
-        """The one system of a system stack."""
+        """The one system of a system's stack, and of its ground's."""
         assert self.system_id is not None
         return self.catalogue.system(self.system_id)
 
@@ -128,12 +126,14 @@ def read(stack: str, folder: Path | None = None) -> Settings:
     """
     told = stack_keys.told()
     catalogue = load(folder or catalogue_folder())
-    layer = cast(Layer, told.get("layer") or (stack if stack in _OWN_LAYER else "system"))
-    system_id = _system(stack, told.get("system"), catalogue) if layer == "system" else None
+    layer = cast(order.Layer, told.get("layer") or order.layer(stack))
+    system_id = _system(stack, told.get("system"), catalogue) if layer in ("ground", "system") else None
     release = told.get("release")
-    if system_id is not None and not (release or catalogue.system(system_id).web.release):
-        release = _release_of(told.get("image"), stack, system_id)
-    deployed = None if system_id is None else release or catalogue.system(system_id).web.release
+    deployed = None
+    if system_id is not None and layer == "system":
+        if not (release or catalogue.system(system_id).web.release):
+            release = _release_of(told.get("image"), stack, system_id)
+        deployed = release or catalogue.system(system_id).web.release
     registry, api_server = _of_own_centre(told, catalogue)
     instances = told.get("databaseInstances")
     settings = Settings(
@@ -168,12 +168,12 @@ def read(stack: str, folder: Path | None = None) -> Settings:
 
 def _system(stack: str, given: str | None, catalogue: Catalogue) -> str:
     known = [system.id for system in catalogue.systems]
-    if (named := given or stack) in known:
+    if (named := given or order.system(stack)) in known:
         return named
     there = f"the catalogue has no system {named!r}; it has {', '.join(known)}"
     if given:
         raise SettingsError([SettingFault("system", given, f"dcshift:system is {given!r}, and {there}")])
-    own = ", ".join(_OWN_LAYER)
+    own = ", ".join(order.ground("SYSTEM") if each == "ground" else each for each in order.LAYERS if each != "system")
     raise ConfigError(f"stack {stack} is none of {own}, and {there}. Set dcshift:system, or choose another stack")
 
 

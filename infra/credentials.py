@@ -14,7 +14,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
 from catalogue.system import System
-from infra import naming
+from infra import naming, order
 from infra.errors import InfraError
 
 _PASSWORD_BYTES: Final = 30
@@ -43,12 +43,13 @@ class Secrets:
         return cls(client.CoreV1Api(api_client))
 
     def require_namespaces(self, system: System) -> None:
-        """Raise `InfraError` unless the platform stack made the system's namespaces."""
-        for namespace in (naming.app_namespace(system.id), naming.data_namespace(system.id), naming.DRILLS):
-            self.require_namespace(namespace, system.id)
+        """Raise `InfraError` unless the stacks below made the namespaces in which something of a system is kept."""
+        for namespace in (naming.app_namespace(system.id), naming.data_namespace(system.id)):
+            self.require_namespace(namespace, system.id, order.ground(system.id))
+        self.require_namespace(naming.DRILLS, system.id)
 
-    def require_namespace(self, namespace: str, whom: str) -> None:
-        """Raise `InfraError` unless the platform stack made a namespace; `whom` it is for is said."""
+    def require_namespace(self, namespace: str, whom: str, stack: str = "platform") -> None:
+        """Raise `InfraError` unless a stack made its namespace; `whom` it is for is said."""
         try:
             self._api.read_namespace(namespace)
         except ApiException as missing:
@@ -57,9 +58,9 @@ class Secrets:
             raise InfraError(
                 "namespace-missing",
                 what=f"nothing was provided for {whom}",
-                why=f"namespace {namespace} does not exist; the stack platform makes it",
+                why=f"namespace {namespace} does not exist; the stack {stack} makes it",
                 state=f"nothing of {whom} was changed",
-                next="pulumi up --stack platform, then python -m infra.provide again",
+                next=f"pulumi up --stack {stack}, then python -m infra.provide again",
             ) from missing
 
     def read(self, namespace: str, name: str) -> dict[str, str] | None:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from catalogue.system import System
-from infra import labels, naming
+from infra import labels, naming, order
 from infra.config import Settings
 
 LAID: Final = "foundations"
@@ -29,8 +29,12 @@ def laid(settings: Settings) -> dict[str, str]:
         case "platform":
             # Without receivers nothing is laid for their log.
             log = {_SECURITY: _of_log(settings)} if settings.catalogue.province.security_log else {}
-            grounds = {each.id: _hash(_ground(settings, each)) for each in systems}
-            return {_DATA: _of_grounds(settings), **log, **grounds}
+            grounds = {order.ground(each.id): _hash(_centre(settings)) for each in systems}
+            doors = {each.id: _hash(_door(settings, each)) for each in systems}
+            return {_DATA: _hash(_rooms(settings)), **log, **grounds, **doors}
+        case "ground":
+            system = settings.system
+            return {_DATA: _hash(_room(settings, system)), system.id: _hash(_ground(settings, system))}
         case "data":
             return {each.id: _hash(_store(settings, each)) for each in systems}
         case "security" | "system":
@@ -42,13 +46,36 @@ def stood_on(settings: Settings) -> dict[str, str]:
     match settings.layer:
         case "platform":
             return {}
+        case "ground":
+            return {_PLATFORM: _hash(_centre(settings))}
         case "data":
-            return {_PLATFORM: _of_grounds(settings)}
+            rooms = {order.ground(each.id): _hash(_room(settings, each)) for each in settings.catalogue.systems}
+            return {_PLATFORM: _hash(_rooms(settings)), **rooms}
         case "security":
             return {_PLATFORM: _of_log(settings)}
         case "system":
             system = settings.system
-            return {_PLATFORM: _hash(_ground(settings, system)), _DATA: _hash(_store(settings, system))}
+            return {
+                _PLATFORM: _hash(_door(settings, system)),
+                order.ground(system.id): _hash(_ground(settings, system)),
+                _DATA: _hash(_store(settings, system)),
+            }
+
+
+def _centre(settings: Settings) -> dict[str, Any]:
+    """Return what grounds let in: a door that stands elsewhere is shut out."""
+    return {"edge": settings.edge_namespace}
+
+
+def _door(settings: Settings, system: System) -> dict[str, Any]:
+    """Return by which door a system is reached, and what the rules ask of it there."""
+    province = settings.catalogue.province
+    return {
+        "edge": [settings.edge_namespace, naming.edge(system.exposure)],
+        "limited": province.target.rate_limit is not None,
+        "domain": province.domain,
+        "registry": settings.registry,
+    }
 
 
 def _ground(settings: Settings, system: System) -> dict[str, Any]:
@@ -56,23 +83,22 @@ def _ground(settings: Settings, system: System) -> dict[str, Any]:
     return {
         "app": [naming.app_namespace(system.id), labels.of_namespace(province, system, "app")],
         "data": [naming.data_namespace(system.id), labels.of_namespace(province, system, "data")],
-        "edge": [settings.edge_namespace, naming.edge(system.exposure)],
+        "edge": settings.edge_namespace,
         "limited": province.target.rate_limit is not None,
-        "domain": province.domain,
-        "registry": settings.registry,
         # The way past a pool is closed.
         **_pool(system),
     }
 
 
-def _of_grounds(settings: Settings) -> str:
-    """Return the hash of where databases lie: who serves them, and through which door, is no business of theirs."""
-    province, operator = settings.catalogue.province, settings.operator_namespace
-    found = {
-        each.id: [naming.data_namespace(each.id), labels.of_namespace(province, each, "data")]
-        for each in settings.catalogue.systems
-    }
-    return _hash({"namespaces": found, "operator": operator, "registry": settings.registry})
+def _rooms(settings: Settings) -> dict[str, Any]:
+    """Return what the rules ask of every database."""
+    return {"operator": settings.operator_namespace, "registry": settings.registry}
+
+
+def _room(settings: Settings, system: System) -> dict[str, Any]:
+    """Return where a database lies: who serves it, and through which door, is no business of its stack."""
+    labelled = labels.of_namespace(settings.catalogue.province, system, "data")
+    return {"namespace": [naming.data_namespace(system.id), labelled], "operator": settings.operator_namespace}
 
 
 def _of_log(settings: Settings) -> str:

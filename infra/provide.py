@@ -1,4 +1,4 @@
-"""`python -m infra.provide`: puts passwords, keys and buckets where the stacks expect them, between platform and data.
+"""`python -m infra.provide`: puts passwords, keys and buckets where the stacks expect them, between grounds and data.
 
 Run it as often as you like: it makes what is missing and keeps what is there. It never prints a secret.
 """

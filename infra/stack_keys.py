@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from pulumi.runtime import config as pulumi_config
 
-from infra import values
+from infra import order, values
 from infra.errors import SettingFault, SettingsError
 
 PREFIX: Final = "dcshift:"
@@ -53,7 +53,7 @@ def _folder(default: str) -> Key:
 
 
 KEYS: Final[Mapping[str, Key]] = {
-    "layer": _one_of("platform", "data", "security", "system"),
+    "layer": _one_of(*order.LAYERS),
     "system": Key("text", "the id of a system of the catalogue", values.is_label),
     "registry": Key(
         "text",

@@ -30,7 +30,7 @@ class InformationSystemArgs:
     """Which system, under which settings."""
 
     settings: Settings
-    """The platform stack's own; addresses, copies and locks come from here."""
+    """The stack's own; addresses, copies and locks come from here."""
     system: System
     """Whose ground it is; its level and its parts decide the quotas."""
 

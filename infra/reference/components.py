@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import pulumi
 
-from infra import components
+from infra import components, order
 from infra.render.declared import Built, Declared, build
 from infra.render.representative import EXAMPLE, SYSTEM
 
@@ -52,6 +52,7 @@ def pages() -> dict[str, str]:
     """Return docs/components.md and the page of each component, by their paths below docs/."""
     stacks = [
         build("platform", catalogue=EXAMPLE),
+        build(order.ground(SYSTEM), catalogue=EXAMPLE),
         build("data", catalogue=EXAMPLE),
         build("security", catalogue=EXAMPLE),
         build(SYSTEM, {"migrate": "true"}, catalogue=EXAMPLE),
@@ -136,8 +137,13 @@ def _cell(text: str) -> str:
 
 
 def _stack(built: Built) -> str:
-    assert built.settings is not None
-    return "the stack of each system" if built.settings.system_id else f"stack `{built.stack}`"
+    match order.layer(built.stack):
+        case "ground":
+            return f"stack `{order.ground('<system>')}`, one for each system"
+        case "system":
+            return "the stack of each system"
+        case _:
+            return f"stack `{built.stack}`"
 
 
 def _declares(built: Built, one: Declared) -> str:

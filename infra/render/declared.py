@@ -18,7 +18,7 @@ from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import settings as pulumi_settings
 
 from catalogue.load import load
-from infra import collecting
+from infra import collecting, order
 from infra import config as infra_config
 from infra.config import Settings
 from infra.rules.judge import Item, options
@@ -181,8 +181,4 @@ def _close_at_exit(loop: asyncio.AbstractEventLoop) -> None:
 
 def stacks() -> Iterator[str]:
     """Yield the names of all stacks of the catalogue, in the order in which data flows. Raises `CatalogueError`."""
-    catalogue = load(infra_config.catalogue_folder())
-    yield from ("platform", "data")
-    if catalogue.province.security_log:
-        yield "security"
-    yield from (each.id for each in catalogue.systems)
+    yield from order.every(load(infra_config.catalogue_folder()))

@@ -19,7 +19,7 @@ import yaml
 
 from catalogue import norms
 from catalogue.system import System
-from infra import naming
+from infra import naming, order
 from infra.render.declared import Built, build
 from infra.render.manifests import manifests, write
 
@@ -88,6 +88,7 @@ def _built(systems: dict[str, Document]) -> tuple[Built, ...]:
             _write(folder, name, changed)
         return (
             build("platform", {**_SETTINGS, **_PLATFORM}, catalogue=folder),
+            *(build(order.ground(name), _SETTINGS, catalogue=folder) for name in systems),
             build("data", _SETTINGS, catalogue=folder),
             build("security", {**_SETTINGS, **_SECURITY}, catalogue=folder),
             *(build(name, {**_SETTINGS, **_DEPLOYED}, catalogue=folder) for name in systems),

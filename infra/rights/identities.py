@@ -182,7 +182,7 @@ def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
         _of_the_centre(naming.PLATFORM, "applies the stack platform, and all that nobody else may", _platform(apps)),
         _of_the_centre(
             naming.TENANCY,
-            "keeps the systems' namespaces, quotas, limits, network policies and viewers; reads no secret",
+            "applies the stacks ground.<system>: namespaces, quotas, limits, policies; no role, reads no secret",
             _tenancy(apps),
         ),
         replace(DRILL, rules=_drill(systems)),
@@ -211,12 +211,13 @@ def everyone(systems: Sequence[System]) -> list[Identity]:
 
 def _platform(apps: list[str]) -> list[Rule]:
     """Everything but deletion, and deletion of what holds no data: RBAC adds and never takes away."""
-    deletable = [*kinds.PLATFORM, *kinds.SECURITY, *kinds.SYSTEM, *kinds.RUNNING, SECRET]
+    # New systems are brought in by it, grounds too: those have roles.
+    deletable = [*kinds.TENANCY, *kinds.PLATFORM, *kinds.SECURITY, *kinds.SYSTEM, *kinds.RUNNING, SECRET]
     return [
         rule("*", ["*"], (*SEE, *WRITE)),
         # Whoever hands out rights that he does not have could hand them to himself: it is trusted so far.
         rule(ROLE.group, ["roles", "clusterroles"], ("bind", "escalate")),
-        *on([kind for kind in deletable if kind not in (NAMESPACE, kinds.LOGS)], ("delete",)),
+        *on([kind for kind in dict.fromkeys(deletable) if kind not in (NAMESPACE, kinds.LOGS)], ("delete",)),
         *_deletion_of(apps),
     ]
 
@@ -229,6 +230,7 @@ def _tenancy(apps: list[str]) -> list[Rule]:
         # Of all roles of a system this alone neither reads a secret nor starts a pod that could.
         rule(ROLE.group, [ROLE.resource], ("bind",), [VIEWER]),
         *_deletion_of(apps),
+        *on(kinds.ASKED, ("get", "list")),
     ]
 
 

@@ -45,17 +45,18 @@ ADMISSION_BINDING: Final = Kind(
 )
 
 TENANCY: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, SERVICE_ACCOUNT, MIDDLEWARE)
-"""The ground of the systems: the part of the platform stack that lies in their namespaces."""
+"""The ground of a system, in its namespaces; `platform` has these kinds in namespaces of its own too."""
 PROGRAMS: Final = (SERVICE, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET)
 """What the platform stack runs itself, and how it is found: monitoring."""
 PLATFORM: Final = (
-    *(*TENANCY, GATEWAY, CERTIFICATE, ROUTE, CLUSTER_ROLE, CLUSTER_BINDING, ADMISSION, ADMISSION_BINDING),
+    *(kind for kind in TENANCY if kind is not MIDDLEWARE),
+    *(GATEWAY, CERTIFICATE, ROUTE, CLUSTER_ROLE, CLUSTER_BINDING, ADMISSION, ADMISSION_BINDING),
     *PROGRAMS,
 )
 DATA: Final = (CLUSTER, BACKUP, POOLER, SERVICE, BUDGET)
 SYSTEM: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET, CRON_JOB, JOB, ROUTE, SCALER, BUDGET)
 SECURITY: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, STATEFUL_SET, DAEMON_SET)
-ALL: Final = tuple(dict.fromkeys((*PLATFORM, *DATA, *SECURITY, *SYSTEM)))
+ALL: Final = tuple(dict.fromkeys((*TENANCY, *PLATFORM, *DATA, *SECURITY, *SYSTEM)))
 
 ISSUER: Final = Kind("cert-manager.io/v1", "Issuer", "issuers")
 CLUSTER_ISSUER: Final = Kind("cert-manager.io/v1", "ClusterIssuer", "clusterissuers")

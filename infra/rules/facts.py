@@ -18,7 +18,7 @@ class Facts:
     constants: Mapping[str, Any]
     """Values of CEL variables; they are written into admission policies as literals."""
     namespaces: Mapping[str, Mapping[str, str]]
-    """Labels of every namespace of every system, as the platform declares them."""
+    """Labels of every namespace of every system, as its ground declares them."""
 
 
 def of(settings: Settings) -> Facts:

@@ -6,9 +6,15 @@ import pulumi
 
 from infra import foundations
 from infra.config import Settings
-from infra.stacks import data, drill_figures, platform, security, system
+from infra.stacks import data, drill_figures, ground, platform, security, system
 
-_BUILDERS = {"platform": platform.build, "data": data.build, "security": security.build, "system": system.build}
+_BUILDERS = {
+    "platform": platform.build,
+    "ground": ground.build,
+    "data": data.build,
+    "security": security.build,
+    "system": system.build,
+}
 
 
 def run(settings: Settings) -> None:

@@ -22,7 +22,7 @@ from infra.up.engine import Engine
 def bring_up(
     chosen: Sequence[str], engine: Engine, settings: Path, program: language.Program, *, cluster: bool = True
 ) -> None:
-    """Judge all chosen stacks, then bring them up: layers first, then systems side by side. Raises `InfraError`.
+    """Judge all chosen stacks, then bring them up: one step after the other (infra/order.py). Raises `InfraError`.
 
     `cluster`: ask it beforehand what it lacks; one without nodes lacks everything.
     """
@@ -52,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m infra.up", description=__doc__)
     parser.add_argument("stack", nargs="*", help="only these; every stack of the catalogue by default")
     parser.add_argument("--judge", action="store_true", help="say what forbids it, in every state too, and stop")
+    parser.add_argument("--list", action="store_true", help="name the stacks in this order, one a line, and stop")
     given = parser.parse_args()
 
     def work() -> int:
@@ -66,6 +67,9 @@ def main() -> int:
                 next="python -m infra.up, for all of them",
             )
         chosen = [stack for stack in known if stack in given.stack] or known
+        if given.list:
+            _say("\n".join(chosen))
+            return ending.YES
         if given.judge:
             apart.done(judging.judge, chosen, stack_files.FOLDER, Engine(_say).project, every_state=True)
             _say(f"{len(chosen)} stacks: nothing forbids to bring them up")

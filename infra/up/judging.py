@@ -6,16 +6,20 @@ states and the cluster, and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from infra import order
+from infra.foundations import LAID, STOOD_ON
 from infra.render.building import built
 from infra.render.declared import Built
 from infra.render.judging import refuse_breaches
-from infra.safety import asking, claims, definitions, dependants, replacing, secrecy
+from infra.safety import asking, claims, definitions, dependants, moved_grounds, replacing, secrecy
 from infra.up.engine import Engine
-from infra.up.lanes import FOUNDATIONS
+
+_READ: Final = ("platform", "data")
+"""States that are always read where these are brought up: of others, each costs a call of the engine."""
 
 
 def judge(
@@ -23,7 +27,7 @@ def judge(
 ) -> None:
     """Raise `InfraError` for the first kind of fault that one of these stacks has, naming all of that kind.
 
-    `every_state`: look for secrets in the states of systems too, which costs a call of the engine for each.
+    `every_state`: read the states of grounds and systems too, which costs a call of the engine for each.
     `cluster`: ask it what it lacks, and whether it keeps rows of a database that would be made anew.
     """
     wanted = [built(stack, settings) for stack in chosen]
@@ -32,8 +36,9 @@ def judge(
     claims.refuse(wanted)
     engine = Engine(lambda _: None, project)
     known = engine.known()
-    read = [stack for stack in dict.fromkeys([*FOUNDATIONS, *(chosen if every_state else ())]) if stack in known]
-    refuse_harm(wanted, {stack: engine.export(stack) for stack in read})
+    below = [stack for each in wanted for stack in each.outputs[STOOD_ON] if stack not in chosen]
+    read = [stack for stack in chosen if every_state or stack in _READ]
+    refuse_harm(wanted, {stack: engine.export(stack) for stack in dict.fromkeys([*below, *read]) if stack in known})
     if cluster:
         asking.refuse_lacking(wanted)
         asking.refuse_emptied(wanted)
@@ -41,6 +46,7 @@ def judge(
 
 def refuse_harm(wanted: Sequence[Built], applied: dict[str, Any]) -> None:
     """Raise `InfraError` for what these stacks would do to what was applied; `applied`: exported states by stack."""
+    moved_grounds.refuse(applied)
     replacing.refuse(found for each in wanted for found in replacing.replacements(each, applied.get(each.stack, {})))
     for stack, export in applied.items():
         secrecy.refuse(stack, secrecy.leaks(export))
@@ -51,9 +57,14 @@ def refuse_harm(wanted: Sequence[Built], applied: dict[str, Any]) -> None:
 
 def followers(engine: Engine, chosen: Collection[str], every: Sequence[str]) -> str | None:
     """Return who must follow now that these stacks were applied; None when nobody must, or all were chosen."""
-    if not set(chosen) & set(FOUNDATIONS) or set(every) <= set(chosen):
+    carrying = [stack for stack in chosen if order.carries(stack)]
+    if not carrying or set(every) <= set(chosen):
         return None
     known = engine.known()
-    return dependants.sentence(
-        dependants.parted({stack: dependants.outputs(engine.export(stack)) for stack in every if stack in known})
-    )
+
+    def outputs(stacks: Iterable[str]) -> dict[str, dependants.Outputs]:
+        return {stack: dependants.outputs(engine.export(stack)) for stack in stacks if stack in known}
+
+    applied = outputs(carrying)
+    above = {stack for found in applied.values() for stack in found.get(LAID) or {}} - applied.keys()
+    return dependants.sentence(dependants.parted({**applied, **outputs(stack for stack in every if stack in above)}))

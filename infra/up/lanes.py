@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Final, TypeVar
 
-FOUNDATIONS: Final = ("platform", "data")
-"""The stacks that hold data and that others stand on; a system's own pipeline can do neither (docs/identities.md)."""
+from infra import order
+
 WIDTH: Final = 2
 """Engines at once: a small stack keeps about one core busy, and each engine and plugin has its own memory."""
 _LISTENED_EVERY_SECONDS: Final = 0.5
@@ -18,16 +18,9 @@ _Lane = TypeVar("_Lane")
 Work = Callable[[str, _Lane], None]
 
 
-def groups(stacks: Sequence[str]) -> list[list[str]]:
-    """Return the stacks in the order in which data flows; those of one group do not stand on each other."""
-    alone = [[stack] for stack in stacks if stack in FOUNDATIONS]
-    rest = [stack for stack in stacks if stack not in FOUNDATIONS]
-    return [*alone, *([rest] if rest else [])]
-
-
 def width(stacks: Sequence[str]) -> int:
     """Return how many lanes these stacks need."""
-    return min(WIDTH, max((len(group) for group in groups(stacks)), default=1))
+    return min(WIDTH, max((len(step) for step in order.steps(stacks)), default=1))
 
 
 def run(
@@ -59,12 +52,12 @@ def run(
             free.put(lane)
 
     with ThreadPoolExecutor(max_workers=len(lanes), thread_name_prefix="lane") as pool:
-        for group in groups(stacks):
+        for step in order.steps(stacks):
             # The pool waits at its end for threads that it has noted, and Ctrl-C may come while it starts one: nothing
             # is at work before it has noted all of them.
             begin = threading.Event()
             try:
-                began = [pool.submit(one, stack, begin) for stack in group]
+                began = [pool.submit(one, stack, begin) for stack in step]
                 begin.set()
                 # Not without a limit: a signal that comes just before a thread sleeps would be heard when it wakes.
                 while wait(began, _LISTENED_EVERY_SECONDS).not_done:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from lab.addresses import SITES
 from lab.demo import shell
 from lab.errors import LabError
 from lab.images import build_images
@@ -17,7 +16,6 @@ from lab.paths import STATE
 from lab.records import PULUMI
 from lab.toolchain.plugin import STAND_IN, plugin_in_use
 
-LAYERS: Final = ("platform", "data")
 Say = Callable[[str], None]
 _WRITTEN_MEANWHILE: Final = "failed to load checkpoint: EOF"
 """Pulumi's word when an engine, such as one whose caller was killed, replaced the state while it was read."""
@@ -30,18 +28,25 @@ class Cloud:
     environment: dict[str, str] = field(default_factory=dict)
 
     def up_all(self, say: Say) -> dict[str, int]:
-        """Bring every stack up in the order data flows; return resources by stack."""
+        """Bring every stack up in the order data flows; return resources by stack, those of grounds together."""
         ended = shell.run("env", ["dcshift", "--json", "env"])
         self.environment = {name: str(value) for name, value in ended.json().items()}
         self.environment["DCSHIFT_S3_CREDENTIALS"] = str(STATE / "target" / "s3.json")
         if plugin_in_use() == STAND_IN:
             # The stand-in is on PATH; only the official plugin is looked for in the user's own Pulumi folder.
             self.environment["PULUMI_HOME"] = str(PULUMI / "home")
-        resources = {"platform": self.up("platform", say)}
-        shell.run("provide", [sys.executable, "-m", "infra.provide"], env=self.environment, say=say)
-        for stack in (*LAYERS[1:], *SITES):
-            resources[stack] = self.up(stack, say)
+        resources: dict[str, int] = {}
+        for stack in self.stacks():
+            if stack == "data":
+                shell.run("provide", [sys.executable, "-m", "infra.provide"], env=self.environment, say=say)
+            shown = "grounds" if stack.startswith("ground.") else stack
+            resources[shown] = resources.get(shown, 0) + self.up(stack, say)
         return resources
+
+    def stacks(self) -> list[str]:
+        """Return the stacks that a move needs, in order: all but the security log's."""
+        listed = shell.run("stacks", [sys.executable, "-m", "infra.up", "--list"], env=self.environment)
+        return [stack for stack in listed.stdout.split() if stack != "security"]
 
     def up(self, stack: str, say: Say, *, empty: bool = False, environment: dict[str, str] | None = None) -> int:
         """Run `pulumi up` on one stack; return its number of resources.

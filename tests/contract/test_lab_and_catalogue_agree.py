@@ -9,7 +9,7 @@ from catalogue.load import load
 from lab import addresses, images
 from lab.apps.systems import SYSTEMS, AppSystem
 from lab.target import receivers
-from tests.support.declared import built_once
+from tests.support.declared import STACKS, built_once
 
 CATALOGUE = load(Path(__file__).parents[2] / "catalogue" / "khanh-hoa")
 
@@ -50,7 +50,7 @@ def test_hosts_names_and_addresses_are_the_same() -> None:
 
 def test_every_image_that_a_stack_asks_for_is_one_that_the_lab_builds() -> None:
     made = {name.partition(":")[0] for name in images.ALL}
-    for stack in ("platform", "data", "security", "portal", "feedback"):
+    for stack in STACKS:
         text = str([each.inputs for each in built_once(stack).objects])
         assert {name for name, _ in re.findall(r"dcshift\.local/([a-z-]+):([\w.-]+)", text)} <= made, stack
     for stack, name in (("data", "pgbouncer"), ("security", "rsyslog")):

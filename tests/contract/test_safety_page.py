@@ -39,7 +39,7 @@ def test_all_dangers_are_there() -> None:
 def test_every_refusal_is_one_that_the_code_can_say() -> None:
     table = PAGE.partition("| refusal |")[2].partition("\n\n")[0]
     codes = re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
-    assert len(codes) == 8
+    assert len(codes) == 9
     assert set(codes) <= {said.code for said in reference.errors()}
 
 

@@ -10,7 +10,7 @@ import pytest
 from infra.config import Settings
 from infra.reachability.centre import Centre, of
 from infra.render.manifests import manifests
-from tests.support.declared import Built, built_once
+from tests.support.declared import GROUNDS, Built, built_once
 
 Stacks = Callable[[str], Built]
 
@@ -23,8 +23,7 @@ def stack() -> Stacks:
 @pytest.fixture(scope="session")
 def documents(stack: Stacks) -> list[dict[str, Any]]:
     made = [
-        stack("platform"),
-        stack("data"),
+        *(stack(name) for name in ("platform", *GROUNDS, "data")),
         *(built_once(system, {"migrate": "true"}) for system in ("portal", "feedback")),
     ]
     return [manifest.document for each in made for manifest in manifests(each)]

@@ -11,7 +11,7 @@ from kubernetes.utils.quantity import parse_quantity
 from catalogue.system import seconds
 from infra import sizes
 from tests.support.centres import production
-from tests.support.declared import Built, built_once
+from tests.support.declared import GROUNDS, Built, built_once
 
 Document = dict[str, Any]
 Stacks = Callable[[str], Built]
@@ -45,7 +45,7 @@ def test_a_system_whose_file_names_no_pool_has_none(stack: Stacks) -> None:
     (host,) = hosts(only(feedback, "Deployment")["spec"]["template"]["spec"])
     assert host == "feedback-db-rw.httt-feedback-data.svc.cluster.local"
     assert feedback.outputs["contract"]["database"]["pooler"] is None
-    for declared in (*stack("data").objects, *stack("platform").objects):
+    for declared in (*stack("data").objects, *stack("ground.feedback").objects):
         metadata = declared.inputs["metadata"]
         assert "feedback" not in metadata.get("namespace", "") or "pool" not in metadata["name"]
 
@@ -90,13 +90,14 @@ def test_it_has_as_many_pods_as_the_level_asks_for_and_a_lab_one(stack: Stacks) 
 
 
 def test_its_pods_fit_the_limits_and_with_a_roll_out_the_quota_of_their_namespace(stack: Stacks) -> None:
-    platform, pool = stack("platform"), only(stack("data"), "Pooler")["spec"]
+    grounds = [each for name in GROUNDS for each in stack(name).objects]
+    pool = only(stack("data"), "Pooler")["spec"]
     spec = pool["template"]["spec"]
     containers = [*spec["containers"], *spec["initContainers"]]
     assert [each["name"] for each in containers] == ["pgbouncer", "bootstrap-controller"]
 
     def of_data(kind: str, system: str) -> Document:
-        (found,) = [o for o in platform.of(kind) if o.inputs["metadata"]["namespace"] == f"httt-{system}-data"]
+        (found,) = [o for o in grounds if o.kind == kind and o.inputs["metadata"]["namespace"] == f"httt-{system}-data"]
         spec: Document = found.inputs["spec"]
         return spec
 

@@ -17,7 +17,7 @@ from infra.monitoring import targets
 from infra.rules import facts
 from infra.rules.book import named
 from infra.rules.judge import Case, Item
-from tests.support.declared import CATALOGUE, Built, build
+from tests.support.declared import CATALOGUE, GROUNDS, Built, build
 
 Document = dict[str, Any]
 INSIDE = {"gateway_class": "inside", "gateway_address": "192.0.2.30"}
@@ -37,7 +37,7 @@ def centre(target: Document | None = None, **systems: Document) -> Mapping[str, 
                 content |= changed
                 content["source"]["traffic"]["host"] = "app1"
             (folder / file.name).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
-        return {stack: build(stack, {}, catalogue=folder) for stack in ("platform", "portal", "feedback")}
+        return {stack: build(stack, {}, catalogue=folder) for stack in ("platform", *GROUNDS, "portal", "feedback")}
 
 
 @functools.cache
@@ -61,7 +61,7 @@ def test_each_zone_in_use_has_a_gateway_of_its_own_class_that_takes_its_own_name
         "edge": "traefik",
         "edge-internal": "inside",
     }
-    spaces = documents(platform, "Namespace")
+    spaces = {name: each for built in two_zones().values() for name, each in documents(built, "Namespace").items()}
     for gateway, taken in (("edge", {"httt-feedback-app"}), ("edge-internal", {"httt-portal-app"})):
         by_name = {each["name"]: each for each in gateways[gateway]["spec"]["listeners"]}
         chosen = by_name["https"]["allowedRoutes"]["namespaces"]["selector"]["matchLabels"]
@@ -119,7 +119,7 @@ def test_a_route_at_another_zones_gateway_is_refused_either_way() -> None:
 def test_a_system_is_limited_by_its_own_numbers_else_by_the_provinces() -> None:
     web = yaml.safe_load((CATALOGUE / "portal.yaml").read_text(encoding="utf-8"))["web"]
     built = centre(portal={"web": {**web, "rate_limit": {"average": 30, "burst": 60}}})
-    found = {d.inputs["metadata"]["namespace"]: d for d in built["platform"].of("Middleware")}
+    found = {d.inputs["metadata"]["namespace"]: d for ground in GROUNDS for d in built[ground].of("Middleware")}
     limits = {name: d.inputs["spec"]["rateLimit"] for name, d in found.items()}
     assert {name: (each["average"], each["burst"]) for name, each in limits.items()} == {
         "httt-portal-app": (30, 60),
@@ -136,7 +136,7 @@ def test_a_system_is_limited_by_its_own_numbers_else_by_the_provinces() -> None:
 
 def test_a_province_that_limits_nothing_needs_no_middleware() -> None:
     built = centre({"rate_limit": None})
-    assert not built["platform"].of("Middleware")
+    assert not [each for stack in built.values() for each in stack.of("Middleware")]
     (declared,) = built["portal"].of("HTTPRoute")
     assert "filters" not in declared.inputs["spec"]["rules"][0]
     assert not keeps("route-is-limited", declared.inputs)

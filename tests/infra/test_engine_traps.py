@@ -19,13 +19,13 @@ from standin.settings import refusals, settings
 from standin.waiting import Waiter
 
 from bench import province
+from infra import order
 from infra.config import CATALOGUE_VARIABLE
 from infra.render import declared
 from infra.render.declared import Built, build
-from tests.support.declared import CATALOGUE, built_once
+from tests.support.declared import CATALOGUE, STACKS, built_once
 from tests.support.fake_cluster import FakeCluster
 
-ALL = ("platform", "data", "security", "portal", "feedback")
 ROOT = Path(__file__).resolve().parents[2]
 Stacks = Callable[[str], Built]
 Document = dict[str, Any]
@@ -47,7 +47,7 @@ def provider(built: Built) -> Document:
 
 
 # A ConfigMap that is replaced takes with it whatever mounts it.
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", STACKS)
 def test_a_changed_config_map_changes_in_place(name: str, stack: Stacks) -> None:
     told = settings(provider(stack(name)))
     old, new = {"data": {"a": "1"}}, {"data": {"a": "2"}}
@@ -79,7 +79,7 @@ def test_what_cannot_be_reached_is_not_taken_for_gone() -> None:
         objects(Silent()).delete(config_map(), state)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", STACKS)
 def test_no_stack_tells_its_provider_to_forget_or_to_take_over(name: str, stack: Stacks) -> None:
     given = provider(stack(name))
     assert [field for field, _ in refusals({**given, "deleteUnreachable": True})] == ["deleteUnreachable"]
@@ -97,21 +97,21 @@ def test_charts_and_bundles_are_refused_and_nobody_declares_one(stack: Stacks) -
     for token in ("helm.sh/v4:Chart", "helm.sh/v3:Release", "yaml/v2:ConfigGroup", "kustomize:Directory"):
         with pytest.raises(UnsupportedError):
             kind_of(f"kubernetes:{token}")
-    declared_types = {each.type for name in ALL for each in stack(name).objects}
+    declared_types = {each.type for name in STACKS for each in stack(name).objects}
     assert all(kind_of(each) for each in declared_types)
 
 
 # An Ingress waits for an address for ever, a headless Service for pods: those that we have are not awaited.
 def test_nothing_is_declared_that_the_engine_waits_for_without_end(stack: Stacks) -> None:
-    kinds = {each.kind for name in ALL for each in stack(name).objects}
+    kinds = {each.kind for name in STACKS for each in stack(name).objects}
     assert not kinds & {"Ingress", "PersistentVolumeClaim", "Endpoints"}
-    for name in ALL:
+    for name in STACKS:
         for service in stack(name).of("Service"):
             assert service.inputs["spec"]["type"] == "ClusterIP"
             headless = service.inputs["spec"].get("clusterIP") == "None"
             awaited = service.inputs["metadata"].get("annotations", {}).get("pulumi.com/skipAwait") != "true"
             assert not (headless and awaited), service.inputs["metadata"]
-    said = [each.inputs["metadata"].get("annotations", {}) for name in ALL for each in stack(name).objects]
+    said = [each.inputs["metadata"].get("annotations", {}) for name in STACKS for each in stack(name).objects]
     awaited_for = [int(each["pulumi.com/timeoutSeconds"]) for each in said if "pulumi.com/waitFor" in each]
     assert awaited_for
     assert max(awaited_for) <= 600
@@ -119,7 +119,7 @@ def test_nothing_is_declared_that_the_engine_waits_for_without_end(stack: Stacks
 
 # A patch that is deleted takes back fields that others live with.
 def test_every_patch_stays_when_its_declaration_goes(stack: Stacks) -> None:
-    patches = [each for name in ALL for each in stack(name).objects if each.kind.endswith("Patch")]
+    patches = [each for name in STACKS for each in stack(name).objects if each.kind.endswith("Patch")]
     assert patches
     assert all(each.retain for each in patches)
     cluster = FakeCluster()
@@ -134,7 +134,7 @@ def test_every_patch_stays_when_its_declaration_goes(stack: Stacks) -> None:
 # One manager for several resources would let one of them take another's field unseen.
 def test_each_resource_owns_its_fields_under_a_name_of_its_own() -> None:
     names = [manager_of(f"urn:pulumi:{stack}::dcshift::{each.type}::{each.name}")
-             for stack in ALL for each in built_once(stack).objects]  # fmt: skip
+             for stack in STACKS for each in built_once(stack).objects]  # fmt: skip
     assert len(set(names)) == len(names)
     cluster = FakeCluster()
     objects(cluster).create(config_map("one"), preview=False)
@@ -197,7 +197,7 @@ def test_no_plan_is_saved_or_followed() -> None:
 
 
 # A stack that grows with the province is slow to preview for everybody.
-def test_a_systems_stack_does_not_grow_with_the_province(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_stack_but_that_of_the_data_grows_with_the_province(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def size(systems: int, stack: str) -> int:
         folder = tmp_path / str(systems)
         if not folder.exists():
@@ -207,5 +207,8 @@ def test_a_systems_stack_does_not_grow_with_the_province(tmp_path: Path, monkeyp
 
     one = province.system_ids(1)[0]
     assert size(4, one) == size(1, one) < 50
-    assert size(4, "platform") - size(1, "platform") < 3 * 60
+    assert size(4, order.ground(one)) == size(1, order.ground(one)) < 60
+    # Its pipeline's account, in the namespace of all identities.
+    assert size(4, "platform") - size(1, "platform") == 3
+    assert size(1, "platform") + 30 < 300
     assert CATALOGUE.is_dir()

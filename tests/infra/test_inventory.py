@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.declared import Built, build
+from tests.support.declared import STACKS, Built, build
 
 GOLDEN = Path(__file__).parent / "golden"
 REFRESH = "DCSHIFT_GOLDEN=write .venv/bin/pytest tests/infra/test_inventory.py"
@@ -23,7 +23,7 @@ def inventory(built: Built) -> str:
     return yaml.safe_dump(lines, sort_keys=True, width=200)
 
 
-@pytest.mark.parametrize("name", ["platform", "data", "security", "portal", "feedback"])
+@pytest.mark.parametrize("name", STACKS)
 def test_a_stack_declares_exactly_its_inventory(name: str, stack: Callable[[str], Built]) -> None:
     golden, found = GOLDEN / f"{name}.yaml", inventory(stack(name))
     if os.environ.get("DCSHIFT_GOLDEN") == "write":
@@ -31,13 +31,13 @@ def test_a_stack_declares_exactly_its_inventory(name: str, stack: Callable[[str]
     assert found == golden.read_text(), f"the inventory changed; if that is meant: {REFRESH}"
 
 
-@pytest.mark.parametrize("name", ["platform", "data", "security", "portal"])
+@pytest.mark.parametrize("name", ["platform", "ground.portal", "data", "security", "portal"])
 def test_a_preview_declares_what_an_update_declares(name: str, stack: Callable[[str], Built]) -> None:
     """A resource made inside `apply` would be missing here: its trigger is unknown in a preview."""
     assert inventory(build(name, preview=True)) == inventory(stack(name))
 
 
 def test_no_two_objects_have_one_identity(stack: Callable[[str], Built]) -> None:
-    everything = [o for name in ("platform", "data", "security", "portal", "feedback") for o in stack(name).objects]
+    everything = [o for name in STACKS for o in stack(name).objects]
     # One kind may exist in several groups; none of ours does.
     assert len({o.identity for o in everything}) == len(everything)

@@ -23,7 +23,7 @@ from infra.reachability.ports import said
 from infra.reachability.proof import prove
 from infra.render.declared import build
 from infra.render.manifests import manifests
-from tests.support.declared import CATALOGUE, Built, built_once
+from tests.support.declared import CATALOGUE, GROUNDS, Built, built_once
 from tests.support.own_centre import OWN, province
 
 Stacks = Callable[[str], Built]
@@ -272,7 +272,7 @@ def integrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Document]
         written = yaml.safe_load(file.read_text(encoding="utf-8")) | fields
         file.write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
     migrated = {"migrate": "true"}
-    stacks = [build(stack, catalogue=folder) for stack in ("platform", "data")]
+    stacks = [build(stack, catalogue=folder) for stack in ("platform", *GROUNDS, "data")]
     stacks += [build(system, migrated, catalogue=folder) for system in SYSTEMS]
     assert stacks[0].settings
     return [each.document for built in stacks for each in manifests(built)], stacks[0].settings
@@ -385,7 +385,7 @@ def settings_with_a_job_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_job_host_reaches_the_databases_and_nothing_else(settings_with_a_job_host: Settings) -> None:
-    made = [built_once("platform", OWN), built_once("data", OWN), *(built_once(system, OWN) for system in SYSTEMS)]
+    made = [built_once(stack, OWN) for stack in ("platform", *GROUNDS, "data", *SYSTEMS)]
     centre = of([manifest.document for each in made for manifest in manifests(each)], settings_with_a_job_host)
     ends = {end.name: end for end in centre.ends}
     reached = {
@@ -400,7 +400,7 @@ def test_a_job_host_reaches_the_databases_and_nothing_else(settings_with_a_job_h
 
 
 def test_a_wider_door_for_job_hosts_is_found(settings_with_a_job_host: Settings) -> None:
-    made = [built_once("platform", OWN), *(built_once(system, OWN) for system in SYSTEMS)]
+    made = [built_once(stack, OWN) for stack in ("platform", *GROUNDS, *SYSTEMS)]
     documents = [manifest.document for each in made for manifest in manifests(each)]
     door = planted("httt-portal-app", "door", ingress=[{"from": [{"ipBlock": {"cidr": "10.7.8.9/32"}}]}])
     assert breaches(documents, settings_with_a_job_host, door) == {

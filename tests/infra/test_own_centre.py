@@ -15,11 +15,10 @@ from infra.errors import ConfigError, InfraError
 from infra.render.__main__ import render
 from infra.render.judging import ask, refuse_breaches
 from tests.support.commands import run
-from tests.support.declared import Built, built_once
+from tests.support.declared import STACKS, Built, built_once
 from tests.support.own_centre import DEPLOYED, OWN, province
 
 ROOT = Path(__file__).parents[2]
-ALL = ("platform", "data", "security", "portal", "feedback")
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(**config: str) -> list[Built]:
-    return [built_once(stack, {**OWN, **config}) for stack in ALL]
+    return [built_once(stack, {**OWN, **config}) for stack in STACKS]
 
 
 @pytest.mark.usefixtures("own")
@@ -76,7 +75,7 @@ def test_fewer_instances_than_the_level_asks_for_are_refused_though_somebody_set
 
 @pytest.mark.usefixtures("own")
 def test_rendering_refuses_what_the_cluster_would_refuse_and_writes_nothing(tmp_path: Path) -> None:
-    for stack in ALL:
+    for stack in STACKS:
         told = {f"dcshift:{key}": value for key, value in OWN.items()}
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(json.dumps({"config": told}))
     with pytest.raises(InfraError, match="what stacks feedback, portal would write is not allowed: 7 breaches"):

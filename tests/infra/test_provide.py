@@ -166,13 +166,20 @@ def test_a_store_that_is_silent_about_unfinished_uploads_is_named_each_time(cata
         ]
 
 
-@pytest.mark.parametrize("gone", ["httt-feedback-app", "httt-portal-data", "dcshift-drills"])
-def test_without_the_platform_stack_nothing_is_made(gone: str, catalogue: Catalogue, api: FakeApi) -> None:
+@pytest.mark.parametrize(
+    ("gone", "stack"),
+    [
+        ("httt-feedback-app", "ground.feedback"),
+        ("httt-portal-data", "ground.portal"),
+        ("dcshift-drills", "platform"),
+    ],
+)
+def test_without_the_stacks_below_nothing_is_made(gone: str, stack: str, catalogue: Catalogue, api: FakeApi) -> None:
     api.namespaces.discard(gone)
     system = "portal" if "portal" in gone else "feedback"
     with pytest.raises(InfraError, match="nothing was provided for ") as told:
         run(catalogue, api, FakeStore())
-    assert told.value.next.startswith("pulumi up --stack platform")
+    assert told.value.next.startswith(f"pulumi up --stack {stack},")
     assert not [name for _, name in api.secrets if name.startswith(system)]
 
 

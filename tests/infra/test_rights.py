@@ -16,7 +16,7 @@ from infra.rules.judge import Breach, Item, breaches
 from infra.rules.subjects import STATEFUL_SET, Kind
 from migration.adapters.drill_room import scratch_name
 from tests.support.centres import production
-from tests.support.declared import built_once
+from tests.support.declared import GROUNDS, STACKS, built_once
 from tests.support.rights import Rights, resource_of
 
 Document = dict[str, Any]
@@ -29,7 +29,7 @@ EVERYWHERE = [*PLACES, *OF_THE_LOG, "cnpg-system", "kube-system", "dcshift-ident
 
 @pytest.fixture(scope="module")
 def rights() -> Rights:
-    return Rights.of(documents("platform"))
+    return Rights.of([each for stack in ("platform", *GROUNDS) for each in documents(stack)])
 
 
 def documents(stack: str) -> list[Document]:
@@ -48,6 +48,8 @@ def named(table: tuple[Kind, ...]) -> set[tuple[str, str]]:
     ("stack", "table"),
     [
         ("platform", kinds.PLATFORM),
+        ("ground.portal", kinds.TENANCY),
+        ("ground.feedback", kinds.TENANCY),
         ("data", kinds.DATA),
         ("security", kinds.SECURITY),
         ("portal", kinds.SYSTEM),
@@ -59,15 +61,20 @@ def test_each_table_of_kinds_is_what_the_stack_declares(stack: str, table: tuple
     assert declared(stack) == named(table), "infra/rights/kinds.py must say what the stack declares, no more, no less"
 
 
-def test_the_tenancys_kinds_are_those_of_the_systems_namespaces() -> None:
-    ground = [d for d in documents("platform") if "httt-" in d["metadata"].get("namespace", d["metadata"]["name"])]
-    assert {(d["apiVersion"], d["kind"]) for d in ground} == named(kinds.TENANCY)
+def test_the_platform_declares_nothing_of_any_system_but_its_pipelines_account() -> None:
+    everything = {(d["kind"], d["metadata"].get("namespace"), d["metadata"]["name"]) for d in documents("platform")}
+    assert {each for each in everything if "httt-" in f"{each[1:]}"} == set()
+    assert {each for each in everything if any(system in f"{each[1:]}" for system in SYSTEMS)} == {
+        ("ServiceAccount", naming.IDENTITIES, naming.deploy_identity(system)) for system in SYSTEMS
+    }
 
 
 @pytest.mark.parametrize(
     ("stack", "identity"),
     [
         ("platform", "platform"),
+        ("ground.portal", "platform"),
+        ("ground.feedback", "platform"),
         ("data", "data"),
         ("security", "security"),
         ("portal", "deploy-portal"),
@@ -81,9 +88,9 @@ def test_an_identity_may_apply_every_object_of_its_stack(stack: str, identity: s
 
 
 def test_tenancy_may_apply_the_ground_of_every_system_but_no_role(rights: Rights) -> None:
-    for document in documents("platform"):
-        if document["metadata"].get("namespace") in PLACES or document["metadata"]["name"] in PLACES:
-            assert rights.may_do("tenancy", "patch", document) is (document["kind"] != "Role"), document["metadata"]
+    for document in (each for ground in GROUNDS for each in documents(ground)):
+        assert document["metadata"].get("namespace", document["metadata"]["name"]) in PLACES
+        assert rights.may_do("tenancy", "patch", document) is (document["kind"] != "Role"), document["metadata"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +158,7 @@ def test_no_identity_but_platform_and_break_glass_has_a_wildcard(rights: Rights)
 
 
 def test_the_auditor_reads_every_declared_kind_and_changes_none(rights: Rights) -> None:
-    for stack in ("platform", "data", "security", *SYSTEMS):
+    for stack in STACKS:
         for document in documents(stack):
             assert rights.may_do("auditor", "list", document)
             for verb in CHANGES:
@@ -241,7 +248,7 @@ def test_the_admission_policy_names_the_same_kinds_and_opens_only_when_data_may_
 
 
 def test_every_declared_kind_is_known_by_its_resource() -> None:
-    for stack in ("platform", "data", "security", *SYSTEMS):
+    for stack in STACKS:
         for document in documents(stack):
             assert resource_of(document)
 
@@ -259,7 +266,9 @@ def test_every_declared_kind_is_known_by_its_resource() -> None:
 )
 def test_an_identity_gets_rights_only_where_it_works(account: str, places: set[str]) -> None:
     subject = {"kind": "ServiceAccount", "name": account, "namespace": naming.IDENTITIES}
-    bindings = [d | {"subjects": [subject]} for d in documents("platform") if d["kind"] == "RoleBinding"]
+    bindings = [
+        d | {"subjects": [subject]} for ground in GROUNDS for d in documents(ground) if d["kind"] == "RoleBinding"
+    ]
     refused = {str(breach).partition("/")[0].rpartition(" ")[2] for breach in broken(bindings)}
     assert refused == set(PLACES) - places
 

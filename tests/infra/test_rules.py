@@ -15,14 +15,13 @@ from infra import workload
 from infra.rules import facts
 from infra.rules.judge import breaches
 from tests.support.centres import items_of
-from tests.support.declared import Built, Declared, built_once
+from tests.support.declared import GROUNDS, STACKS, Built, Declared, built_once
 
-ALL = ("platform", "data", "security", "portal", "feedback")
 SYSTEMS = ("portal", "feedback")
 Stacks = Callable[[str], Built]
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", STACKS)
 def test_every_stack_keeps_every_rule(name: str, stack: Stacks) -> None:
     """What the rules ask, one by one, is in `infra/rules`; below are facts of this centre that are no rule."""
     built = stack(name)
@@ -30,12 +29,12 @@ def test_every_stack_keeps_every_rule(name: str, stack: Stacks) -> None:
     assert [str(breach) for breach in breaches(items_of(built), facts.of(built.settings))] == []
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", STACKS)
 def test_every_object_goes_through_the_stacks_own_provider(name: str, stack: Stacks) -> None:
     assert {d.provider.split("::")[-2] for d in stack(name).objects} == {"target"}
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", STACKS)
 def test_every_object_of_a_system_says_whose_it_is(name: str, stack: Stacks) -> None:
     for declared in stack(name).objects:
         namespace = declared.inputs["metadata"].get("namespace", "")
@@ -45,7 +44,7 @@ def test_every_object_of_a_system_says_whose_it_is(name: str, stack: Stacks) -> 
             assert labels["app.kubernetes.io/managed-by"] == "pulumi"
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", STACKS)
 def test_names_and_labels_fit_what_kubernetes_allows(name: str, stack: Stacks) -> None:
     for declared in stack(name).objects:
         metadata = declared.inputs["metadata"]
@@ -55,19 +54,23 @@ def test_names_and_labels_fit_what_kubernetes_allows(name: str, stack: Stacks) -
 
 
 def test_every_namespace_denies_both_ways_and_has_quota_and_limits(stack: Stacks) -> None:
-    platform = stack("platform")
+    found = [each for name in ("platform", *GROUNDS) for each in stack(name).objects]
+
+    def of(kind: str) -> list[Declared]:
+        return [each for each in found if each.kind == kind]
+
     # In the namespace of identities nothing runs: there is nothing to deny and to limit.
-    names = {d.inputs["metadata"]["name"] for d in platform.of("Namespace")} - {"dcshift-identities"}
+    names = {d.inputs["metadata"]["name"] for d in of("Namespace")} - {"dcshift-identities"}
     assert len(names) == 8
     denied = {
         d.inputs["metadata"]["namespace"]
-        for d in platform.of("NetworkPolicy")
+        for d in of("NetworkPolicy")
         if d.inputs["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     }
     assert denied == names
     for kind in ("ResourceQuota", "LimitRange", "ServiceAccountPatch"):
-        assert {d.inputs["metadata"]["namespace"] for d in platform.of(kind)} == names
-    for quota in platform.of("ResourceQuota"):
+        assert {d.inputs["metadata"]["namespace"] for d in of(kind)} == names
+    for quota in of("ResourceQuota"):
         hard = quota.inputs["spec"]["hard"]
         assert {"requests.cpu", "limits.cpu", "requests.memory", "limits.memory", "pods"} <= hard.keys()
         # A sum of limits; a sum of requests would bound nothing, for nothing is requested (decision 0036).
@@ -77,7 +80,7 @@ def test_every_namespace_denies_both_ways_and_has_quota_and_limits(stack: Stacks
 
 def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
     openings = set()
-    for declared in stack("platform").of("NetworkPolicy"):
+    for declared in [each for name in ("platform", *GROUNDS) for each in stack(name).of("NetworkPolicy")]:
         namespace = declared.inputs["metadata"]["namespace"]
         for way, peers in (("ingress", "from"), ("egress", "to")):
             for rule in declared.inputs["spec"].get(way, []):
@@ -131,7 +134,7 @@ def test_the_openings_are_these_and_no_others(stack: Stacks) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", STACKS)
 def test_no_secret_is_in_any_input_or_output(name: str, stack: Stacks) -> None:
     built = stack(name)
     assert built.of("Secret") == []
@@ -206,10 +209,10 @@ def data_of(built: Built, kind: str) -> list[Declared]:
 
 def test_data_is_locked_until_somebody_says_otherwise(stack: Stacks) -> None:
     assert locked(stack("data"), ("Cluster", "ScheduledBackup")) == {(True, True)}
-    assert locked(stack("platform"), ("Namespace",)) == {(True, True)}
+    assert locked(stack("ground.portal"), ("Namespace",)) == {(True, True)}
     told = {"dataMayBeDestroyed": "true"}
     assert locked(built_once("data", told), ("Cluster", "ScheduledBackup")) == {(False, False)}
-    assert locked(built_once("platform", told), ("Namespace",)) == {(False, False)}
+    assert locked(built_once("ground.portal", told), ("Namespace",)) == {(False, False)}
 
 
 def test_a_release_with_migrations_runs_them_once_under_its_own_name(stack: Stacks) -> None:

@@ -17,7 +17,7 @@ from kubernetes_validate.utils import SchemaNotFoundError
 from infra.render import representative
 from infra.render.manifests import manifests
 from lab.paths import cache
-from tests.support.declared import Built, built_once
+from tests.support.declared import STACKS, Built, built_once
 
 Document = dict[str, Any]
 VERSIONS = ("1.33", "1.34", "1.35")
@@ -35,8 +35,7 @@ CENTRES = (LAB, NO_LAB, *(str(place) for place in representative.SOME))
 
 def stacks(centre: str) -> Sequence[Built]:
     if centre == LAB:
-        systems = [built_once(name, {"migrate": "true"}) for name in ("portal", "feedback")]
-        return [*(built_once(name) for name in ("platform", "data", "security")), *systems]
+        return [built_once(name, {"migrate": "true"}) for name in STACKS]
     if centre == NO_LAB:
         return representative.province()
     return next(representative.stacks(place) for place in representative.SOME if str(place) == centre)

@@ -49,7 +49,9 @@ def documents(built: Built) -> list[Document]:
 
 
 def centre(stack: Stacks, *more: Document) -> Centre:
-    made = [each for name in ("platform", "data", "security", "portal") for each in documents(stack(name))]
+    made = [
+        each for name in ("platform", "ground.portal", "data", "security", "portal") for each in documents(stack(name))
+    ]
     settings = stack("platform").settings
     assert settings
     return of([*made, *more], settings)

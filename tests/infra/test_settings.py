@@ -17,7 +17,7 @@ DIGEST = f"sha256:{'b' * 64}"
     ("stack", "config", "said"),
     [
         ("portal", {"serves": "both"}, "it must be one of source, target"),
-        ("portal", {"layer": "network"}, "it must be one of platform, data, security, system"),
+        ("portal", {"layer": "network"}, "it must be one of platform, ground, data, security, system"),
         ("security", {"auditLog": "/var"}, "an absolute path of two names or more"),
         ("security", {"podLogs": "/var/../etc"}, "an absolute path of two names or more"),
         ("platform", {"agentState": "/var/log/kubernetes"}, "none may be or hold another"),

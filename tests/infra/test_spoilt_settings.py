@@ -142,7 +142,7 @@ def test_what_is_allowed_is_taken(key: str) -> None:
         assert not stack_keys.faults({key: value}), value
 
 
-@pytest.mark.parametrize("stack", ["platform", "data", "security", "portal"])
+@pytest.mark.parametrize("stack", ["platform", "ground.portal", "data", "security", "portal"])
 def test_what_is_allowed_can_be_built(stack: str, tmp_path: Path) -> None:
     told = {key: values[0] for key, values in RIGHT.items() if key != "layer" or stack == "portal"}
     written(tmp_path, {PREFIX + key: value for key, value in told.items()}, stack)

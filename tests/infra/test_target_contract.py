@@ -11,6 +11,7 @@ import pytest
 
 from catalogue.probes import Condition, Page, question
 from catalogue.target import TargetContract, contract_hash, written_hash
+from infra import order
 from tests.support.declared import Built, built_once
 
 SCHEMA = Path(__file__).resolve().parents[2] / "catalogue" / "schema" / "target.schema.json"
@@ -35,7 +36,7 @@ def test_the_cluster_holds_the_contract_that_is_exported(name: str, stack: Stack
 @pytest.mark.parametrize("name", ["portal", "feedback"])
 def test_the_contract_names_what_the_stacks_declare(name: str, stack: Stacks) -> None:
     contract = TargetContract.model_validate(stack(name).outputs["contract"])
-    declared = {d.identity for n in ("platform", "data", name) for d in stack(n).objects}
+    declared = {d.identity for n in (order.ground(name), "data", name) for d in stack(n).objects}
     assert f"Cluster {contract.database.namespace}/{contract.database.cluster}" in declared
     assert f"Deployment {contract.web.namespace}/{contract.web.deployment}" in declared
     assert f"Service {contract.web.namespace}/{contract.web.service}" in declared

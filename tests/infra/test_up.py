@@ -14,6 +14,7 @@ from infra.errors import InfraError
 from infra.up.__main__ import bring_up
 from infra.up.engine import Engine
 from infra.up.language import declare
+from tests.support.declared import STACKS
 from tests.support.own_centre import OWN, province
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,15 @@ def test_a_stack_that_is_none_is_told_with_all_that_there_are() -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("error[stack-unknown]: there is no stack 'potral'")
-    assert "platform, data, security, feedback, portal" in done.stderr
+    assert "platform, ground.feedback, ground.portal, data, security, feedback, portal" in done.stderr
+
+
+def test_all_stacks_are_listed_as_they_are_brought_up_and_the_engine_is_not_asked() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.up", "--list"],
+        cwd=ROOT, env={**os.environ, "PATH": "/nonexistent"}, capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert tuple(done.stdout.splitlines()) == STACKS
 
 
 def test_one_stack_that_may_not_be_written_keeps_all_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

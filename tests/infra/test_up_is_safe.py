@@ -16,11 +16,9 @@ from infra.up.__main__ import bring_up
 from infra.up.engine import Engine
 from infra.up.judging import refuse_harm
 from infra.up.language import declare
-from tests.support.declared import Built, built_once
+from tests.support.declared import GROUNDS, STACKS, Built, built_once
 from tests.support.fake_pulumi import FakePulumi
 from tests.support.states import exported
-
-STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 @pytest.fixture
@@ -91,9 +89,37 @@ def test_a_stack_is_not_brought_up_alone_on_ground_that_is_not_laid() -> None:
 def test_who_must_follow_a_stack_that_was_brought_up_alone_is_named(tmp_path: Path, pulumi: FakePulumi) -> None:
     pulumi.after_up({"platform": exported(built_once("platform", {"edgeNamespace": "another-edge"}))})
     assert up(tmp_path, "platform")[-1] == (
-        "must follow: feedback stands on what platform was before; portal stands on what platform was before. "
-        "python -m infra.up feedback portal"
+        "must follow: ground.feedback stands on what platform was before; ground.portal stands on what platform was "
+        "before; feedback stands on what platform was before; portal stands on what platform was before. "
+        "python -m infra.up feedback ground.feedback ground.portal portal"
     )
+
+
+def test_a_ground_asks_the_engine_for_its_own_and_for_those_who_stand_on_it(tmp_path: Path, pulumi: FakePulumi) -> None:
+    """Of many systems each state costs a call of the engine: one ground is no reason to read them all."""
+    pulumi.after_up({"ground.portal": exported(built_once("ground.portal", {"operatorNamespace": "another"}))})
+    assert up(tmp_path, "ground.portal")[-1] == (
+        "must follow: data stands on what ground.portal was before. python -m infra.up data"
+    )
+    exported_stacks = [call[call.index("--stack") + 1] for call in pulumi.asked("stack") if call[1] == "export"]
+    assert exported_stacks == ["platform", "ground.portal", "data", "portal"]
+
+
+def test_grounds_that_lie_in_the_platforms_state_are_refused_before_anything_is_written(
+    tmp_path: Path, pulumi: FakePulumi
+) -> None:
+    """The danger: what a stack declares no more is deleted, namespaces of workloads without a lock first."""
+    platform, grounds = exported(built_once("platform")), [exported(built_once(each)) for each in GROUNDS]
+    for each in grounds:
+        platform["deployment"]["resources"] += each["deployment"]["resources"][1:]
+    pulumi.before_up({"platform": platform})
+    for stacks in (("platform",), ("ground.portal",), STACKS):
+        with pytest.raises(
+            InfraError, match="the state of stack platform holds the ground of feedback, portal"
+        ) as found:
+            up(tmp_path, *stacks)
+        assert found.value.code == "ground-in-another-stack"
+    assert pulumi.asked("up") == []
 
 
 def test_a_lock_of_an_engine_that_is_gone_is_taken_away_and_the_run_goes_on(tmp_path: Path, pulumi: FakePulumi) -> None:

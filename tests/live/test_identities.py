@@ -17,8 +17,9 @@ from lab.toolchain import tool_path
 from migration.adapters.drill_record import DrillRecord
 from migration.adapters.kubernetes import KubernetesCluster
 from tests.support.asking import as_person, token_of
-from tests.support.centre_server import APP, DATA, SECRETS, Centre, centre_server, documents, of_kind, sent
+from tests.support.centre_server import APP, DATA, SECRETS, Centre, centre_server, documents, founded, of_kind, sent
 from tests.support.commands import run
+from tests.support.declared import GROUNDS, STACKS
 from tests.support.ups import kubeconfig_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
@@ -50,6 +51,8 @@ def lent(centre: Centre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cal
     ("stack", "identity"),
     [
         ("platform", "platform"),
+        ("ground.portal", "platform"),
+        ("ground.feedback", "platform"),
         ("data", "data"),
         ("security", "security"),
         ("portal", "deploy-portal"),
@@ -62,7 +65,7 @@ def test_a_layer_is_applied_whole_by_its_own_identity(stack: str, identity: str,
         assert answer.status_code in (200, 201), (document["kind"], answer.text)
 
 
-@pytest.mark.parametrize("identity", ["platform", "data", "security", "auditor"])
+@pytest.mark.parametrize("identity", ["platform", "tenancy", "data", "security", "auditor"])
 def test_who_brings_a_stack_up_may_ask_the_cluster_what_it_lacks(identity: str, centre: Centre) -> None:
     paths = [f"/{'apis' if kind.group else 'api'}/{kind.api_version}/{kind.resource}" for kind in ASKED]
     assert len(paths) == 3
@@ -80,7 +83,7 @@ def test_who_brings_databases_up_sees_volumes_and_changes_none(centre: Centre) -
 
 def test_the_platform_hands_out_rights_that_it_does_not_have(centre: Centre) -> None:
     """Made anew: the server asks whoever makes or changes rights, not who applies the same again."""
-    rights = [d for d in documents("platform") if d["kind"].removeprefix("Cluster") in ("Role", "RoleBinding")]
+    rights = [d for d in founded() if d["kind"].removeprefix("Cluster") in ("Role", "RoleBinding")]
     assert len(rights) > 30
     for document in rights:
         document["metadata"]["name"] += "-anew"
@@ -91,10 +94,8 @@ def test_the_platform_hands_out_rights_that_it_does_not_have(centre: Centre) -> 
 
 def test_tenancy_applies_the_ground_of_the_systems_and_hands_out_only_what_reads(centre: Centre) -> None:
     applied = set()
-    for document in documents("platform"):
+    for document in (each for ground in GROUNDS for each in documents(ground)):
         metadata = document["metadata"]
-        if not metadata.get("namespace", metadata["name"]).startswith("httt-"):
-            continue
         if document["kind"] == "RoleBinding" and metadata["name"] != "viewer":
             document["subjects"].append({"kind": "User", "name": "ngoài", "apiGroup": "rbac.authorization.k8s.io"})
         answer = centre.who["tenancy"].apply(document, dry_run=True)
@@ -244,7 +245,7 @@ def test_no_pod_is_entered_and_no_right_is_taken(identity: str, centre: Centre) 
 
 
 def test_the_auditor_reads_all_that_is_declared_and_changes_nothing(centre: Centre) -> None:
-    for stack in ("platform", "data", "security", "portal", "feedback"):
+    for stack in STACKS:
         for document in documents(stack):
             path = centre.admin.path(document)
             assert centre.who["auditor"].client.get(path).status_code == 200, path

@@ -21,7 +21,7 @@ from infra.safety import asking
 from lab import target
 from lab.addresses import S3_ENDPOINT, S3_REGION
 from lab.target import kernel, layout, rules
-from tests.support.declared import built_once
+from tests.support.declared import GROUNDS, built_once
 from tests.support.lab_centre import asked_by, kubectl, secret
 from tests.support.measured import until
 from tests.support.play import bucket
@@ -78,16 +78,16 @@ def test_a_change_by_hand_is_shown_and_never_overwritten_unseen(centre: Project)
     before = json.loads(kubectl("-n", "httt-portal-app", "get", "resourcequota", "quota", "-o", "json"))
     set_pods("99")
     try:
-        shown = centre.run("refresh", "--preview-only", "--diff", stack="platform").text
+        shown = centre.run("refresh", "--preview-only", "--diff", stack="ground.portal").text
         assert '=> "99"' in shown
         assert "~ 1 to update" in shown
-        refused = centre.run("up", "--yes", "--skip-preview", "--refresh", stack="platform", check=False)
+        refused = centre.run("up", "--yes", "--skip-preview", "--refresh", stack="ground.portal", check=False)
         assert refused.code != 0
         assert "field .spec.hard.pods is owned by kubectl-patch" in refused.text
     finally:
         set_pods(before["spec"]["hard"]["pods"])
-    centre.run("refresh", "--yes", "--skip-preview", stack="platform")
-    centre.up("platform", "--expect-no-changes")
+    centre.run("refresh", "--yes", "--skip-preview", stack="ground.portal")
+    centre.up("ground.portal", "--expect-no-changes")
 
 
 def test_the_stack_arms_the_jobs_once_it_is_told_that_the_target_serves(centre: Project) -> None:
@@ -177,7 +177,7 @@ def test_destroying_data_is_refused_and_changes_nothing(centre: Project, kept: s
 
 def test_data_goes_once_the_centre_is_told(centre: Project) -> None:
     # The platform first: its admission policy refuses to delete data until it is told.
-    for stack in ("platform", "data"):
+    for stack in ("platform", *GROUNDS, "data"):
         centre.run("config", "set", "dataMayBeDestroyed", "true", stack=stack)
         centre.up(stack)
     # A database ends its work when nobody is left who asks it, or minutes later.

@@ -15,7 +15,7 @@ from infra import naming
 from infra.rights.identities import everyone
 from lab.errors import LabError
 from lab.toolchain import tool_path
-from tests.support.centre_server import APP, DATA, documents, of_kind
+from tests.support.centre_server import APP, DATA, documents, founded, of_kind
 from tests.support.commands import run
 from tests.support.declared import CATALOGUE
 from tests.support.entered import Entered, entry, on_page
@@ -32,7 +32,7 @@ def entered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entered]:
     except LabError as missing:
         pytest.skip(missing.why)
     with entry(tmp_path_factory.mktemp("login")) as made:
-        for document in documents("platform"):
+        for document in founded():
             if document["kind"].removeprefix("Cluster") in ("Namespace", "ServiceAccount", "Role", "RoleBinding"):
                 answer = made.admin.apply(document)
                 assert answer.status_code in (200, 201), answer.text

@@ -80,7 +80,7 @@ def let_work(worker: str, pods: int) -> None:
 
 
 def test_stacks_are_up_and_a_second_up_is_empty(play: Play) -> None:
-    for stack in ("platform", "data", *SITES):
+    for stack in play.cloud.stacks():
         play.cloud.up(stack, say, empty=True)
 
 

@@ -35,7 +35,7 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Asker, Kub
     folder = tmp_path_factory.mktemp("readiness")
     with server_with_kinds(folder) as api:
         asker = Asker(api.client, resources_of(api))
-        for document in documents("platform"):
+        for document in documents("ground.portal"):
             metadata = document["metadata"]
             if document["kind"] in _RIGHTS and {metadata["name"], metadata.get("namespace")} & {APP, DATA}:
                 assert asker.apply(document).status_code in (200, 201)

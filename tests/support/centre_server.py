@@ -1,4 +1,4 @@
-"""A real API server on which `platform` was made, with a token of every identity; no controller runs."""
+"""A real API server on which platform and grounds were made, with a token of every identity; no controller runs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lab.api_server import ApiServer
 from tests.support.api_server_kinds import server_with_kinds
 from tests.support.asking import Asker, resources_of, until, with_token
 from tests.support.centres import lab
+from tests.support.declared import GROUNDS
 
 Document = dict[str, Any]
 APP: Final = "httt-portal-app"
@@ -56,13 +57,13 @@ class Centre:
 
 @contextmanager
 def centre_server(folder: Path) -> Iterator[Centre]:
-    """Start a server and make the stack `platform` on it, as its first administrator does."""
+    """Start a server and make platform and grounds on it, as its first administrator does."""
     with ExitStack() as stack:
         api = stack.enter_context(server_with_kinds(folder))
         admin = Asker(api.client, resources_of(api))
         for name in ("dcshift-edge", "cnpg-system", "cert-manager"):
             assert admin.apply(of_kind("v1", "Namespace", name)).status_code == 201
-        for document in documents("platform"):
+        for document in founded():
             answer = admin.apply(document)
             assert answer.status_code in (200, 201), answer.text
         for namespace, name in SECRETS:
@@ -76,6 +77,11 @@ def documents(stack: str) -> list[Document]:
     return sorted(found, key=lambda d: _FIRST.index(d["kind"]) if d["kind"] in _FIRST else len(_FIRST))
 
 
+def founded() -> list[Document]:
+    """Return what stands in a centre before anything of a system: the platform's objects and all grounds'."""
+    return [document for stack in ("platform", *GROUNDS) for document in documents(stack)]
+
+
 def of_kind(version: str, kind: str, name: str, namespace: str | None = None, **more: Any) -> Document:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **more}
@@ -83,7 +89,7 @@ def of_kind(version: str, kind: str, name: str, namespace: str | None = None, **
 
 def settled(admin: Asker) -> None:
     """Do what controllers would, and wait until what was written is in force."""
-    for document in documents("platform"):
+    for document in founded():
         if document["kind"] == "ResourceQuota":
             hard = document["spec"]["hard"]
             status = {"status": {"hard": hard, "used": dict.fromkeys(hard, "0")}}

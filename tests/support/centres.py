@@ -17,11 +17,10 @@ from infra.config import CATALOGUE_VARIABLE
 from infra.rules import admission, facts, subjects
 from infra.rules.facts import Facts
 from infra.rules.judge import Item
-from tests.support.declared import CATALOGUE, Built, built_once
+from tests.support.declared import CATALOGUE, STACKS, Built, built_once
 
 Document = dict[str, Any]
 KINDS = {(k.api_version, k.name): k.resource for k in vars(subjects).values() if isinstance(k, subjects.Kind)}
-STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 @dataclass(frozen=True)

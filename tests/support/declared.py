@@ -6,11 +6,16 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
+from catalogue.load import load
+from infra import order
 from infra.config import catalogue_folder
 from infra.render.declared import Built, Declared, build, whole
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue" / "khanh-hoa"
-__all__ = ["CATALOGUE", "Built", "Declared", "build", "built_once", "whole"]
+STACKS = tuple(order.every(load(CATALOGUE)))
+"""Every stack of the example, in the order in which they are brought up."""
+GROUNDS = tuple(stack for stack in STACKS if order.layer(stack) == "ground")
+__all__ = ["CATALOGUE", "GROUNDS", "STACKS", "Built", "Declared", "build", "built_once", "whole"]
 
 
 def built_once(stack: str, config: Mapping[str, str] | None = None) -> Built:

@@ -19,9 +19,10 @@ from lab.addresses import NODE_ADDRESS, NODE_BRIDGE
 from lab.command import run
 from lab.target import layout
 from lab.toolchain import tool_path
+from tests.support import declared as example
 from tests.support.project import ROOT, Project
 
-STACKS = ("platform", "data", "portal", "feedback")
+STACKS = tuple(stack for stack in example.STACKS if stack != "security")
 
 
 def declared(folder: Path) -> Project:

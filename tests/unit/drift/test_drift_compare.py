@@ -10,11 +10,10 @@ import pytest
 
 from infra.drift.compare import Class, Difference, compare
 from infra.drift.managers import behind
-from tests.support.declared import built_once
+from tests.support.declared import STACKS, built_once
 from tests.support.owned_object import Document, OwnedObject, Path, can_change, leaf_paths
 
 OURS = "pulumi-kubernetes-standin-0a1b2c3d"
-STACKS = ("platform", "data", "security", "portal", "feedback")
 HANDS = (
     "kubectl-edit",
     "kubectl-client-side-apply",

@@ -7,6 +7,7 @@ from infra.rules.judge import breaches
 from infra.rules.rule import Rule, Scope
 from infra.rules.subjects import NAMESPACES
 from tests.support.centres import production
+from tests.support.declared import GROUNDS
 
 _OWN = "o.kind == 'Namespace' ? o.metadata.name == object.metadata.name : o.metadata.namespace == object.metadata.name"
 
@@ -17,7 +18,7 @@ def _asked(condition: str) -> Rule:
 
 def test_a_namespace_is_judged_beside_all_that_lies_in_it_and_nothing_else() -> None:
     centre = production()
-    items = centre.stacks["platform"]
+    items = [item for ground in GROUNDS for item in centre.stacks[ground]]
     assert len({item.document["metadata"]["name"] for item in items if item.document["kind"] == "Namespace"}) > 3
     asked = [_asked(f"objects.all(o, {_OWN})"), _asked("objects.exists(o, o.kind == 'ResourceQuota')")]
     assert list(breaches(items, centre.facts, asked)) == []

@@ -87,9 +87,9 @@ def without(stack: str, kind: str, name: str = "") -> list[Item]:
 @pytest.mark.parametrize(
     ("rule_id", "stack", "kind", "name", "culprit"),
     [
-        ("namespace-denies-all", "platform", "NetworkPolicy", "deny-all", "Namespace httt-portal-app"),
-        ("namespace-is-limited", "platform", "ResourceQuota", "", "Namespace httt-portal-app"),
-        ("namespace-is-limited", "platform", "LimitRange", "", "Namespace httt-feedback-data"),
+        ("namespace-denies-all", "ground.portal", "NetworkPolicy", "deny-all", "Namespace httt-portal-app"),
+        ("namespace-is-limited", "ground.portal", "ResourceQuota", "", "Namespace httt-portal-app"),
+        ("namespace-is-limited", "ground.feedback", "LimitRange", "", "Namespace httt-feedback-data"),
         ("disruption-budget", "portal", "PodDisruptionBudget", "", "Deployment httt-portal-app/portal-web"),
     ],
 )
@@ -109,8 +109,8 @@ def test_a_number_of_pods_beside_an_autoscaler_is_refused() -> None:
     [
         ("data-protected", "data", "protect"),
         ("data-retained", "data", "retain"),
-        ("data-namespace-protected", "platform", "protect"),
-        ("data-namespace-retained", "platform", "retain"),
+        ("data-namespace-protected", "ground.portal", "protect"),
+        ("data-namespace-retained", "ground.portal", "retain"),
     ],
 )
 def test_data_without_a_lock_is_refused_until_it_may_be_destroyed(rule_id: str, stack: str, option: str) -> None:

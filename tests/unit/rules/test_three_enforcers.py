@@ -102,7 +102,7 @@ def test_all_three_give_one_verdict_rule_by_rule(centre: Callable[[], Centre]) -
     assert time.process_time() - began < SECONDS_MAX / 2
 
 
-@pytest.mark.parametrize("stack", ["platform", "portal"])
+@pytest.mark.parametrize("stack", ["ground.portal", "portal"])
 def test_graph_and_pack_agree_about_what_stands_beside_an_object(stack: str) -> None:
     whole, dice = production(), random.Random(SEED)
     pack, rules = Pack(whole), [rule for rule in RULES if rule.scope is Scope.STACK]

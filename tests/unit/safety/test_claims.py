@@ -11,11 +11,10 @@ import pytest
 
 from infra.errors import InfraError
 from infra.safety import claims, definitions, operators
-from tests.support.declared import Built, built_once
+from tests.support.declared import STACKS, Built, built_once
 from tests.support.states import with_changed
 
 ROOT = Path(__file__).parents[3]
-STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 def every(**instead: Built) -> list[Built]:

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
+from infra import order
 from infra.errors import InfraError
 from infra.foundations import LAID, STOOD_ON
 from infra.safety.dependants import outputs, parted, refuse_unlaid, sentence
-from tests.support.declared import CATALOGUE, Built, build, built_once
+from tests.support.declared import CATALOGUE, GROUNDS, STACKS, Built, build, built_once
 from tests.support.states import exported
-
-STACKS = ("platform", "data", "security", "portal", "feedback")
 
 
 def applied(**instead: Built) -> dict[str, Any]:
@@ -40,12 +39,23 @@ def test_each_stack_stands_on_what_those_below_lay() -> None:
     assert told() == []
     assert {stack: set(found[STOOD_ON]) for stack, found in applied().items()} == {
         "platform": set(),
-        "data": {"platform"},
+        "ground.portal": {"platform"},
+        "ground.feedback": {"platform"},
+        "data": {"platform", "ground.portal", "ground.feedback"},
         "security": {"platform"},
-        "portal": {"platform", "data"},
-        "feedback": {"platform", "data"},
+        "portal": {"platform", "ground.portal", "data"},
+        "feedback": {"platform", "ground.feedback", "data"},
     }
-    assert set(applied()["platform"][LAID]) == {"data", "security", "portal", "feedback"}
+    assert set(applied()["platform"][LAID]) == set(STACKS) - {"platform"}
+    assert set(applied()["ground.portal"][LAID]) == {"data", "portal"}
+
+
+def test_nobody_stands_on_what_is_brought_up_beside_or_after_it() -> None:
+    """One list says the order; what stacks themselves say that they stand on must fit it."""
+    step_of = {stack: number for number, step in enumerate(order.steps(STACKS)) for stack in step}
+    for stack, found in applied().items():
+        assert all(step_of[below] < step_of[stack] for below in found[STOOD_ON]), stack
+        assert order.carries(stack) is bool(found[LAID]), stack
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -63,7 +73,7 @@ def test_a_changed_ground_of_one_system_names_that_system_alone_and_nobody_else(
     assert sentence([]) is None
 
 
-@pytest.mark.parametrize("stack", ["platform", "data"])
+@pytest.mark.parametrize("stack", ["ground.portal", "data"])
 def test_a_pool_that_comes_or_goes_names_its_system(stack: str, tmp_path: Path) -> None:
     """Its pods would ask where nobody answers any more, or go a way that is closed."""
     without = changed(tmp_path, stack, ", pooler: session", "")
@@ -73,7 +83,7 @@ def test_a_pool_that_comes_or_goes_names_its_system(stack: str, tmp_path: Path) 
 def test_another_domain_names_every_system_and_no_database(tmp_path: Path) -> None:
     platform = changed(tmp_path, "platform", "domain: khanhhoa.example", "domain: other.example", "province.yaml")
     assert told(platform=platform) == [
-        f"{stack} stands on what platform was before" for stack in ("portal", "feedback")
+        f"{stack} stands on what platform was before" for stack in ("feedback", "portal")
     ]
 
 
@@ -94,8 +104,10 @@ def test_another_address_of_a_receiver_names_the_security_log_alone(
 def test_a_setting_that_only_one_of_two_stacks_was_told_is_found() -> None:
     platform = built_once("platform", {"edgeNamespace": "another-edge"})
     assert told(platform=platform) == [
-        f"{stack} stands on what platform was before" for stack in ("portal", "feedback")
+        f"{stack} stands on what platform was before" for stack in (*GROUNDS, "feedback", "portal")
     ]
+    ground = built_once("ground.portal", {"operatorNamespace": "another-operator"})
+    assert told(**{"ground.portal": ground}) == ["data stands on what ground.portal was before"]
 
 
 def test_a_change_that_concerns_nobody_above_names_nobody() -> None:
@@ -104,16 +116,16 @@ def test_a_change_that_concerns_nobody_above_names_nobody() -> None:
 
 def test_a_stack_is_not_written_for_a_ground_that_is_not_laid() -> None:
     wanted = {"portal": built_once("portal", {"edgeNamespace": "another-edge"}).outputs}
-    below = {stack: found for stack, found in applied().items() if stack in ("platform", "data")}
+    below = {stack: found for stack, found in applied().items() if stack in ("platform", "ground.portal", "data")}
     with pytest.raises(InfraError) as refused:
         refuse_unlaid(wanted, below)
     assert refused.value.code == "ground-not-laid"
-    assert refused.value.next == "python -m infra.up platform portal"
+    assert refused.value.next == "python -m infra.up ground.portal platform portal"
     refuse_unlaid({"portal": built_once("portal").outputs}, below)
 
 
 def test_stacks_that_never_said_what_they_stand_on_are_not_guessed_about() -> None:
     silent: dict[str, Any] = {stack: {} for stack in STACKS}
     assert list(parted(silent)) == []
-    assert list(parted({**applied(), "platform": {}, "data": {}})) == []
+    assert list(parted({**applied(), **{each: {} for each in ("platform", *GROUNDS, "data")}})) == []
     assert outputs({}) == outputs({"deployment": {"resources": None}}) == {}

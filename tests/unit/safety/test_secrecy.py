@@ -10,7 +10,7 @@ import pytest
 
 from infra.errors import InfraError
 from infra.safety.secrecy import leaks, refuse
-from tests.support.declared import built_once
+from tests.support.declared import STACKS, built_once
 from tests.support.states import exported
 
 ENCRYPTED = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "AAABANx7s9Qb3Kk="}
@@ -85,7 +85,7 @@ def test_planted_random_words_are_found_and_the_value_is_never_said() -> None:
     assert "kubernetes:core/v1:ConfigMap::it inputs.x" in refused.value.why
 
 
-@pytest.mark.parametrize("stack", ["platform", "data", "security", "portal", "feedback"])
+@pytest.mark.parametrize("stack", STACKS)
 def test_nothing_that_our_stacks_declare_or_export_looks_like_a_secret(stack: str) -> None:
     export = exported(built_once(stack, {"migrate": "true"}))
     assert len(export["deployment"]["resources"]) > 5

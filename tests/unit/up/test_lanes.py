@@ -15,7 +15,7 @@ import pytest
 from infra.up import lanes
 from tests.support.patience import until
 
-STACKS = ("platform", "data", "security", "portal", "feedback")
+STACKS = ("platform", "ground.portal", "data", "security", "portal", "feedback")
 
 
 def run(stacks: tuple[str, ...], work: lanes.Work[str], width: int = 2) -> list[BaseException]:
@@ -32,13 +32,14 @@ def test_what_others_stand_on_is_done_before_they_begin() -> None:
         said.append(f"-{stack}")
 
     assert run(STACKS, work, width=1) == []
-    assert said[:4] == ["+platform", "-platform", "+data", "-data"]
-    assert sorted(said[4::2]) == ["+feedback", "+portal", "+security"]
-    assert lanes.groups(("portal", "data")) == [["data"], ["portal"]]
-    assert lanes.groups(()) == []
+    assert said[:6] == ["+platform", "-platform", "+ground.portal", "-ground.portal", "+data", "-data"]
+    assert sorted(said[6::2]) == ["+feedback", "+portal", "+security"]
 
 
-@pytest.mark.parametrize(("stacks", "width"), [(STACKS, 2), (("platform", "data"), 1), (("portal",), 1), ((), 1)])
+@pytest.mark.parametrize(
+    ("stacks", "width"),
+    [(STACKS, 2), (("platform", "data"), 1), (("ground.a", "ground.b", "data"), 2), (("portal",), 1), ((), 1)],
+)
 def test_there_are_no_more_lanes_than_work_for_them(stacks: tuple[str, ...], width: int) -> None:
     assert lanes.width(stacks) == width
 
@@ -88,7 +89,7 @@ def test_a_foundation_that_failed_keeps_everything_from_beginning() -> None:
 
     with pytest.raises(ValueError, match="data"):
         run(STACKS, work)
-    assert done == ["platform"]
+    assert done == ["platform", "ground.portal"]
 
 
 def test_two_that_fail_at_once_are_both_heard() -> None:
