@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict
 from typing import Any, Final
 
+from catalogue import volumes
 from catalogue.system import System
 from infra import labels, naming
 from infra.config import Settings
@@ -72,6 +73,12 @@ def _of_grounds(settings: Settings) -> str:
         each.id: [naming.data_namespace(each.id), labels.of_namespace(province, each, "data")]
         for each in settings.catalogue.systems
     }
+    # Where files lie beside the pods; for a centre without volumes nothing has changed, and nobody must follow.
+    found |= {
+        f"{each.id}/app": [naming.app_namespace(each.id), labels.of_namespace(province, each, "app")]
+        for each in settings.catalogue.systems
+        if volumes.of(each)
+    }
     return _hash({"namespaces": found, "operator": operator, "registry": settings.registry})
 
 
@@ -87,6 +94,7 @@ def _store(settings: Settings, system: System) -> dict[str, Any]:
     return {
         "host": naming.database_host(system.id),
         **_pool(system),
+        **_files(system),
         "name": system.id,
         "owner": [system.id, naming.owner_secret(system.id)],
         "migration": [naming.MIGRATION_ROLE, naming.migration_secret(system.id)],
@@ -99,6 +107,12 @@ def _store(settings: Settings, system: System) -> dict[str, Any]:
 def _pool(system: System) -> dict[str, str]:
     """Return the pool where there is one: for a system without it nothing has changed, and nobody must follow."""
     return {"pooler": naming.pooler(system.id)} if system.database.pooler else {}
+
+
+def _files(system: System) -> dict[str, dict[str, str]]:
+    """Return the claims that pods name, where there are any."""
+    claims = {each.name: naming.claim(system.id, each.name) for each in volumes.of(system)}
+    return {"files": claims} if claims else {}
 
 
 def _hash(content: dict[str, Any]) -> str:

@@ -48,7 +48,7 @@ def named(table: tuple[Kind, ...]) -> set[tuple[str, str]]:
     ("stack", "table"),
     [
         ("platform", kinds.PLATFORM),
-        ("data", kinds.DATA),
+        ("data", (*kinds.DATA, *kinds.FILES)),
         ("security", kinds.SECURITY),
         ("portal", kinds.SYSTEM),
         # Without workers.
