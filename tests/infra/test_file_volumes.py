@@ -11,7 +11,8 @@ from infra.errors import InfraError
 from infra.render.declared import Built, Declared
 from infra.render.representative import Place, stacks
 from infra.rules import facts
-from infra.rules.judge import breaches
+from infra.rules.book import named
+from infra.rules.judge import Item, breaches
 from infra.safety import claims
 from infra.safety.asking import refuse_emptied
 from infra.safety.replacing import replacements
@@ -135,6 +136,19 @@ def test_data_declares_claims_and_nobody_but_break_glass_deletes_one_or_its_name
     without = Rights.of([dict(item.document) for item in items_of(stack(NONE, "platform"))])
     assert not without.may(naming.DATA, "create", "/persistentvolumeclaims", APP, CLAIM)
     assert without.may(naming.TENANCY, "delete", "/namespaces", "", APP)
+
+
+@pytest.mark.parametrize(("place", "role"), [(MANY, "deployer"), (NONE, "data")], ids=["another role", "no volume"])
+def test_data_gets_no_other_role_beside_pods_and_none_where_no_volume_lies(place: Place, role: str) -> None:
+    (binding,) = [
+        each.inputs
+        for each in stack(MANY, "platform").of("RoleBinding")
+        if (each.inputs["metadata"]["namespace"], each.inputs["metadata"]["name"]) == (APP, "data")
+    ]
+    other = {**binding, "roleRef": {**binding["roleRef"], "name": role}}
+    settings, asked = stack(place, "platform").settings, named("binding-to-own-accounts")
+    assert settings
+    assert [each.rule for each in breaches([Item(other)], facts.of(settings), [asked])] == [asked]
 
 
 def test_the_contract_tells_the_volume_and_no_bucket_stands_for_it() -> None:
