@@ -70,14 +70,12 @@ def _of_grounds(settings: Settings) -> str:
     """Return the hash of where databases lie: who serves them, and through which door, is no business of theirs."""
     province, operator = settings.catalogue.province, settings.operator_namespace
     found = {
-        each.id: [naming.data_namespace(each.id), labels.of_namespace(province, each, "data")]
+        each.id: [
+            naming.data_namespace(each.id),
+            labels.of_namespace(province, each, "data"),
+            *_room_of_files(settings, each),
+        ]
         for each in settings.catalogue.systems
-    }
-    # Where files lie beside the pods; for a centre without volumes nothing has changed, and nobody must follow.
-    found |= {
-        f"{each.id}/app": [naming.app_namespace(each.id), labels.of_namespace(province, each, "app")]
-        for each in settings.catalogue.systems
-        if volumes.of(each)
     }
     return _hash({"namespaces": found, "operator": operator, "registry": settings.registry})
 
@@ -107,6 +105,13 @@ def _store(settings: Settings, system: System) -> dict[str, Any]:
 def _pool(system: System) -> dict[str, str]:
     """Return the pool where there is one: for a system without it nothing has changed, and nobody must follow."""
     return {"pooler": naming.pooler(system.id)} if system.database.pooler else {}
+
+
+def _room_of_files(settings: Settings, system: System) -> list[Any]:
+    """Return where files lie beside pods, where there are any: for a system without volumes nothing has changed."""
+    if not volumes.of(system):
+        return []
+    return [naming.app_namespace(system.id), labels.of_namespace(settings.catalogue.province, system, "app")]
 
 
 def _files(system: System) -> dict[str, dict[str, str]]:

@@ -41,6 +41,22 @@ def only(place: Place, name: str, kind: str, called: str = "") -> Declared:
     return found
 
 
+def ground(place: Place, kind: str, name: str = "") -> tuple[Built, Declared]:
+    """Return the one object of a kind that belongs to the ground of the pods, whichever stack lays it."""
+    (found,) = [
+        (built, each)
+        for built in stacks(place)
+        for each in built.of(kind)
+        if APP in (each.inputs["metadata"].get("namespace"), each.inputs["metadata"]["name"])
+        and name in ("", each.inputs["metadata"]["name"])
+    ]
+    return found
+
+
+def rights_of(place: Place) -> Rights:
+    return Rights.of([dict(item.document) for built in stacks(place) for item in items_of(built)])
+
+
 def pod(inputs: Document) -> Document:
     spec = inputs["spec"]
     found: Document = (spec["jobTemplate"]["spec"] if inputs["kind"] == "CronJob" else spec)["template"]["spec"]
@@ -115,36 +131,31 @@ def test_a_volume_for_one_pod_is_the_web_processes_alone_which_never_has_a_secon
 
 def test_the_namespace_of_the_pods_is_kept_as_one_of_data_and_its_quota_has_room_for_its_claims_alone() -> None:
     for place, kept in ((MANY, True), (NONE, False)):
-        namespace = only(place, "platform", "Namespace", APP)
+        _, namespace = ground(place, "Namespace")
         labels = namespace.inputs["metadata"]["labels"]
         assert labels.get("dcshift.gov.vn/giu-tep") == ("true" if kept else None)
         assert (namespace.item.options["protect"], namespace.item.options["retain"]) == (kept, kept)
-        (quota,) = [q for q in stack(place, "platform").of("ResourceQuota") if q.inputs["metadata"]["namespace"] == APP]
-        hard = quota.inputs["spec"]["hard"]
+        hard = ground(place, "ResourceQuota")[1].inputs["spec"]["hard"]
         room = (hard["persistentvolumeclaims"], hard.get("requests.storage"))
         assert room == (("1", "5Gi") if kept else ("0", None))
 
 
 def test_data_declares_claims_and_nobody_but_break_glass_deletes_one_or_its_namespace() -> None:
-    rights = Rights.of([dict(item.document) for item in items_of(stack(MANY, "platform"))])
+    rights = rights_of(MANY)
     for verb in ("get", "create", "patch"):
         assert rights.may_do(naming.DATA, verb, claim(MANY).inputs), verb
     for identity in (naming.DATA, naming.PLATFORM, naming.TENANCY, naming.deploy_identity("portal")):
         assert not rights.may(identity, "delete", "/persistentvolumeclaims", APP, CLAIM), identity
         assert not rights.may(identity, "delete", "/namespaces", "", APP), identity
     assert not rights.may(naming.deploy_identity("portal"), "create", "/persistentvolumeclaims", APP, CLAIM)
-    without = Rights.of([dict(item.document) for item in items_of(stack(NONE, "platform"))])
+    without = rights_of(NONE)
     assert not without.may(naming.DATA, "create", "/persistentvolumeclaims", APP, CLAIM)
     assert without.may(naming.TENANCY, "delete", "/namespaces", "", APP)
 
 
 @pytest.mark.parametrize(("place", "role"), [(MANY, "deployer"), (NONE, "data")], ids=["another role", "no volume"])
 def test_data_gets_no_other_role_beside_pods_and_none_where_no_volume_lies(place: Place, role: str) -> None:
-    (binding,) = [
-        each.inputs
-        for each in stack(MANY, "platform").of("RoleBinding")
-        if (each.inputs["metadata"]["namespace"], each.inputs["metadata"]["name"]) == (APP, "data")
-    ]
+    binding = ground(MANY, "RoleBinding", "data")[1].inputs
     other = {**binding, "roleRef": {**binding["roleRef"], "name": role}}
     settings, asked = stack(place, "platform").settings, named("binding-to-own-accounts")
     assert settings
@@ -175,8 +186,9 @@ def test_who_stands_on_a_volume_must_follow_it_and_nobody_else() -> None:
         return foundations.stood_on(settings)
 
     assert stood(MANY, "data") != stood(NONE, "data")
+    store = {"data": ""}
     assert stood(MANY, "portal")["data"] != stood(NONE, "portal")["data"]
-    assert stood(MANY, "portal")["platform"] != stood(NONE, "portal")["platform"]
+    assert stood(MANY, "portal") | store != stood(NONE, "portal") | store
     assert stood(MANY, "security") == stood(NONE, "security")
 
 
@@ -202,9 +214,9 @@ def test_a_volume_and_its_namespace_that_are_declared_no_more_are_named() -> Non
     assert [str(each) for each in gone] == [
         f"stack data: PersistentVolumeClaim {APP}/{CLAIM} the whole object: declared → declared no more under this name"
     ]
-    platform = stack(MANY, "platform")
-    spoilt = with_changed(platform, "Namespace", lambda _: None, name="another")
-    assert f"Namespace {APP} the whole object" in "\n".join(map(str, replacements(spoilt, exported(platform))))
+    laid, _ = ground(MANY, "Namespace")
+    spoilt = with_changed(laid, "Namespace", lambda _: None, name="another")
+    assert f"Namespace {APP} the whole object" in "\n".join(map(str, replacements(spoilt, exported(laid))))
 
 
 class Left:
