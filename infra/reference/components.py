@@ -27,8 +27,8 @@ _HEAD: Final = """# Components
 
 Each is one `ComponentResource` of `infra/components/`, told what it needs by its `Args` and nothing else: it reads no
 configuration, asks nothing, and declares its parts as its children. A stack of `infra/stacks/` composes them. What each
-declares is counted in the example province, to which a volume of files was added; *locked* means protected and kept when
-its declaration goes.
+declares is counted in the example province, to which a volume of files was added; *locked* means protected and kept
+when its declaration goes.
 Written by `make docs`, as are their pages; do not edit.
 
 | component | in | what it is |

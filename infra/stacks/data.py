@@ -47,7 +47,7 @@ def build(settings: Settings) -> None:
             after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[cluster]))
             ConnectionPool(system.id, _pool(settings, system, system.database.pooler), after)
         for files in volumes.of(system):
-            FileVolume(f"{system.id}-{files.name}", _volume(settings, system, files), opts)
+            FileVolume(f"{system.id}/{files.name}", _volume(settings, system, files), opts)
     pulumi.export("clusters", clusters)
 
 
