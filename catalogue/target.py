@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from catalogue.system import AbsolutePath, Access, Id, Strict
+from catalogue.system import AbsolutePath, Id, Strict
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -73,7 +73,8 @@ class TargetVolume(Strict):
     namespace: str
     claim: str
     path: AbsolutePath
-    access: Access
+    access: str
+    """`many-pods` or `one-pod`; a word that joins later is read by older programs, too."""
     storage: str
 
 
