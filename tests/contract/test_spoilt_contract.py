@@ -55,7 +55,7 @@ class _Holding:
 
 
 def exported() -> Document:
-    """Return portal's contract as its stack exports it, with a part of every kind: the example has no volume of files."""
+    """Return portal's contract as its stack exports it, with a volume: so it has a part of every kind."""
     found: Document = copy.deepcopy(built_once("portal").outputs["contract"])
     place = {"namespace": "httt-portal-app", "claim": "portal-files-templates", "path": "/opt/portal/templates"}
     found["volumes"] = [{"name": "templates", **place, "access": "many-pods", "storage": "5Gi"}]
