@@ -33,13 +33,18 @@ DATABASE: Final = Demand(cpu=100, memory=384)
 POOLER: Final = Demand(cpu=20, memory=96)
 
 
+def web_pods(system: System, controls: Controls | None) -> int:
+    """Return how many web pods a system has: its file's number, and with controls at least theirs."""
+    return max(system.web.replicas, controls.replicas_min if controls else 1)
+
+
 def of_system(system: System, controls: Controls | None = None) -> Demand:
     """Return what a system reserves at most: scaled web with one roll-out, jobs twice, one instance that joins,
     likewise the pool of connections with one roll-out, and workers with one of each that is still ending.
 
     With controls, replicas and instances are at least what they ask for; without, what the file says and one instance.
     """
-    replicas = max(system.web.replicas, controls.replicas_min if controls else 1)
+    replicas = web_pods(system, controls)
     instances = controls.postgres_instances_min if controls else 1
     poolers = (controls.replicas_min if controls else 1) + 1 if system.database.pooler else 0
     volumes = sum(mebibytes(files.storage) for files in system.files if files.storage)

@@ -103,10 +103,13 @@ class Zone(Strict):
 class TargetSite(Strict):
     """The data centre that the systems move to."""
 
-    later = frozenset({"zones", "node_pools"})
+    later = frozenset({"zones", "node_pools", "shared_storage_class"})
 
     gateway_class: Text
     storage_class: Text
+    """Class of databases and of volumes for one pod; it should keep a volume whose claim goes."""
+    shared_storage_class: Text | None = None
+    """Class whose volumes pods on several nodes may write at once, as NFS and CephFS give; it should keep them, too."""
     gateway_address: Address
     zones: dict[Exposure, Zone] = Field(default_factory=dict)
     """Exposures with a door of their own; all others share the class and the address above."""

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from catalogue import demand, doors, node_pools
+from catalogue import demand, doors, node_pools, volumes
 from catalogue.controls import Controls
 from catalogue.province import Province
 from catalogue.reading import Fault, FieldPath
@@ -21,14 +21,16 @@ DECISION_ENDS_SOON_DAYS: Final = 90
 
 def system_faults(systems: Sequence[Written], whole: Whole | None) -> list[Fault]:
     """Return what is wrong between systems; rules that need the province wait until it can be read."""
-    found = [*_used_twice(systems), *_not_yet(systems)]
+    found = [*_used_twice(systems)]
     for written in systems:
         found += _own(written)
+        found += volumes.faults(written)
         if whole is not None:
             found += _integrations(written, systems, whole)
             found += _hosts(written, whole.province)
             found += _rpo(written, whole)
             found += _quota(written, whole)
+            found += volumes.access_faults(written, whole, _asking(written, whole))
     if whole is not None:
         found += _own_cluster(systems, whole)
         found += doors.faults(systems, whole)
@@ -132,14 +134,6 @@ def _used_twice(systems: Sequence[Written]) -> Iterator[Fault]:
             seen.setdefault(key, written.place.file)
 
 
-def _not_yet(systems: Sequence[Written]) -> Iterator[Fault]:
-    for written in systems:
-        for index, files in enumerate(written.system.files):
-            if files.kind == "volume":
-                sentence = f"files {files.name!r} are a volume, which is not supported yet: make them a bucket"
-                yield written.fault(("files", index, "kind"), sentence)
-
-
 def _own(written: Written) -> Iterator[Fault]:
     system = written.system
     if system.decision.expires < system.decision.date:
@@ -148,13 +142,6 @@ def _own(written: Written) -> Iterator[Fault]:
     if "personal" in system.data.classes and system.level < PERSONAL_LEVEL_MIN:
         sentence = f"level is {system.level} and the system keeps personal data: level {PERSONAL_LEVEL_MIN} at least"
         yield written.fault(("level",), sentence)
-    for index, files in enumerate(system.files):
-        if (files.kind == "volume") != (files.storage is not None):
-            sentence = f"files {files.name!r}: a volume needs storage, a bucket has none"
-            yield written.fault(("files", index), sentence)
-        if files.kind == "volume" and "kept_days" in files.model_fields_set:
-            sentence = f"files {files.name!r}: a volume keeps nothing that was overwritten; leave kept_days out"
-            yield written.fault(("files", index, "kept_days"), sentence)
 
 
 def _integrations(written: Written, systems: Sequence[Written], whole: Whole) -> Iterator[Fault]:

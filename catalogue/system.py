@@ -131,16 +131,24 @@ class Database(Strict):
     """
 
 
-class Files(Strict):
-    """One set of files."""
+Access = Literal["many-pods", "one-pod"]
+"""Who opens a volume: every pod of the system, on whatever node, or the only pod of its web process."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"kept_days"})
+
+class Files(Strict):
+    """One set of files: objects in a bucket, or a tree on a volume that pods open by its path."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"kept_days", "path", "access"})
     name: Id
     kind: Literal["bucket", "volume"]
     storage: Quantity | None = None
     """Size of a volume; a bucket has none."""
     kept_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """How many days what was overwritten or deleted in a bucket can be fetched back; until then it takes its room."""
+    path: AbsolutePath | None = None
+    """Where pods find a volume; without it, where the files lie at the source: the application is the same."""
+    access: Access = "many-pods"
+    """`one-pod` needs no storage that several nodes may write, and forbids a second web pod for ever."""
 
 
 class Quota(Strict):

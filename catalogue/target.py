@@ -66,6 +66,18 @@ class TargetBucket(Strict):
     secret: SecretRef
 
 
+class TargetVolume(Strict):
+    """A set of files that lies on a volume, where the system's pods open it by its path."""
+
+    name: Id
+    namespace: str
+    claim: str
+    path: AbsolutePath
+    access: str
+    """`many-pods` or `one-pod`; a word that joins later is read by older programs, too."""
+    storage: str
+
+
 class TargetWeb(Strict):
     namespace: str
     deployment: str
@@ -124,6 +136,8 @@ class TargetContract(Strict):
     jobs: list[TargetJob]
     workers: list[TargetWorker] = Field(default_factory=list)
     """Empty also in contracts of a stack that is older than workers."""
+    volumes: list[TargetVolume] = Field(default_factory=list)
+    """Empty also in contracts of a stack that is older than volumes."""
     limits: dict[str, str]
     readiness: list[Readiness]
     level: Annotated[int, Field(ge=1, le=5)] | None = None
@@ -142,7 +156,7 @@ def written_hash(contract: TargetContract) -> str:
     return contract_hash(contract.model_dump(mode="json", exclude_unset=True))
 
 
-_JOINED_LATER: Final[dict[str, object]] = {"workers": [], "level": None, "norms": None}
+_JOINED_LATER: Final[dict[str, object]] = {"workers": [], "volumes": [], "level": None, "norms": None}
 """Parts that older contracts do not have, with what that means: so they count only where they say something."""
 
 

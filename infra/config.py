@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
-from catalogue import node_pools
+from catalogue import demand, node_pools
 from catalogue.controls import Controls
 from catalogue.load import Catalogue, load
 from catalogue.system import Exposure, System, mebibytes
@@ -73,8 +73,7 @@ class Settings:
 
     def replicas(self, system: System) -> int:
         """Return how many web pods a system has: the file's number, and outside a lab at least the level's."""
-        asked = self.asked(system)
-        return max(system.web.replicas, asked.replicas_min if asked else 1)
+        return demand.web_pods(system, self.asked(system))
 
     def instances(self, system: System) -> int:
         """Return how many PostgreSQL instances a system has: the stack's own number, else the level's, in a lab one."""
@@ -241,7 +240,7 @@ def _check_capacity(settings: Settings) -> None:
         instances = settings.instances(system)
         wanted = wanted + sizes.app(system, settings.replicas(system))
         wanted = wanted + sizes.data(instances, settings.poolers(system))
-        storage += mebibytes(system.database.storage) * instances
+        storage += mebibytes(system.database.storage) * instances + sizes.files(system)
     for what, asked, has, unit in (
         ("CPU", wanted.cpu_request, capacity.cpu * 1000, "m"),
         ("memory", wanted.memory_request, mebibytes(capacity.memory), "Mi"),

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import jsonschema
 
+from catalogue import volumes
 from catalogue.probes import Condition, Page
 from catalogue.schemas import path as schema_path
+from catalogue.system import Files, System
 from catalogue.target import (
     Namespaces,
     Readiness,
@@ -21,6 +23,7 @@ from catalogue.target import (
     TargetContract,
     TargetDatabase,
     TargetJob,
+    TargetVolume,
     TargetWeb,
     TargetWorker,
     contract_hash,
@@ -57,7 +60,7 @@ def build(settings: Settings) -> dict[str, Any]:
                     keys=["access_key", "secret_key"],
                 ),
             )
-            for files in system.files
+            for files in volumes.buckets(system)
         ],
         web=TargetWeb(
             namespace=app,
@@ -86,6 +89,7 @@ def build(settings: Settings) -> dict[str, Any]:
             )
             for worker in system.workers
         ],
+        volumes=[_volume(system, files) for files in volumes.of(system)],
         limits={
             **sizes.app(system, settings.replicas(system)).quota(),
             "database.storage": system.database.storage,
@@ -136,6 +140,18 @@ def _database(settings: Settings) -> TargetDatabase:
                 keys=["access_key", "secret_key"],
             ),
         ),
+    )
+
+
+def _volume(system: System, files: Files) -> TargetVolume:
+    assert files.storage is not None, "the catalogue refuses a volume without a size"
+    return TargetVolume(
+        name=files.name,
+        namespace=naming.app_namespace(system.id),
+        claim=naming.claim(system.id, files.name),
+        path=volumes.path(system, files),
+        access=files.access,
+        storage=files.storage,
     )
 
 

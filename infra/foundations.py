@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict
 from typing import Any, Final
 
+from catalogue import volumes
 from catalogue.system import System
 from infra import labels, naming, order
 from infra.config import Settings
@@ -98,7 +99,11 @@ def _rooms(settings: Settings) -> dict[str, Any]:
 def _room(settings: Settings, system: System) -> dict[str, Any]:
     """Return where a database lies: who serves it, and through which door, is no business of its stack."""
     labelled = labels.of_namespace(settings.catalogue.province, system, "data")
-    return {"namespace": [naming.data_namespace(system.id), labelled], "operator": settings.operator_namespace}
+    return {
+        "namespace": [naming.data_namespace(system.id), labelled],
+        "operator": settings.operator_namespace,
+        **_room_of_files(settings, system),
+    }
 
 
 def _of_log(settings: Settings) -> str:
@@ -113,6 +118,7 @@ def _store(settings: Settings, system: System) -> dict[str, Any]:
     return {
         "host": naming.database_host(system.id),
         **_pool(system),
+        **_files(system),
         "name": system.id,
         "owner": [system.id, naming.owner_secret(system.id)],
         "migration": [naming.MIGRATION_ROLE, naming.migration_secret(system.id)],
@@ -125,6 +131,20 @@ def _store(settings: Settings, system: System) -> dict[str, Any]:
 def _pool(system: System) -> dict[str, str]:
     """Return the pool where there is one: for a system without it nothing has changed, and nobody must follow."""
     return {"pooler": naming.pooler(system.id)} if system.database.pooler else {}
+
+
+def _room_of_files(settings: Settings, system: System) -> dict[str, Any]:
+    """Return where files lie beside pods, where there are any: for a system without volumes nothing has changed."""
+    if not volumes.of(system):
+        return {}
+    labelled = labels.of_namespace(settings.catalogue.province, system, "app")
+    return {"files": [naming.app_namespace(system.id), labelled]}
+
+
+def _files(system: System) -> dict[str, dict[str, str]]:
+    """Return the claims that pods name, where there are any."""
+    claims = {each.name: naming.claim(system.id, each.name) for each in volumes.of(system)}
+    return {"files": claims} if claims else {}
 
 
 def _hash(content: dict[str, Any]) -> str:

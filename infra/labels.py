@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from catalogue import volumes
 from catalogue.province import Province
 from catalogue.system import System
 
@@ -14,6 +15,8 @@ TIER: Final = "dcshift.gov.vn/tang"
 LEVEL: Final = "dcshift.gov.vn/cap-do"
 EXPOSURE: Final = "dcshift.gov.vn/vung-mang"
 """Which zone's Gateway takes routes from a namespace."""
+KEEPS: Final = "dcshift.gov.vn/giu-tep"
+"""Says of an `app` namespace that volumes of files lie in it: it is kept as one of `data` is."""
 WORKER: Final = "worker"
 """The component of everything that works unasked."""
 WORKER_NAME: Final = "dcshift.gov.vn/tien-trinh"
@@ -59,7 +62,8 @@ def of_pool(pooler: str) -> dict[str, str]:
 def of_namespace(province: Province, system: System, tier: Tier) -> dict[str, str]:
     """Return a namespace's labels: whose it is, from where it is reached, and pod security at its strictest."""
     zone = {EXPOSURE: system.exposure} if tier == "app" else {}
-    return {**of_system(province, system), TIER: tier, **zone, **restricted()}
+    keeps = {KEEPS: "true"} if tier == "app" and volumes.of(system) else {}
+    return {**of_system(province, system), TIER: tier, **zone, **keeps, **restricted()}
 
 
 def restricted() -> dict[str, str]:

@@ -174,6 +174,11 @@ def bucket_secret(system: str, name: str) -> str:
     return bounded(f"{system}-s3-{name}")
 
 
+def claim(system: str, name: str) -> str:
+    """Return the claim of the volume that a set of files lies on; in the `app` namespace, whose pods open it."""
+    return bounded(f"{system}-files-{name}")
+
+
 def backup_bucket(province: str, environment: str, system: str) -> str:
     """Return the bucket of one system's backups; the prefix is what a store's rules for backups can name."""
     return bounded(f"backup-{province}-{environment}-{system}")

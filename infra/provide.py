@@ -18,7 +18,7 @@ from typing import Final
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
-from catalogue import norms
+from catalogue import norms, volumes
 from catalogue.load import Catalogue, CatalogueError, load
 from catalogue.system import System
 from infra import cluster_api, log_keys, naming
@@ -45,7 +45,7 @@ def provide(catalogue: Catalogue, secrets: Secrets, store: ObjectStore) -> Itera
 
 def _buckets(catalogue: Catalogue, system: System, secrets: Secrets, store: ObjectStore) -> Iterator[Done]:
     province, namespace = catalogue.province, naming.app_namespace(system.id)
-    for files in system.files:
+    for files in volumes.buckets(system):
         bucket = naming.bucket(province.id, province.environment, system.id, files.name)
         yield _bucket(store, bucket, Kept(files.kept_days, locked=False))
         yield _keys(bucket, namespace, naming.bucket_secret(system.id, files.name), secrets, store)

@@ -7,9 +7,9 @@ import operator
 from dataclasses import dataclass
 from typing import Final
 
-from catalogue import demand
+from catalogue import demand, volumes
 from catalogue.demand import Demand
-from catalogue.system import System
+from catalogue.system import System, mebibytes
 
 DISK: Final = 1024
 """MiB that a container may write on its node: half is /tmp, the rest is for its log, which the kubelet rotates."""
@@ -97,6 +97,11 @@ def workers_max(system: System) -> int:
 def app_pods_max(system: System, replicas: int) -> int:
     """Return how many pods the app namespace may hold: scaled web, one roll-out, jobs with one run just ended."""
     return web_replicas_max(replicas) + 1 + 2 * len(system.jobs) + 1 + workers_max(system)
+
+
+def files(system: System) -> int:
+    """Return the MiB of a system's volumes of files; each is there once, however many pods open it."""
+    return sum(mebibytes(each.storage) for each in volumes.of(system) if each.storage)
 
 
 def app(system: System, replicas: int) -> Size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from catalogue import volumes
 from catalogue.system import Files, System
 from infra import integrations, naming, unprivileged
 from infra.answers import Answer
@@ -91,9 +92,10 @@ def environment(settings: Settings, extra: dict[str, str]) -> list[Document]:
 
 
 def _sets(system: System) -> list[tuple[str, Files]]:
-    """Return each set of files with the ending of its variables: the first has none, and every one has its name's."""
-    named = [(f"_{files.name.upper().replace('-', '_')}", files) for files in system.files]
-    return [*(("", files) for files in system.files[:1]), *(named if len(named) > 1 else [])]
+    """Return each bucket with the ending of its variables: the first has none, and every one has its name's."""
+    buckets = volumes.buckets(system)
+    named = [(f"_{files.name.upper().replace('-', '_')}", files) for files in buckets]
+    return [*(("", files) for files in buckets[:1]), *(named if len(named) > 1 else [])]
 
 
 def bucket(settings: Settings, name: str) -> str:
@@ -145,6 +147,10 @@ def wait_for_database(settings: Settings, size: Size, extra: dict[str, str]) -> 
     return waiting | {"command": [f"/opt/{settings.system.id}/venv/bin/python3", "-c", _WAIT_FOR_DATABASE]}
 
 
-def pod(account: str, containers: list[Document], **more: Any) -> Document:
-    """Return the spec of an unprivileged pod, with the volume of /tmp unless `more` names others."""
-    return unprivileged.pod(account, containers, **{"volumes": [_TMP], **more})
+def pod(account: str, containers: list[Document], files: list[Document] | None = None, **more: Any) -> Document:
+    """Return the spec of an unprivileged pod, with the volumes of /tmp and `files` unless `more` names others."""
+    found = unprivileged.pod(account, containers, **{"volumes": [_TMP, *(files or [])], **more})
+    if files:
+        # Only a volume whose top folder is another group's is walked and given to ours: not the whole tree each time.
+        found["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch"
+    return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from catalogue.load import Catalogue
 from catalogue.system import System, seconds
 from catalogue.target import TargetContract
+from migration import by_hand
 from migration.errors import BlockedError, UsageError
 from migration.model.inventory import Inventory
 from migration.model.plan import Engine, Plan, Step
@@ -86,11 +87,12 @@ def plan(
     """Return the plan for these systems (all, if None), their databases copied by the best engine or by `engine`.
 
     Raises `UsageError` when a system is unknown, was not surveyed, or has no target contract, and `BlockedError` when
-    the engine that was ordered cannot do it.
+    the engine that was ordered cannot do it, or files go to a volume.
     """
     chosen = [_known(catalogue, name) for name in systems] if systems is not None else list(catalogue.systems)
     for system in chosen:
         _complete(system, inventory, contracts)
+    by_hand.refuse_volumes(chosen, inventory, contracts)
     by = _engines(chosen, inventory, contracts, engine)
     steps: list[Step] = []
     for wave in sorted({system.wave for system in chosen}):

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
+from catalogue import volumes
 from catalogue.system import System, mebibytes
 from infra import labels, naming, rate_limit, sizes
 from infra.answers import Answer
@@ -36,7 +37,7 @@ class InformationSystemArgs:
 
 
 class InformationSystem(pulumi.ComponentResource):
-    """Two namespaces: `app` may be thrown away at any time, `data` never without saying so."""
+    """Two namespaces: `data` is never thrown away without saying so, nor is `app` where volumes of files lie in it."""
 
     app_namespace: pulumi.Output[str]
     data_namespace: pulumi.Output[str]
@@ -44,14 +45,8 @@ class InformationSystem(pulumi.ComponentResource):
     def __init__(self, name: str, args: InformationSystemArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dcshift:tenancy:InformationSystem", name, None, opts)
         self._args, self._id = args, args.system.id
-        locked = not args.settings.data_may_be_destroyed
-        app = self._namespace("app", naming.app_namespace(self._id), pulumi.ResourceOptions(parent=self))
-        # Deleting a namespace deletes the database in it: the lock is here, not only on the database.
-        data = self._namespace(
-            "data",
-            naming.data_namespace(self._id),
-            pulumi.ResourceOptions(parent=self, protect=locked, retain_on_delete=locked),
-        )
+        app = self._namespace("app", naming.app_namespace(self._id), keeps=bool(volumes.of(args.system)))
+        data = self._namespace("data", naming.data_namespace(self._id), keeps=True)
         self._replicas = args.settings.replicas(args.system)
         self._instances, self._poolers = args.settings.instances(args.system), args.settings.poolers(args.system)
         self._limits(app, "app", sizes.app(args.system, self._replicas), self._app_counts(), sizes.WEB)
@@ -72,14 +67,22 @@ class InformationSystem(pulumi.ComponentResource):
     def _in(self, namespace: k8s.core.v1.Namespace) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=[namespace])
 
-    def _namespace(self, tier: labels.Tier, name: str, opts: pulumi.ResourceOptions) -> k8s.core.v1.Namespace:
+    def _namespace(self, tier: labels.Tier, name: str, *, keeps: bool) -> k8s.core.v1.Namespace:
         found = labels.of_namespace(self._args.settings.catalogue.province, self._args.system, tier)
+        # Deleting a namespace deletes what is in it: the lock is here, not only on the database and the claims.
+        locked = keeps and not self._args.settings.data_may_be_destroyed
+        opts = pulumi.ResourceOptions(parent=self, protect=locked, retain_on_delete=locked)
         return k8s.core.v1.Namespace(
             naming.logical(self._id, "namespace", tier), metadata={"name": name, "labels": found}, opts=opts
         )
 
     def _app_counts(self) -> dict[str, str]:
-        return {"pods": str(sizes.app_pods_max(self._args.system, self._replicas)), "persistentvolumeclaims": "0"}
+        found = volumes.of(self._args.system)
+        return {
+            "pods": str(sizes.app_pods_max(self._args.system, self._replicas)),
+            "persistentvolumeclaims": str(len(found)),
+            **({"requests.storage": sizes.memory(sizes.files(self._args.system))} if found else {}),
+        }
 
     def _data_counts(self) -> dict[str, str]:
         storage = mebibytes(self._args.system.database.storage) * (self._instances + 1)

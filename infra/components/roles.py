@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from catalogue import volumes
 from catalogue.system import System
 from infra import labels, naming
 from infra.answers import Answer
 from infra.rights import identities
-from infra.rights.rules import SEE, Rule, rule
+from infra.rights.rules import SEE, Rule, on, rule
+from infra.rules.subjects import CLAIM
 
 _DEPLOYER: Final = "Role httt-*-app/deployer"
 ANSWERS: Final = (
@@ -56,11 +58,14 @@ def grants(system: System) -> list[Grant]:
     app, data = naming.app_namespace(system.id), naming.data_namespace(system.id)
     owners, migrator = [identities.group(system.owner.group)], [identities.account(naming.MIGRATOR, app)]
     pipeline, database = identities.deploying(system), identities.DATA
+    keeping = [Grant("app", app, database.name, identities.KEEPING_FILES, database.subjects)]
+    seen = on([CLAIM], SEE) if volumes.of(system) else []
     return [
-        Grant("app", app, identities.VIEWER, _VIEWER, owners),
+        Grant("app", app, identities.VIEWER, [*_VIEWER, *seen], owners),
         Grant("app", app, "operator", _OPERATOR, owners),
         Grant("app", app, "deployer", pipeline.rules, pipeline.subjects),
-        Grant("app", app, naming.MIGRATOR, _migrator_app(system), migrator),
+        Grant("app", app, naming.MIGRATOR, [*_migrator_app(system), *seen], migrator),
+        *(keeping if volumes.of(system) else []),
         Grant("data", data, identities.VIEWER, _DATA_VIEWER, owners),
         Grant("data", data, database.name, database.rules, database.subjects),
         Grant("data", data, naming.MIGRATOR, _migrator_data(system), migrator),
@@ -89,10 +94,10 @@ _DATA_VIEWER: Final = [
 
 
 def _migrator_app(system: System) -> list[Rule]:
-    secrets = [naming.bucket_secret(system.id, files.name) for files in system.files]
+    secrets = [naming.bucket_secret(system.id, files.name) for files in volumes.buckets(system)]
     return [
         rule("", ["configmaps"], ["get"], [naming.CONTRACT]),
-        rule("", ["secrets"], ["get"], secrets),
+        *([rule("", ["secrets"], ["get"], secrets)] if secrets else []),
         rule("batch", ["cronjobs"], ["get", "list", "patch"]),
         # To tell the controller up to which slot the source has run a job.
         rule("batch", ["cronjobs/status"], ["get", "patch"]),

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from catalogue.system import Job
-from infra import labels, naming, sizes, spreading, workload
+from infra import labels, mounts, naming, sizes, spreading, workload
 from infra.config import Settings
 
 
@@ -51,6 +51,7 @@ class ScheduledJobs(pulumi.ComponentResource):
         return {"name": name, "namespace": naming.app_namespace(system.id), "labels": found}
 
     def _spec(self, job: Job, account: str, environment: dict[str, str]) -> dict[str, Any]:
+        container = workload.container(self._settings, "job", job.command, sizes.JOB, environment)
         return {
             "schedule": job.schedule,
             "timeZone": self._settings.catalogue.province.time_zone,
@@ -71,7 +72,8 @@ class ScheduledJobs(pulumi.ComponentResource):
                         "metadata": {"labels": self._metadata("")["labels"]},
                         "spec": workload.pod(
                             account,
-                            [workload.container(self._settings, "job", job.command, sizes.JOB, environment)],
+                            [mounts.opening(self._settings.system, "job", container)],
+                            mounts.in_pod(self._settings.system, "job"),
                             restartPolicy="Never",
                             **spreading.on(self._settings.pool(self._settings.system)),
                             initContainers=[workload.wait_for_database(self._settings, sizes.JOB, {})],

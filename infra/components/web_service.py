@@ -8,7 +8,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
-from infra import labels, naming, rate_limit, sizes, spreading, workload
+from infra import labels, mounts, naming, rate_limit, sizes, spreading, workload
 from infra.answers import Answer
 from infra.config import Settings
 
@@ -106,7 +106,9 @@ class WebService(pulumi.ComponentResource):
                 "spec": workload.pod(
                     self._name,
                     [self._container(environment)],
+                    mounts.in_pod(self._settings.system, "web"),
                     terminationGracePeriodSeconds=45,
+                    **mounts.beside_the_last(self._settings.system, selector),
                     **spreading.on(self._settings.pool(self._settings.system)),
                     topologySpreadConstraints=spreading.pods(self._settings.asked(self._settings.system), selector),
                 ),
@@ -124,8 +126,9 @@ class WebService(pulumi.ComponentResource):
             },
             "timeoutSeconds": 5,
         }
+        container = workload.container(self._settings, "web", ["web"], sizes.WEB, environment)
         return {
-            **workload.container(self._settings, "web", ["web"], sizes.WEB, environment),
+            **mounts.opening(self._settings.system, "web", container),
             "ports": [{"name": "http", "containerPort": web.port, "protocol": "TCP"}],
             "startupProbe": {**probe, "periodSeconds": 2, "failureThreshold": 60},
             # Readiness asks `health`, not `ready`: the database is empty until it has been moved, and the pods must
@@ -160,13 +163,15 @@ class WebService(pulumi.ComponentResource):
         )
 
     def _scaling(self, deployment: k8s.apps.v1.Deployment) -> None:
+        replicas = self._settings.replicas(self._settings.system)
+        alone = mounts.alone(self._settings.system)
         k8s.autoscaling.v2.HorizontalPodAutoscaler(
             self._logical("scaling"),
             metadata=self._metadata(),
             spec={
                 "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": self._name},
-                "minReplicas": self._settings.replicas(self._settings.system),
-                "maxReplicas": sizes.web_replicas_max(self._settings.replicas(self._settings.system)),
+                "minReplicas": replicas,
+                "maxReplicas": replicas if alone else sizes.web_replicas_max(replicas),
                 "metrics": [
                     {
                         "type": "Resource",

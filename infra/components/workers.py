@@ -9,7 +9,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from catalogue.system import Worker
-from infra import labels, naming, sizes, spreading, workload
+from infra import labels, mounts, naming, sizes, spreading, workload
 from infra.answers import Answer
 from infra.config import Settings
 
@@ -95,6 +95,7 @@ class Workers(pulumi.ComponentResource):
                 "spec": workload.pod(
                     account,
                     [self._container(worker, environment)],
+                    mounts.in_pod(self._settings.system, "worker"),
                     terminationGracePeriodSeconds=45,
                     **spreading.on(self._settings.pool(self._settings.system)),
                     topologySpreadConstraints=spreading.pods(
@@ -109,8 +110,9 @@ class Workers(pulumi.ComponentResource):
             "exec": {"command": workload.command(self._settings.system, worker.alive)},
             "timeoutSeconds": 10,
         }
+        container = workload.container(self._settings, "worker", worker.command, sizes.WORKER, environment)
         return {
-            **workload.container(self._settings, "worker", worker.command, sizes.WORKER, environment),
+            **mounts.opening(self._settings.system, "worker", container),
             "startupProbe": {**alive, "periodSeconds": 5, "failureThreshold": 60},
             "readinessProbe": {**alive, "periodSeconds": 15, "failureThreshold": 2},
             "livenessProbe": {**alive, "periodSeconds": 30, "failureThreshold": 4},

@@ -11,7 +11,7 @@ import importlib
 import inspect
 import pkgutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,14 +19,16 @@ from typing import Any, Final
 import pulumi
 
 from infra import components, order
+from infra.render import representative
 from infra.render.declared import Built, Declared, build
-from infra.render.representative import EXAMPLE, SYSTEM
+from infra.render.representative import EXAMPLE, SYSTEM, Place
 
 _HEAD: Final = """# Components
 
 Each is one `ComponentResource` of `infra/components/`, told what it needs by its `Args` and nothing else: it reads no
 configuration, asks nothing, and declares its parts as its children. A stack of `infra/stacks/` composes them. What each
-declares is counted in the example province; *locked* means protected and kept when its declaration goes.
+declares is counted in the example province, to which a volume of files was added; *locked* means protected and kept
+when its declaration goes.
 Written by `make docs`, as are their pages; do not edit.
 
 | component | in | what it is |
@@ -34,6 +36,7 @@ Written by `make docs`, as are their pages; do not edit.
 """
 
 
+_WITH_A_VOLUME: Final = Place(3, "internet", "many-pods")
 INDEX: Final = "components.md"
 FOLDER: Final = "components"
 
@@ -56,14 +59,26 @@ def pages() -> dict[str, str]:
         build("data", catalogue=EXAMPLE),
         build("security", catalogue=EXAMPLE),
         build(SYSTEM, {"migrate": "true"}, catalogue=EXAMPLE),
+        # What the example does without.
+        *representative.stacks(_WITH_A_VOLUME),
     ]
-    there = [(kind, built, one) for built in stacks for kind in found() if (one := _first(kind, built))]
+    there = list(_each_once(stacks))
     rows = [
         f"| [{kind.__name__}]({FOLDER}/{kind.__name__}.md) | {_stack(built)} | {_sentence(kind)} |\n"
         for kind, built, _ in there
     ]
     own = {f"{FOLDER}/{kind.__name__}.md": _page(kind, built, one) for kind, built, one in there}
     return {INDEX: "".join([_HEAD, *rows]), **own}
+
+
+def _each_once(stacks: Sequence[Built]) -> Iterator[tuple[type[pulumi.ComponentResource], Built, Declared]]:
+    """Yield every component with the first stack that has one, and the first of it there."""
+    told: set[type] = set()
+    for built in stacks:
+        for kind in found():
+            if kind not in told and (one := _first(kind, built)):
+                told.add(kind)
+                yield kind, built, one
 
 
 def found() -> list[type[pulumi.ComponentResource]]:

@@ -56,8 +56,8 @@ connections wait.
 {pools}
 
 ## How much the centre must have
-- `dcshift catalogue check` adds up CPU and memory *at most*, and one volume an instance, of every system, and refuses a catalogue
-  that asks for more than `capacity` in province.yaml. Write there what the nodes can give to pods after their own needs.
+- `dcshift catalogue check` adds up CPU and memory *at most*, one volume an instance and every volume of files, of every system, and refuses a
+  catalogue that asks for more than `capacity` in province.yaml. Write there what the nodes can give to pods after their own needs.
 - A system's `quota` in its file is a ceiling for the same sum; it never raises anything.
 - A volume holds data, indexes and log of one instance, and grows only when somebody raises `storage` and its class can expand
   volumes. Twice the source's database is our rule of thumb, not a measurement: the move builds indexes after the rows, and the log
@@ -69,6 +69,8 @@ connections wait.
 - The security log, where the province declares one: on each node an agent that requests {agent_cpu} CPU and {agent_memory}; once for a centre the relay,
   {relay_cpu} CPU and {relay_memory}, with a volume for {buffer_hours} hours of {events} lines a second: {relay_volume} in the example.
 - The cluster's own: API server, etcd, operator, gateway, DNS, and what nodes keep for themselves. No stack of ours declares it.
+- Volumes of files (`kind: volume`): the example has none. Each adds its `storage` once, however many pods open it, to the quota of `app` and to the sum
+  above; its copies inside the cluster are its class's, and ours is none.
 - Buckets: they have no size in the catalogue, and no quota in the store. Each keeps what was overwritten or deleted for `kept_days`
   ({kept_days} in the example): room for the files, and for what changes in so many days; a move adds what changes between its passes.
 - Copies for the case of loss: each database has a bucket with a base backup a night and the log between, compressed. They are kept

@@ -56,6 +56,7 @@ def of(documents: Iterable[Document]) -> Footprint:
     cluster, quotas = _only(found, "Cluster")["spec"], [each["spec"]["hard"] for each in _of(found, "ResourceQuota")]
     web = sum((_requests(each) for each in deployment["template"]["spec"]["containers"]), Amount())
     instances = cluster["instances"]
+    files = [each["spec"]["resources"]["requests"]["storage"] for each in _of(found, "PersistentVolumeClaim")]
     pools = [each["spec"] for each in _of(found, "Pooler")]
     return Footprint(
         web_pods_min=scaler["minReplicas"],
@@ -67,8 +68,8 @@ def of(documents: Iterable[Document]) -> Footprint:
         reserved_max=sum((_amount(hard, "requests.") for hard in quotas), Amount()),
         used_max=sum((_amount(hard, "limits.") for hard in quotas), Amount()),
         pods_max=sum(int(hard["pods"]) for hard in quotas),
-        volumes=instances,
-        storage=mebibytes(cluster["storage"]["size"]) * instances,
+        volumes=instances + len(files),
+        storage=mebibytes(cluster["storage"]["size"]) * instances + sum(map(mebibytes, files)),
         storage_max=sum(mebibytes(hard.get("requests.storage", "0")) for hard in quotas),
         buckets=_buckets(deployment),
     )

@@ -18,7 +18,7 @@ from typing import Any, Final, get_args
 import yaml
 
 from catalogue import norms
-from catalogue.system import System
+from catalogue.system import Access, System
 from infra import naming, order
 from infra.render.declared import Built, build
 from infra.render.manifests import manifests, write
@@ -32,6 +32,7 @@ EXPOSURES: Final[tuple[str, ...]] = get_args(System.model_fields["exposure"].ann
 _PROVINCE: Final = {"environment": "production", "capacity": {"cpu": 64, "memory": "256Gi", "storage": "2Ti"}}
 # Level 1 is refused for personal data; with the same classes at every level only the level differs.
 _DATA: Final = {"classes": ["public"]}
+_VOLUME: Final = "templates"
 _SETTINGS: Final = {"registry": "registry.example.vn/dcshift", "apiServer": "10.0.0.10:6443"}
 _PLATFORM: Final = {"prometheusImage": f"sha256:{'b' * 64}", "alertmanagerImage": f"sha256:{'c' * 64}"}
 _SECURITY: Final = {"rsyslogImage": f"sha256:{'d' * 64}"}
@@ -44,23 +45,26 @@ class Place:
 
     level: int
     exposure: str
+    files: Access | None = None
+    """Who opens a volume of files that the system has; none where it has none."""
 
     def __str__(self) -> str:
-        return f"level {self.level} {self.exposure}"
+        return f"level {self.level} {self.exposure}" + (f" volume for {self.files}" if self.files else "")
 
 
 PLACES: Final = tuple(Place(level, exposure) for level in norms.LEVELS for exposure in EXPOSURES)
 SOME: Final = (
-    *(Place(1, "internal"), Place(2, "government-network")),
-    *(Place(3, "internet"), Place(4, "internet"), Place(5, "internal")),
+    *(Place(1, "internal", "one-pod"), Place(2, "government-network")),
+    *(Place(3, "internet", "many-pods"), Place(4, "internet"), Place(5, "internal")),
 )
-"""Every level and every exposure at least once, where a judgement of all would take too long."""
+"""Every level, exposure and kind of volume at least once, where a judgement of all would take too long."""
 
 
 @functools.cache
 def stacks(place: Place) -> tuple[Built, ...]:
     """Return all stacks of a centre that has this one system."""
-    return _built({SYSTEM: {"level": place.level, "exposure": place.exposure, "data": _DATA}})
+    there = {"level": place.level, "exposure": place.exposure, "data": _DATA}
+    return _built({SYSTEM: there | (with_volume(place.files) if place.files else {})})
 
 
 def province() -> tuple[Built, ...]:
@@ -95,9 +99,24 @@ def _built(systems: dict[str, Document]) -> tuple[Built, ...]:
         )
 
 
+def with_volume(access: Access) -> Document:
+    """Return what the system's file says with a volume of files beside its bucket."""
+    content = _read(SYSTEM)
+    volume = {"name": _VOLUME, "kind": "volume", "storage": "5Gi", "access": access}
+    source = content["source"]
+    lying = source["files"] | {_VOLUME: {"host": source["web"]["host"], "path": f"/opt/{SYSTEM}/{_VOLUME}"}}
+    return {"files": [*content["files"], volume], "source": source | {"files": lying}}
+
+
+def _read(name: str) -> Document:
+    content: Document = yaml.safe_load((EXAMPLE / f"{name}.yaml").read_text(encoding="utf-8"))
+    return content
+
+
 def _write(folder: Path, name: str, changed: Document) -> None:
-    content = yaml.safe_load((EXAMPLE / f"{name}.yaml").read_text(encoding="utf-8"))
+    content = _read(name)
     if name == "province":
+        content["target"]["shared_storage_class"] = "cephfs-retain"
         content["target"]["node_pools"] = list(EXPOSURES)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(content | changed, allow_unicode=True), encoding="utf-8")
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from catalogue import volumes
 from catalogue.system import System
 from infra import naming
 from infra.answers import Answer
 from infra.rights import kinds
 from infra.rights.rules import SEE, WRITE, Rule, changing, on, rule
-from infra.rules.subjects import CLUSTER, CONFIG_MAP, NAMESPACE, POD, ROLE, SECRET, SERVICE, SERVICE_ACCOUNT
+from infra.rules.subjects import CLAIM, CLUSTER, CONFIG_MAP, NAMESPACE, POD, ROLE, SECRET, SERVICE, SERVICE_ACCOUNT
 
 VIEWER: Final = "viewer"
 _PLATFORM_ROLE: Final = "ClusterRole dcshift-platform"
@@ -108,15 +109,17 @@ def _of_the_centre(name: str, purpose: str, rules: list[Rule] | None = None) -> 
 
 DATA: Final = _of_the_centre(
     naming.DATA,
-    "applies the stack data: database clusters, their backups and pools; deletes no cluster or backup, reads no secret",
+    "applies the stack data: databases, backups, pools, volumes of files; deletes none that hold data, reads no secret",
     [
         *changing(kinds.DATA),
         # A backup out of turn, before a dangerous step; a record of it is all that lies in the cluster.
         *on([kinds.BACKUPS], (*SEE, "create")),
-        *on([POD, kinds.LOGS, kinds.EVENTS, kinds.CLAIMS], SEE),
+        *on([POD, kinds.LOGS, kinds.EVENTS, CLAIM], SEE),
     ],
 )
 
+KEEPING_FILES: Final = changing(kinds.FILES)
+"""What it may do in the `app` namespace of a system with volumes of files: it declares claims, and deletes none."""
 
 DRILL: Final = _of_the_centre(
     naming.DRILL,
@@ -151,7 +154,7 @@ SECURITY: Final = _of_the_centre(
     naming.SECURITY,
     "applies the stack security: the security log's programs, in its two namespaces; reads no secret",
     # Also the claim of the queues is only seen: in it lies what nobody has received yet.
-    [*changing(kinds.SECURITY), *on([*kinds.RUNNING, kinds.CLAIMS], SEE)],
+    [*changing(kinds.SECURITY), *on([*kinds.RUNNING, CLAIM], SEE)],
 )
 
 
@@ -177,7 +180,7 @@ def deploying(system: System) -> Identity:
 
 def of_the_cluster(systems: Sequence[System]) -> list[Identity]:
     """Return those whose rights are not one namespace's."""
-    apps = [naming.app_namespace(system.id) for system in systems]
+    apps = [naming.app_namespace(system.id) for system in systems if not volumes.of(system)]
     return [
         _of_the_centre(naming.PLATFORM, "applies the stack platform, and all that nobody else may", _platform(apps)),
         _of_the_centre(
@@ -242,7 +245,7 @@ def _drill(systems: Sequence[System]) -> list[Rule]:
         *on([SECRET], ("get",), read),
         *on([CLUSTER, SERVICE], ("get",)),
         *on([kinds.BACKUPS], (*SEE, "create")),
-        *on([POD, kinds.CLAIMS, kinds.VOLUMES], SEE),
+        *on([POD, CLAIM, kinds.VOLUMES], SEE),
     ]
 
 

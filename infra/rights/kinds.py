@@ -12,6 +12,7 @@ from infra.rules.subjects import (
     BACKUP,
     BINDING,
     BUDGET,
+    CLAIM,
     CLUSTER,
     CONFIG_MAP,
     CRON_JOB,
@@ -54,9 +55,11 @@ PLATFORM: Final = (
     *PROGRAMS,
 )
 DATA: Final = (CLUSTER, BACKUP, POOLER, SERVICE, BUDGET)
+FILES: Final = (CLAIM,)
+"""What the stack data declares beside that, in `app` namespaces, where a system has volumes of files."""
 SYSTEM: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET, CRON_JOB, JOB, ROUTE, SCALER, BUDGET)
 SECURITY: Final = (SERVICE_ACCOUNT, SERVICE, CONFIG_MAP, STATEFUL_SET, DAEMON_SET)
-ALL: Final = tuple(dict.fromkeys((*TENANCY, *PLATFORM, *DATA, *SECURITY, *SYSTEM)))
+ALL: Final = tuple(dict.fromkeys((*TENANCY, *PLATFORM, *DATA, *FILES, *SECURITY, *SYSTEM)))
 
 ISSUER: Final = Kind("cert-manager.io/v1", "Issuer", "issuers")
 CLUSTER_ISSUER: Final = Kind("cert-manager.io/v1", "ClusterIssuer", "clusterissuers")
@@ -64,7 +67,6 @@ CLUSTER_ISSUER: Final = Kind("cert-manager.io/v1", "ClusterIssuer", "clusterissu
 LOGS: Final = Kind("v1", "Pod", "pods/log")
 EVENTS: Final = Kind("v1", "Event", "events")
 REPLICA_SETS: Final = Kind("apps/v1", "ReplicaSet", "replicasets")
-CLAIMS: Final = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 VOLUMES: Final = Kind("v1", "PersistentVolume", "persistentvolumes")
 BACKUPS: Final = Kind("postgresql.cnpg.io/v1", "Backup", "backups")
 RUNNING: Final = (POD, LOGS, EVENTS, REPLICA_SETS)
@@ -75,7 +77,6 @@ ASKED: Final = (
 )
 """What `python -m infra.up` asks of a cluster before it writes."""
 OF_THE_CLUSTER: Final = (
-    CLAIMS,
     BACKUPS,
     VOLUMES,
     *ASKED,

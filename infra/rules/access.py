@@ -9,9 +9,14 @@ from infra.rules.rule import Rule, Scope
 from infra.rules.subjects import ACCOUNTS, BINDINGS, ROLES
 
 _ACCESS: Final = "an toàn máy chủ, kiểm soát truy cập"
+# Where volumes of files lie beside pods, `data` declares them, by a role of its own and by no other.
+_KEEPS_FILES: Final = (
+    f"variables.place[?'{labels.KEEPS}'].orValue('') == 'true' && object.roleRef.name == '{naming.DATA}'"
+)
 _WORKS_HERE: Final = (
-    f"variables.place[?'{labels.TIER}'].orValue('') == 'data' ? '{naming.DATA}' "
-    f": '{naming.deploy_identity('')}' + variables.place['{labels.SYSTEM}']"
+    f"(s.name == '{naming.DATA}' ? variables.place[?'{labels.TIER}'].orValue('') == 'data' || {_KEEPS_FILES} "
+    f": variables.place[?'{labels.TIER}'].orValue('') == 'app' "
+    f"&& s.name == '{naming.deploy_identity('')}' + variables.place['{labels.SYSTEM}'])"
 )
 
 RIGHTS: Final = (
@@ -81,7 +86,7 @@ RIGHTS: Final = (
         "|| s.?namespace.orValue(object.metadata.namespace) in ['app', 'data'].map(t, "
         f"'httt-' + variables.place['{labels.SYSTEM}'] + '-' + t) "
         f"|| s.?namespace.orValue('') == '{naming.IDENTITIES}' "
-        f"&& s.name == ({_WORKS_HERE}))",
+        f"&& {_WORKS_HERE})",
     ),
     Rule(
         "accounts-without-token",

@@ -6,12 +6,15 @@ from typing import Final
 
 from infra import labels
 from infra.rules.rule import Rule, Scope
-from infra.rules.subjects import DATABASES, KEPT, NAMESPACES, POOLERS
+from infra.rules.subjects import CLAIMS, DATABASES, KEPT, NAMESPACES, POOLERS
 from infra.spreading import HOST, ZONE
 
 _COPIES: Final = "an toàn dữ liệu, sao lưu dự phòng"
 _SPREAD: Final = "variables.spread[variables.level - 1]"
-_NOT_DATA: Final = f"variables.labels[?'{labels.TIER}'].orValue('') != 'data'"
+_NOT_DATA: Final = (
+    f"(variables.labels[?'{labels.TIER}'].orValue('') != 'data' "
+    f"&& variables.labels[?'{labels.KEEPS}'].orValue('') != 'true')"
+)
 
 
 def _of_registry(image: str) -> str:
@@ -155,14 +158,36 @@ DATA: Final = (
         POOLERS,
         "object.spec.?pgbouncer.parameters.client_tls_sslmode.orValue('') in ['require', 'verify-ca', 'verify-full']",
     ),
+    Rule(
+        "files-on-class-of-access",
+        "A volume of files lies on the kept class that gives how it is opened: by pods anywhere, or on one node.",
+        _COPIES,
+        CLAIMS,
+        "variables.modes.size() == 1 && object.spec.?storageClassName.orValue('') != '' "
+        "&& object.spec.storageClassName == (variables.modes[0] == 'ReadWriteMany' ? variables.sharedStorageClass "
+        ": (variables.modes[0] == 'ReadWriteOnce' ? variables.storageClass : ''))",
+    ),
+    Rule(
+        "files-born-empty",
+        "A declared volume of files begins empty: it is no copy of another, and no disk that somebody chose.",
+        _COPIES,
+        CLAIMS,
+        # Of what is declared only: whoever brings a lost volume back by hand names it.
+        "['dataSource', 'dataSourceRef', 'selector', 'volumeName'].all(f, !(f in object.spec))",
+        scope=Scope.DECLARED,
+    ),
     Rule("data-replaced-after-deletion", "Data is never made anew beside itself: the old object would go second, under "
          "the same name.", _COPIES, KEPT, "options.deletedFirst", scope=Scope.OPTIONS),
-    Rule("data-protected", "Deleting a database or its backups is refused by the engine.", _COPIES, KEPT,
+    Rule("data-protected", "Deleting a database, its backups or a volume of files is refused "
+         "by the engine.", _COPIES, KEPT,
          _locked("protect"), scope=Scope.OPTIONS),
-    Rule("data-retained", "A database that leaves the program stays in the cluster.", _COPIES, KEPT,
+    Rule("data-retained", "A database or a volume of files that leaves the program stays in the cluster.",
+         _COPIES, KEPT,
          _locked("retain"), scope=Scope.RETAIN),
-    Rule("data-namespace-protected", "Deleting the namespace of a database is refused by the engine.", _COPIES,
+    Rule("data-namespace-protected", "Deleting the namespace of a database or of volumes of files is refused "
+         "by the engine.", _COPIES,
          NAMESPACES, f"{_NOT_DATA} || {_locked('protect')}", scope=Scope.OPTIONS),
-    Rule("data-namespace-retained", "The namespace of a database stays when it leaves the program.", _COPIES,
+    Rule("data-namespace-retained", "The namespace of a database or of volumes of files stays when it leaves "
+         "the program.", _COPIES,
          NAMESPACES, f"{_NOT_DATA} || {_locked('retain')}", scope=Scope.RETAIN),
 )  # fmt: skip

@@ -34,6 +34,7 @@ def of(settings: Settings) -> Facts:
         "operatorNamespace": settings.operator_namespace,
         "rateLimited": province.target.rate_limit is not None,
         "storageClass": province.target.storage_class,
+        "sharedStorageClass": province.target.shared_storage_class or "",
         "replicasMin": [each.replicas_min for each in asked],
         "instancesMin": [each.postgres_instances_min for each in asked],
         "spread": [each.spread for each in asked],

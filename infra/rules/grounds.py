@@ -106,6 +106,14 @@ NAMESPACE_RULES: Final = (
         "string(variables.hard[?k].orValue(dyn('none'))) == '0')",
     ),
     Rule(
+        "storage-bounded",
+        "A quota that allows claims of volumes bounds how much they hold together.",
+        "quotas",
+        QUOTAS,
+        "string(variables.hard[?'persistentvolumeclaims'].orValue(dyn('none'))) == '0' "
+        "|| ['persistentvolumeclaims', 'requests.storage'].all(k, k in variables.hard)",
+    ),
+    Rule(
         "limits-complete",
         # Defaults are not asked for: the server itself takes them from the maximum.
         "Containers have a maximum of cpu and memory.",

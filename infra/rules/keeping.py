@@ -15,6 +15,7 @@ from infra.rules.facts import Facts
 from infra.rules.subjects import (
     BACKUP,
     BINDING,
+    CLAIM,
     CLUSTER,
     LIMITS,
     MIDDLEWARE,
@@ -35,7 +36,7 @@ KEPT: Final = (
     Kind("postgresql.cnpg.io/v1", "Database", "databases"),
     Kind("barmancloud.cnpg.io/v1", "ObjectStore", "objectstores"),
     Kind("snapshot.storage.k8s.io/v1", "VolumeSnapshot", "volumesnapshots"),
-    Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    CLAIM,
     Kind("v1", "PersistentVolume", "persistentvolumes"),
     # With a namespace goes everything in it, with a definition every object of its kind.
     NAMESPACE,
@@ -43,7 +44,6 @@ KEPT: Final = (
 )
 _GROUPS: Final = ("postgresql.cnpg.io", "barmancloud.cnpg.io", "snapshot.storage.k8s.io")
 _GROUND: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, ACCOUNT, MIDDLEWARE)
-_TIER: Final = f"metadata.?labels[?'{labels.TIER}'].orValue('') == 'data'"
 _TENANT: Final = (
     f"request.userInfo.username == '{naming.identity_user(naming.TENANCY)}' "
     f"|| '{naming.identity_group(naming.TENANCY)}' in request.userInfo.?groups.orValue([])"
@@ -98,6 +98,12 @@ def binding() -> Document:
     return bound(NAME, {})
 
 
+def _holds(namespace: str) -> str:
+    """Return whether data lies in a namespace: databases, or in one of pods volumes of files."""
+    found = f"{namespace}.metadata.?labels"
+    return f"({found}[?'{labels.TIER}'].orValue('') == 'data' || {found}[?'{labels.KEEPS}'].orValue('') == 'true')"
+
+
 def _judged(kind: Kind, operations: list[str]) -> Document:
     # Every version: an object is deleted by whichever is served.
     return {
@@ -119,12 +125,12 @@ def _variables(facts: Facts) -> dict[str, str]:
         "what": "request.resource.group + '/' + request.resource.resource",
         "kept": f"request.operation == 'DELETE' && variables.what in {json.dumps(names)}",
         "ours": "variables.what == '/namespaces' "
-        f"? oldObject.{_TIER} : (variables.what == '/persistentvolumes' "
+        f"? {_holds('oldObject')} : (variables.what == '/persistentvolumes' "
         # One that is not retained goes by itself, with its claim; that one is asked for.
         "? (oldObject.spec.?persistentVolumeReclaimPolicy.orValue('') == 'Retain' "
-        "&& oldObject.spec.?claimRef.namespace.orValue('').matches('^httt-.+-data$')) "
+        "&& oldObject.spec.?claimRef.namespace.orValue('').matches('^httt-.+-(app|data)$')) "
         ": (variables.what == 'apiextensions.k8s.io/customresourcedefinitions' "
-        f"? oldObject.spec.group in {json.dumps(_GROUPS)} : namespaceObject.{_TIER}))",
+        f"? oldObject.spec.group in {json.dumps(_GROUPS)} : {_holds('namespaceObject')}))",
         # The operator takes the volume of an instance that it replaces.
         "allowed": f"request.userInfo.username in {json.dumps(users)} "
         f"|| '{naming.identity_group(naming.BREAK_GLASS)}' in variables.groups "

@@ -87,6 +87,7 @@ MIDDLEWARE: Final = Kind(rate_limit.API_VERSION, rate_limit.KIND, "middlewares")
 NETWORK_POLICY: Final = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 ROLE: Final = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 BINDING: Final = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+CLAIM: Final = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 CLUSTER: Final = Kind("postgresql.cnpg.io/v1", "Cluster", "clusters")
 BACKUP: Final = Kind("postgresql.cnpg.io/v1", "ScheduledBackup", "scheduledbackups")
 POOLER: Final = Kind("postgresql.cnpg.io/v1", "Pooler", "poolers")
@@ -160,12 +161,14 @@ POOLERS: Final = Subject(
         ),
     ),
 )
-KEPT: Final = Subject("kept", (CLUSTER, BACKUP), Area.DATA)
+CLAIMS: Final = Subject("claims", (CLAIM,), Area.APP, (("modes", "object.spec.?accessModes.orValue([])"),))
+"""Volumes of files; those of databases are made by their operator, in `data`."""
+KEPT: Final = Subject("kept", (CLUSTER, BACKUP, CLAIM), Area.SYSTEM)
 # CloudNativePG makes jobs, services, roles and budgets of its own in `data`, and does not know our labels.
 OWNED: Final = Subject(
     "owned",
     (
-        *(DEPLOYMENT, STATEFUL_SET, DAEMON_SET, JOB, CRON_JOB, SERVICE, ROUTE, SCALER, BUDGET),
+        *(DEPLOYMENT, STATEFUL_SET, DAEMON_SET, JOB, CRON_JOB, SERVICE, ROUTE, SCALER, BUDGET, CLAIM),
         *(ROLE, BINDING, NETWORK_POLICY, QUOTA, LIMITS, MIDDLEWARE),
     ),
     Area.APP,

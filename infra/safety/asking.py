@@ -61,10 +61,10 @@ def refuse_lacking(
 def refuse_emptied(wanted: Sequence[Built], live: Live | None = None) -> None:
     """Raise `InfraError`: `database-would-be-empty`, `cluster-unread` when it cannot be known.
 
-    Nothing where the stack says that its data may be destroyed. Volumes are asked for where a database is not there.
+    Nothing where the stack says that its data may be destroyed. Volumes are asked for where something is not there.
     """
     held = [each for each in wanted if each.settings and not each.settings.data_may_be_destroyed]
-    documents = [declared.inputs for each in held for declared in each.of("Cluster")]
+    documents = [declared.inputs for each in held for kind in kept_volumes.KINDS for declared in each.of(kind)]
     if not documents:
         return
     live = live or Live(cluster_api.connected())

@@ -1,48 +1,50 @@
-"""A database that is declared and not there, while volumes still hold the rows of the one before it; pure.
+"""What holds data, is declared and not there, while volumes still hold what the one before it kept; pure.
 
 Where volumes outlive their claims, a database that was deleted and is declared again is a new one on another volume,
-and empty: nobody is told, and its application writes into it. How what was kept comes back: docs/kept-volumes.md.
+and empty: nobody is told, and its application writes into it. Likewise a volume of files. How what was kept comes
+back: docs/kept-volumes.md.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from infra.errors import InfraError
 
 Document = Mapping[str, Any]
+KINDS: Final = ("Cluster", "PersistentVolumeClaim")
 
 
 def absent(documents: Iterable[Document], is_there: Callable[[Document], bool]) -> list[Document]:
-    """Return the declared databases that the cluster does not have."""
-    return [each for each in documents if each["kind"] == "Cluster" and not is_there(each)]
+    """Return the declared databases and claims of files that the cluster does not have."""
+    return [each for each in documents if each["kind"] in KINDS and not is_there(each)]
 
 
-def holding(databases: Iterable[Document], volumes: Sequence[Document]) -> Iterator[str]:
-    """Yield a sentence for each volume that holds what an instance of one of these databases kept.
+def holding(absent: Iterable[Document], volumes: Sequence[Document]) -> Iterator[str]:
+    """Yield a sentence for each volume that holds what one of these, an instance of a database or a claim, kept.
 
-    None of a database of which some volume has a claim again or waits for one: it is being brought back.
+    None of one of which some volume has a claim again or waits for one: it is being brought back.
     """
-    for database in databases:
-        metadata = database["metadata"]
-        theirs = [each for each in volumes if _is_of(metadata, each["spec"].get("claimRef") or {})]
-        if all((each.get("status") or {}).get("phase") == "Released" for each in theirs):
-            yield from (_sentence(metadata, each) for each in theirs)
+    for each in absent:
+        theirs = [volume for volume in volumes if _is_of(each, volume["spec"].get("claimRef") or {})]
+        if all((volume.get("status") or {}).get("phase") == "Released" for volume in theirs):
+            yield from (_sentence(each, volume) for volume in theirs)
 
 
-def _is_of(database: Document, claim: Document) -> bool:
+def _is_of(absent: Document, claim: Document) -> bool:
+    metadata = absent["metadata"]
     # As CloudNativePG calls the claims of its instances: the data, the log apart, tablespaces.
-    claims = rf"{re.escape(database['name'])}-[0-9]+(-wal|-tbs-.+)?"
-    here = claim.get("namespace") == database["namespace"]
-    return here and re.fullmatch(claims, claim.get("name", "")) is not None
+    of_instances = "-[0-9]+(-wal|-tbs-.+)?" if absent["kind"] == "Cluster" else ""
+    here = claim.get("namespace") == metadata["namespace"]
+    return here and re.fullmatch(re.escape(metadata["name"]) + of_instances, claim.get("name", "")) is not None
 
 
-def _sentence(database: Document, volume: Document) -> str:
+def _sentence(lost: Document, volume: Document) -> str:
     spec, called = volume["spec"], volume["metadata"]["name"]
     size = (spec.get("capacity") or {}).get("storage", "of no stated size")
-    absent = f"Cluster {database['namespace']}/{database['name']} is not there"
+    absent = f"{lost['kind']} {lost['metadata']['namespace']}/{lost['metadata']['name']} is not there"
     return f"{absent}, and volume {called} ({size}) holds what claim {spec['claimRef']['name']} kept"
 
 
@@ -51,8 +53,8 @@ def refuse(found: Iterable[str]) -> None:
     if every := list(found):
         raise InfraError(
             "database-would-be-empty",
-            what="a database would be made anew, empty, while volumes hold the rows of the one before it",
+            what="what holds data would be made anew, empty, while volumes hold what the one before it kept",
             why="\n         ".join(every),
             state="nothing was written; the volumes keep what is on them",
-            next="bring the volumes back, or say that their rows may go: docs/kept-volumes.md has both",
+            next="bring the volumes back, or say that what they hold may go: docs/kept-volumes.md has both",
         )

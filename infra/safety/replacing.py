@@ -120,9 +120,10 @@ def _key(inputs: Document) -> str:
 
 
 def _holds_data(inputs: Document) -> bool:
-    # What a namespace of the tier `app` holds may be thrown away at any time; a definition is an operator's.
+    # What a namespace of the tier `app` holds may be thrown away, but not volumes; a definition is an operator's.
     if inputs.get("kind") == "Namespace":
-        return (inputs.get("metadata", {}).get("labels") or {}).get(labels.TIER) == "data"
+        found = inputs.get("metadata", {}).get("labels") or {}
+        return found.get(labels.TIER) == "data" or labels.KEEPS in found
     return _key(inputs) in FIELDS
 
 
@@ -163,4 +164,6 @@ def _differing(was: Any, would_be: Any, path: str) -> Iterator[tuple[str, str, s
 def _said(value: Any) -> str:
     if value is _ABSENT:
         return "absent"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
     return f"{value}" if isinstance(value, str | int | float | bool) else "another value"

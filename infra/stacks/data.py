@@ -6,9 +6,11 @@ from typing import Literal
 
 import pulumi
 
-from catalogue.system import System
+from catalogue import volumes
+from catalogue.system import Files, System
 from infra import labels, naming, sizes
 from infra.components.connection_pool import ConnectionPool, ConnectionPoolArgs
+from infra.components.file_volume import FileVolume, FileVolumeArgs
 from infra.components.postgres_cluster import BackupPlace, PostgresCluster, PostgresClusterArgs
 from infra.config import Settings
 from infra.stacks.cluster import provider
@@ -44,7 +46,26 @@ def build(settings: Settings) -> None:
         if system.database.pooler:
             after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[cluster]))
             ConnectionPool(system.id, _pool(settings, system, system.database.pooler), after)
+        for files in volumes.of(system):
+            FileVolume(f"{system.id}/{files.name}", _volume(settings, system, files), opts)
     pulumi.export("clusters", clusters)
+
+
+def _volume(settings: Settings, system: System, files: Files) -> FileVolumeArgs:
+    target = settings.catalogue.province.target
+    assert files.storage is not None, "the catalogue refuses a volume without a size"
+    shared = files.access == "many-pods"
+    storage_class = target.shared_storage_class if shared else target.storage_class
+    assert storage_class is not None, "the catalogue refuses what no class can give"
+    return FileVolumeArgs(
+        system=system.id,
+        files=files.name,
+        labels=labels.of_component(settings.catalogue.province, system, "files"),
+        storage=files.storage,
+        access=files.access,
+        storage_class=storage_class,
+        may_be_destroyed=settings.data_may_be_destroyed,
+    )
 
 
 def _pool(settings: Settings, system: System, mode: Literal["session", "transaction"]) -> ConnectionPoolArgs:

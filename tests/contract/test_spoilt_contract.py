@@ -28,7 +28,7 @@ from tests.unit.catalogue.everything import at, paths, replaced, without
 
 Document = dict[str, Any]
 Path_ = tuple[str | int, ...]
-OPTIONAL = {"workers", "database.backup", "database.pooler", "level", "norms"}
+OPTIONAL = {"workers", "volumes", "database.backup", "database.pooler", "level", "norms"}
 """Parts that joined the first version later."""
 FREE = {"limits"}
 """Words of the platform's own: the hash alone holds them."""
@@ -55,9 +55,11 @@ class _Holding:
 
 
 def exported() -> Document:
-    """Return portal's contract as its stack exports it: it has a part of every kind."""
+    """Return portal's contract as its stack exports it, with a volume: so it has a part of every kind."""
     found: Document = copy.deepcopy(built_once("portal").outputs["contract"])
-    return found
+    place = {"namespace": "httt-portal-app", "claim": "portal-files-templates", "path": "/opt/portal/templates"}
+    found["volumes"] = [{"name": "templates", **place, "access": "many-pods", "storage": "5Gi"}]
+    return {**found, "hash": contract_hash(found)}
 
 
 CONTRACT = exported()

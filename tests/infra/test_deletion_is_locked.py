@@ -91,6 +91,26 @@ def refused(asked: Document) -> list[str]:
     return [each["message"] for each in spec["validations"] if evaluated(each["expression"], told) is not True]
 
 
+@pytest.mark.parametrize("identity", ["data", "platform", "tenancy", "deploy-portal"])
+@pytest.mark.parametrize("kind", ["persistentvolumeclaims", "namespaces", "persistentvolumes"])
+def test_the_api_server_keeps_volumes_of_files_their_namespace_and_what_their_claim_let_go(
+    kind: str, identity: str
+) -> None:
+    labels = dict(production().facts.namespaces["httt-portal-app"])
+    user, groups = naming.identity_user(identity), [naming.identity_group(identity)]
+    asked = deletion(user, groups, labels, kind="persistentvolumeclaims")
+    asked["request"] |= {"name": "httt-portal-app", "resource": {"group": "", "resource": kind}}
+    asked["oldObject"] = {
+        "metadata": {"name": "httt-portal-app", "labels": labels},
+        "spec": {"persistentVolumeReclaimPolicy": "Retain", "claimRef": {"namespace": "httt-portal-app"}},
+    }
+    assert refused(asked)[0].startswith("data-kept: Only break-glass deletes")
+    # Where no volume of files lies, pods and their namespace may go.
+    free = dict(production().facts.namespaces["httt-feedback-app"])
+    asked["namespaceObject"]["metadata"]["labels"] = asked["oldObject"]["metadata"]["labels"] = free
+    assert kind == "persistentvolumes" or not any("data-kept" in why for why in refused(asked))
+
+
 @pytest.mark.parametrize("kind", ["clusters", "scheduledbackups", "persistentvolumeclaims"])
 @pytest.mark.parametrize("identity", ["data", "platform", "tenancy", "deploy-portal"])
 def test_the_api_server_refuses_the_deletion_to_everybody_but_break_glass(kind: str, identity: str) -> None:

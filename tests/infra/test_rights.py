@@ -50,7 +50,7 @@ def named(table: tuple[Kind, ...]) -> set[tuple[str, str]]:
         ("platform", kinds.PLATFORM),
         ("ground.portal", kinds.TENANCY),
         ("ground.feedback", kinds.TENANCY),
-        ("data", kinds.DATA),
+        ("data", (*kinds.DATA, *kinds.FILES)),
         ("security", kinds.SECURITY),
         ("portal", kinds.SYSTEM),
         # Without workers.

@@ -22,6 +22,7 @@ from infra.reachability.proof import prove
 from infra.render.declared import stacks
 from infra.render.manifests import manifests
 from infra.rights import kinds
+from infra.rules.subjects import CLAIM
 from tests.infra.test_isolation import planted
 from tests.infra.test_provide import FakeApi
 from tests.support.declared import CATALOGUE, Built, build
@@ -94,7 +95,7 @@ def test_no_rule_writes_what_the_server_answered() -> None:
 
 def test_changes_of_rights_rules_and_data_are_logged_word_for_word() -> None:
     ground = {kind for kind in kinds.PLATFORM if kind.group != "gateway.networking.k8s.io"}
-    for kind in {*ground, *kinds.DATA, kinds.CLAIMS, kinds.BACKUPS} - set(kinds.PROGRAMS):
+    for kind in {*ground, *kinds.DATA, CLAIM, kinds.BACKUPS} - set(kinds.PROGRAMS):
         assert level("patch", kind.group, kind.resource) == "Request", kind
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from infra.config import CATALOGUE_VARIABLE
+from infra.render.representative import with_volume
 from infra.rules import admission, facts, subjects
 from infra.rules.facts import Facts
 from infra.rules.judge import Item
@@ -85,11 +86,12 @@ def _real(pools: tuple[str, ...]) -> Centre:
             content = yaml.safe_load(file.read_text(encoding="utf-8"))
             if file.stem == "province":
                 content |= {"environment": "prod", "capacity": {"cpu": 64, "memory": "256Gi", "storage": "2Ti"}}
-                content["target"]["node_pools"] = list(pools)
+                content["target"] |= {"node_pools": list(pools), "shared_storage_class": "cephfs-retain"}
             else:
                 content["web"]["replicas"] = 3
                 # The highest level that shares a cluster: nothing that a level asks for is left out.
                 content["level"] = max(content["level"], 4) if file.stem == "portal" else content["level"]
+                content |= with_volume("many-pods") if file.stem == "portal" else {}
             (Path(folder) / file.name).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
         before = os.environ.get(CATALOGUE_VARIABLE)
         os.environ[CATALOGUE_VARIABLE] = folder

@@ -72,6 +72,11 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("ResourceQuota", "spec|hard|services.nodeports", "1"),
         Plant("ResourceQuota", "spec.hard", DROP),
     ),
+    "storage-bounded": (
+        Plant("ResourceQuota", "spec|hard|persistentvolumeclaims", DROP),
+        Plant("ResourceQuota", "spec.hard", {"pods": "9", "persistentvolumeclaims": "1"}),
+        Plant("ResourceQuota", "spec.hard", {"pods": "9", "requests.storage": "9Gi"}),
+    ),
     "limits-complete": (
         Plant("LimitRange", "spec.limits.0.max", DROP),
         Plant("LimitRange", "spec.limits.0.max.cpu", DROP),
@@ -87,6 +92,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
         Plant("Deployment", _label(_SYSTEM), "other"),
         Plant("Service", _label("dcshift.gov.vn/chu-quan"), DROP),
         Plant("CronJob", _label("dcshift.gov.vn/cap-do"), "9"),
+        Plant("PersistentVolumeClaim", _label(_SYSTEM), DROP),
         Plant("Role", "metadata.labels", DROP),
     ),
     "data-says-whose": (
@@ -345,6 +351,17 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     "database-on-kept-volumes": (
         Plant("Cluster", "spec.storage.storageClass", "standard"),
         Plant("Cluster", "spec.storage.storageClass", DROP),
+    ),
+    "files-on-class-of-access": (
+        Plant("PersistentVolumeClaim", "spec.storageClassName", "standard"),
+        Plant("PersistentVolumeClaim", "spec.storageClassName", DROP),
+        Plant("PersistentVolumeClaim", "spec.accessModes", ["ReadWriteOnce"]),
+        Plant("PersistentVolumeClaim", "spec.accessModes", ["ReadWriteMany", "ReadOnlyMany"]),
+        Plant("PersistentVolumeClaim", "spec.accessModes", DROP),
+    ),
+    "files-born-empty": (
+        Plant("PersistentVolumeClaim", "spec.volumeName", "pv-1"),
+        Plant("PersistentVolumeClaim", "spec.dataSource", {"kind": "PersistentVolumeClaim", "name": "other"}),
     ),
     "database-image-of-registry": (
         Plant("Cluster", "spec.imageName", "ghcr.io/cloudnative-pg/postgresql:17"),

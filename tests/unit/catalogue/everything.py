@@ -32,6 +32,7 @@ def province() -> Document:
     content["blackouts"] = [{"name": "election", "first": DAY, "last": DAY}]
     content["target"]["zones"] = {"internal": {"gateway_class": "traefik-internal", "gateway_address": "192.0.2.30"}}
     content["target"]["node_pools"] = ["internet", "portal"]
+    content["target"]["shared_storage_class"] = "cephfs-retain"
     log = content["security_log"]
     log["buffer_hours"] = 72
     log["national"]["protocol"] = "syslog"
@@ -44,8 +45,9 @@ def system() -> Document:
     content["web"]["rate_limit"] = {"average": 50, "burst": 100}
     content["quota"] = {"cpu": 4, "memory": "8Gi", "storage": "50Gi"}
     content["files"][0]["kept_days"] = 90
-    content["files"].append({"name": "templates", "kind": "volume", "storage": "5Gi"})
-    content["source"]["files"]["templates"] = {"host": "app1", "path": "/opt/portal/templates"}
+    volume = {"name": "templates", "kind": "volume", "storage": "5Gi", "path": "/opt/portal/templates"}
+    content["files"].append({**volume, "access": "many-pods"})
+    content["source"]["files"]["templates"] = {"host": "app1", "path": "/srv/portal/templates"}
     content["jobs"][0]["max_overlap"] = 0
     content["workers"][0]["replicas"] = 2
     content["integrations"] = ["ndxp"]

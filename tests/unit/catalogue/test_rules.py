@@ -79,8 +79,6 @@ def _found(kind: str, folder: Path, now: datetime.datetime = NOW) -> list[tuple[
          "kept_days: 9", "a volume keeps nothing that was overwritten"),
         ({"portal": {"files": [{"name": "uploads", "kind": "volume"}]}}, "portal", "- name: uploads",
          "a volume needs storage"),
-        ({"portal": {"files": [{"name": "uploads", "kind": "volume", "storage": "5Gi"}]}}, "portal", "kind: volume",
-         "a volume, which is not supported yet"),
         ({"province": {"national_endpoints": [_ENDPOINT, _ENDPOINT]}}, "province", "- id: ndxp", "given twice"),
         ({"province": {"norms": "vn-1999"}}, "province", "norms: vn-1999", "there are vn-2016, vn-2026"),
         (

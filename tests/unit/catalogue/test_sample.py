@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from catalogue.load import CatalogueError, digest, load
+from catalogue import volumes
+from catalogue.load import digest, load
 from catalogue.system import System
 from infra import config
 from infra.errors import ConfigError
@@ -47,6 +48,7 @@ def _province(tmp_path: Path, sample: str) -> Path:
     for file in EXAMPLE.glob("*.yaml"):
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
         if file.stem == "province":
+            content["target"]["shared_storage_class"] = "cephfs-retain"
             content["national_endpoints"] = [
                 {"id": name, "name": names, "host": f"{name}.example"} for name in ("ndxp", "payment-platform")
             ]
@@ -57,28 +59,15 @@ def _province(tmp_path: Path, sample: str) -> Path:
     return tmp_path
 
 
-def _without_volume(sample: str = SAMPLE) -> str:
-    for part in (
-        ", {name: templates, kind: volume, storage: 5Gi}",
-        ", templates: {host: app1, path: /opt/portal/templates}",
-    ):
-        assert part in sample
-        sample = sample.replace(part, "")
-    return sample
-
-
-def test_the_sample_is_read_as_it_is_written_but_for_its_volume(tmp_path: Path) -> None:
-    """A volume is in the schema and nothing provides one yet: that one sentence, and no other."""
-    with pytest.raises(CatalogueError) as refused:
-        load(_province(tmp_path, SAMPLE))
-    (fault,) = refused.value.faults
-    assert fault.sentence == "files 'templates' are a volume, which is not supported yet: make them a bucket"
-    assert fault.line == 12
+def test_the_sample_is_read_as_it_is_written(tmp_path: Path) -> None:
+    (uploads, templates) = load(_province(tmp_path, SAMPLE)).system("portal").files
+    assert (uploads.kind, templates.kind, templates.storage) == ("bucket", "volume", "5Gi")
 
 
 def test_what_it_leaves_out_has_a_default(tmp_path: Path) -> None:
-    web = load(_province(tmp_path, _without_volume())).system("portal").web
-    assert (web.release, web.ready) == (None, "/healthz")
+    system = load(_province(tmp_path, SAMPLE)).system("portal")
+    assert (system.web.release, system.web.ready) == (None, "/healthz")
+    assert (volumes.path(system, system.files[1]), system.files[1].access) == ("/opt/portal/templates", "many-pods")
 
 
 def test_a_written_default_makes_no_other_catalogue(tmp_path: Path) -> None:
@@ -90,7 +79,7 @@ def test_a_written_default_makes_no_other_catalogue(tmp_path: Path) -> None:
 
 
 def test_which_release_runs_is_said_by_the_stack_where_the_file_does_not(tmp_path: Path) -> None:
-    folder = _province(tmp_path, _without_volume())
+    folder = _province(tmp_path, SAMPLE)
     with pytest.raises(ConfigError, match="nothing says which release of portal runs") as refused:
         build("portal", {}, catalogue=folder)
     assert "pulumi config set dcshift:release RELEASE --stack portal" in str(refused.value)

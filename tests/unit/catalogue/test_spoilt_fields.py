@@ -38,11 +38,13 @@ OPTIONAL = {
     "job_hosts", "norms", "windows", "national_endpoints", "national_endpoints.0.port",
     "national_endpoints.0.addresses", "holidays", "blackouts",
     "objectives.rpo", "quota", "web.pages", "database.locale", "database.extensions", "files", "files.0.kept_days",
-    "files.1.storage", "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
+    "files.1.storage", "files.1.path", "files.1.access", "target.shared_storage_class",
+    "jobs", "source.files", "source.jobs", "jobs.0.max_overlap", "integrations",
     "workers", "source.workers", "workers.0.replicas",
 }  # fmt: skip
 MAY_BE_NULL = {
     "security_log", "security_log.national", "objectives.rpo", "quota", "files.0.storage", "files.1.storage",
+    "files.1.path", "target.shared_storage_class",
     "target.rate_limit", "web.rate_limit", "target.certificates", "database.pooler", "web.release",
 }  # fmt: skip
 OUT_OF_RANGE: dict[str, list[object]] = {
@@ -65,6 +67,8 @@ OUT_OF_RANGE: dict[str, list[object]] = {
     "files.0.kind": ["tape"],
     "files.0.kept_days": [0, 3651, "30"],
     "files.1.storage": ["5"],
+    "files.1.path": ["opt"],
+    "files.1.access": ["two-pods"],
     "jobs.0.schedule": ["60 * * * *", "* * * *", "* * * * * *", "*/0 * * * *", "5-1 * * * *", "* 24 * * *", "@daily"],
     "jobs.0.command": [[]],
     "jobs.0.max_overlap": [1],
@@ -140,11 +144,8 @@ def test_there_are_enough_cases() -> None:
     assert len(CASES) >= 300
 
 
-def test_the_unspoilt_files_are_refused_only_for_what_is_not_supported_yet(tmp_path: Path) -> None:
-    with pytest.raises(CatalogueError) as caught:
-        load(everything.write(tmp_path))
-    (fault,) = caught.value.faults
-    assert "a volume, which is not supported yet" in fault.sentence
+def test_the_unspoilt_files_are_taken(tmp_path: Path) -> None:
+    assert load(everything.write(tmp_path)).system("portal").files[1].kind == "volume"
 
 
 @pytest.mark.parametrize("field", sorted({(file, dotted(path)) for file, path, _ in CASES}), ids=":".join)

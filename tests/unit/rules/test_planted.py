@@ -117,7 +117,10 @@ def test_data_without_a_lock_is_refused_until_it_may_be_destroyed(rule_id: str, 
     open_ones = [replace(i, options={**i.options, option: False}) for i in production().stacks[stack]]
     found = broken(rule_id, open_ones)
     assert found
-    assert all("data" in identity or "-db" in identity for identity in found)
+    # The portal's pods open a volume of files: their namespace holds data, too.
+    files = ("Namespace httt-portal-app", "PersistentVolumeClaim httt-portal-app/portal-files-templates")
+    assert all("data" in identity or "-db" in identity or identity in files for identity in found)
+    assert set(files) & set(found)
     facts = replace(production().facts, constants={**production().facts.constants, "dataMayBeDestroyed": True})
     assert not list(breaches(open_ones, facts, [named(rule_id)]))
 
@@ -129,6 +132,8 @@ def test_data_without_a_lock_is_refused_until_it_may_be_destroyed(rule_id: str, 
 def test_a_database_without_the_engines_care_is_refused_whatever_may_be_destroyed(rule_id: str, option: str) -> None:
     careless = [replace(i, options={**i.options, option: False}) for i in production().stacks["data"]]
     assert "Cluster httt-portal-data/portal-db" in broken(rule_id, careless)
+    claim = "PersistentVolumeClaim httt-portal-app/portal-files-templates"
+    assert (claim in broken(rule_id, careless)) == (option == "deletedFirst")
     facts = replace(production().facts, constants={**production().facts.constants, "dataMayBeDestroyed": True})
     assert list(breaches(careless, facts, [named(rule_id)]))
 

@@ -26,7 +26,8 @@ def node_of(cpu: float, memory: float, zone: str = "a") -> Node:
 
 
 ZONED = tuple(node_of(8000, 32 * 1024, zone) for zone in ("a", "b", "c"))
-ENOUGH = Cluster(lambda _: True, frozenset({"local-retain"}), frozenset({"traefik"}), lambda _: READY, ZONED)
+CLASSES = frozenset({"local-retain", "cephfs-retain"})
+ENOUGH = Cluster(lambda _: True, CLASSES, frozenset({"traefik"}), lambda _: READY, ZONED)
 ONE = replace(ENOUGH, nodes=[Node(2000, 8 * 1024)])
 
 
@@ -55,10 +56,12 @@ def test_everything_that_is_missing_is_told_at_once_with_who_needs_it() -> None:
         "it does not know the kind HTTPRoute of gateway.networking.k8s.io/v1",
         "it does not know the kind Cluster of postgresql.cnpg.io/v1",
     ]
-    assert found[2].startswith("it has no storage class 'local-retain', which ")
-    assert found[2].endswith(" names; it has fast")
-    assert found[3] == "it has no gateway class 'traefik', which Gateway dcshift-edge/edge names; it has none"
-    assert len(found) == 4
+    claim = "PersistentVolumeClaim httt-portal-app/portal-files-templates"
+    assert found[2] == f"it has no storage class 'cephfs-retain', which {claim} names; it has fast"
+    assert found[3].startswith("it has no storage class 'local-retain', which ")
+    assert found[3].endswith(" names; it has fast")
+    assert found[4] == "it has no gateway class 'traefik', which Gateway dcshift-edge/edge names; it has none"
+    assert len(found) == 5
     with pytest.raises(InfraError, match="cannot take what is declared") as refused:
         refuse(everything(production()), unserved)
     assert refused.value.code == "cluster-lacks"
