@@ -10,6 +10,7 @@ from lab.paths import CHECKOUT
 
 KUBERNETES: Final = "v1.34.10"
 PULUMI: Final = "v3.259.0"
+KUBE_STATE_METRICS: Final = "v2.18.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,14 @@ TOOLS: Final = (
         build_seconds=60,
     ),
     _kube(),
+    Tool(
+        "kube-state-metrics",
+        KUBE_STATE_METRICS,
+        (Program("kube-state-metrics", "k8s.io/kube-state-metrics/v2", ("version",), KUBE_STATE_METRICS),),
+        # After kube, which compiles most of it, in the same versions.
+        build_seconds=35,
+        variables=(("github.com/prometheus/common/version.Version", KUBE_STATE_METRICS),),
+    ),
     Tool("etcd", "v3.6.14", (Program("etcd", ask=("--version",), says="etcd Version: 3.6.14"),), build_seconds=45),
     Tool(
         "cnpg-manager",

@@ -70,17 +70,29 @@ def test_every_tool_has_committed_checksums(tool: Tool) -> None:
     assert {f"tools/{tool.name}/go.mod", f"tools/{tool.name}/go.sum"} <= set(listed)
 
 
-def test_what_two_tools_need_in_one_version_is_compiled_once() -> None:
+@pytest.mark.parametrize(
+    ("name", "first", "apart"),
+    [
+        ("cert-manager", "cnpg-manager", ()),
+        # It counts its versions with a word that kube's does not know, and kube's sample is not served; little stands
+        # on either.
+        ("kube-state-metrics", "kube", ("github.com/prometheus/", "k8s.io/sample-controller")),
+    ],
+)
+def test_what_two_tools_need_in_one_version_is_compiled_once(name: str, first: str, apart: tuple[str, ...]) -> None:
     """A version that differs deep below makes everything above it another thing to compile: two minutes of them."""
 
     def needed(name: str) -> dict[str, str]:
         lines = (CHECKOUT / "tools" / name / "go.mod").read_text().splitlines()
-        return dict(line.split()[:2] for line in lines if line.startswith("\t"))
+        words = [line.split() for line in lines if line.startswith("\t")]
+        # What is replaced by another version of itself stands last.
+        return {each[0]: each[3] if each[1] == "=>" else each[1] for each in words}
 
-    ours, theirs = needed("cert-manager"), needed("cnpg-manager")
+    ours, theirs = needed(name), needed(first)
     both = ours.keys() & theirs.keys()
     assert {"k8s.io/client-go", "golang.org/x/net", "k8s.io/kube-openapi"} <= both
-    assert {name: ours[name] for name in both} == {name: theirs[name] for name in both}
+    differs = {name for name in both if ours[name] != theirs[name]}
+    assert {name for name in differs if not name.startswith(apart)} == set()
 
 
 def test_every_debian_package_has_its_reason() -> None:
