@@ -21,7 +21,7 @@ _QUERY_SECONDS_MAX: Final = 4 * 3600.0
 _CONTAINER: Final = "postgres"
 _LOG_LINES: Final = 20
 _LOG_CHARACTERS: Final = 400
-_PSQL: Final = ("psql", "-XAtq", "-v", "ON_ERROR_STOP=1")
+_OPTIONS: Final = ("-XAtq", "-v", "ON_ERROR_STOP=1")
 
 
 class CnpgCluster:
@@ -118,7 +118,7 @@ class CnpgCluster:
         primary = str((self._object().get("status") or {}).get("currentPrimary") or "")
         if not primary:
             raise self._refused("no instance of it is primary")
-        words = [*_PSQL, "-d", database, *(word for each in statements for word in ("-c", each))]
+        words = ["psql", *_OPTIONS, "-d", database, *(word for each in statements for word in ("-c", each))]
         ended = self._programs.run(
             self._place.namespace, primary, _CONTAINER, words, timeout_seconds=_QUERY_SECONDS_MAX
         )
