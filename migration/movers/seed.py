@@ -67,9 +67,11 @@ def undo(job: SeedJob, world: SeededCluster) -> dict[str, Json]:
         place.refuse_other_way(job.server, before, SEEDING, SEEDED)
         physical_source.take_turn(job.server)
         left: list[Json] = []
-        if before.phase != COPYING and _stands(before, world):
-            physical_target.handed_over(job.server, _phases(job, world))
-            seed_following.unsubscribe(job, world)
+        # Whatever the marker says: folder and machine may have been lost since the cluster followed.
+        phases = _phases(job, world) if _stands(before, world) else {}
+        physical_target.handed_over(job.server, phases)
+        if ours := [moved for moved in job.server.databases if phases.get(moved.database)]:
+            seed_following.unsubscribe(ours, world)
             left.append(f"{world.name} holds the copy and follows nothing; whoever declared it removes it")
         place.clear(job.server)
         world.shut_out()

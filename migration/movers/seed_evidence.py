@@ -133,7 +133,9 @@ def _of_cluster(world: SeededCluster, database: str, query: str) -> Facts:
 
 
 def in_cluster(world: SeededCluster, moved: MovedDatabase) -> str | None:
-    """Return how far a database of the cluster is by its own claim."""
+    """Return how far a database of the cluster is by its own claim; None where it has none, or is not there."""
+    if not world.rows("postgres", f"SELECT 1 AS one FROM pg_database WHERE datname = {literal(moved.database)}"):
+        return None
     if not world.rows(moved.database, "SELECT 1 AS one WHERE to_regclass('dcshift.claim') IS NOT NULL"):
         return None
     found = world.rows(moved.database, "SELECT phase FROM dcshift.claim")

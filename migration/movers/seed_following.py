@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from catalogue import seeding
 from migration.errors import StepFailed
@@ -41,9 +42,9 @@ def follow(job: SeedJob, world: SeededCluster) -> dict[str, Json]:
     return {"lag_bytes": behind}
 
 
-def unsubscribe(job: SeedJob, world: SeededCluster) -> None:
+def unsubscribe(databases: Iterable[MovedDatabase], world: SeededCluster) -> None:
     """Drop the cluster's subscriptions without touching the slots, and re-read that they are gone."""
-    for moved in job.server.databases:
+    for moved in databases:
         if seed_evidence.subscribed(world, moved):
             name = quoted(moved.name)
             world.run(
