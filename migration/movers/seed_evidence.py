@@ -22,7 +22,7 @@ _SERVER = """
 SELECT 'identifier of the server' AS what, system_identifier::text AS value FROM pg_control_system()
 UNION ALL SELECT 'version', split_part(current_setting('server_version'), '.', 1)
 UNION ALL SELECT 'databases', string_agg(datname, ', ' ORDER BY datname) FROM pg_database
-UNION ALL SELECT 'version of provider ' || collprovider, max(pg_collation_actual_version(oid)) FROM pg_collation
+UNION ALL SELECT 'version of provider ' || collprovider::text, max(pg_collation_actual_version(oid)) FROM pg_collation
     WHERE collprovider IN ('c', 'i') AND collname NOT IN ('C', 'POSIX') AND pg_collation_actual_version(oid) IS NOT NULL
     GROUP BY collprovider
 """
