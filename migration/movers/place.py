@@ -106,13 +106,13 @@ def refuse_other_way(job: PhysicalJob, before: Marker, *ours: str) -> None:
     """Raise `StepFailed` for a copy that goes another way than ours: to a host, or into a cluster."""
     if before.phase not in (COPYING, *ours):
         cluster_bound = before.phase in (SEEDING, SEEDED)
-        command = "dcshift move seed" if cluster_bound else "dcshift move postgres --engine physical"
+        command = "dcshift move seed" if cluster_bound else "dcshift move postgres (by the physical engine)"
         raise StepFailed(
             "copy-goes-another-way",
             what=f"the copy in {job.folder} was not touched",
             why=f"its marker says {before.phase}: it goes {'into a cluster' if cluster_bound else 'to this host'}",
             state="nothing was changed",
-            next=f"{command} --job JOB",
+            next=command,
         )
 
 

@@ -55,7 +55,7 @@ def refuse_other(job: SeedJob, marker: Marker, server: Cluster, world: SeededClu
             what=f"{world.name} is not the copy in {job.server.folder}",
             why="; ".join(found[:_DIFFERENCES_SHOWN]),
             state="the cluster follows nothing; the source serves, and the copy is kept",
-            next="remove the cluster, then dcshift move seed --job JOB --undo, and begin again",
+            next="remove the cluster, undo this move (docs/physical.md), and begin again",
         )
     return counted
 
@@ -82,7 +82,7 @@ def slots_at_rest(job: SeedJob, marker: Marker) -> None:
             what=f"the changes since the copy of {job.server.system} are not all there any more",
             why="; ".join(wrong),
             state="nothing was changed; the source serves",
-            next="dcshift move seed --job JOB --undo, remove the cluster if there is one, and begin again",
+            next="undo this move (docs/physical.md), remove the cluster if there is one, and begin again",
         )
 
 

@@ -76,7 +76,7 @@ def _catch_up(job: SeedJob, moved: MovedDatabase, source: Connection, world: See
                 what=f"the slot {moved.name} is gone or lost its place",
                 why="it was dropped, or the source removed log that it still needed (max_slot_wal_keep_size)",
                 state="the source serves; the cluster can no longer follow",
-                next="dcshift move seed --job JOB --undo, remove the cluster, and begin again",
+                next="undo this move (docs/physical.md), remove the cluster, and begin again",
             )
         first = lag.bytes if first is None else max(first, lag.bytes)
         lines.progress("catching up", first - lag.bytes, first, "bytes", rate.of(first - lag.bytes))
