@@ -46,7 +46,7 @@ LIARS: Final[dict[tuple[str, str], str]] = {
         "ansible-playbook",
     ): "playbooks/test_job_host.py::test_a_host_that_reports_nothing_is_a_failure",
     ("adapters/seeded_cluster.py", "psql"): (
-        "unit/migration_data/test_seed.py::test_a_psql_that_says_yes_and_asks_nobody_is_not_believed"
+        "unit/migration_adapters/test_seeded_cluster.py::test_a_psql_that_says_yes_and_asks_nobody_is_not_believed"
     ),
     ("adapters/site_check.py", "curl"): f"{_THERE}test_a_curl_that_asks_nobody_is_no_good_news",
     ("adapters/site_check.py", "sh"): f"{_THERE}test_silence_of_the_edge_is_no_good_news",

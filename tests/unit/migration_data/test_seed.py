@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
 
-from migration.adapters import image_facts
-from migration.adapters.command import Completed
-from migration.adapters.kubernetes import KubernetesCluster
-from migration.adapters.seeded_cluster import CnpgCluster
 from migration.errors import StepFailed
-from migration.movers import place, seed_evidence, seed_findings, seed_job
+from migration.movers import place, seed_evidence, seed_findings, seed_job, seed_server
+from migration.movers.cluster import Cluster
 from migration.movers.physical_facts import DatabaseRow, InDatabase, SourceFacts, TargetFacts
-from migration.movers.seed_job import ClusterPlace, SeedJob
+from migration.movers.seed_job import SeedJob
 from migration.ports.seeding import ClusterState, ImageFacts
 from tests.support.seeding import IMAGE, declared
 
@@ -44,18 +42,6 @@ ORDER: dict[str, Any] = {
         "clients": ["198.18.0.0/16"],
     },
 }
-IMAGE_SAID = f"""postgres (PostgreSQL) 17.11 (Debian 17.11-0+deb13u1)
-glibc 2.41
-locales
-C
-C.utf8
-en_US.utf8
-POSIX
-extensions
-/usr/share/postgresql/17/extension/pg_trgm.control
-/usr/share/postgresql/17/extension/plpgsql.control
-{"dcshift-end"}
-"""
 
 
 def job(**server: Any) -> SeedJob:
@@ -85,7 +71,9 @@ def target(**other: Any) -> TargetFacts:
     return dataclasses.replace(facts, **other)
 
 
-IMAGE_FACTS = image_facts.read(IMAGE_SAID, IMAGE)
+IMAGE_FACTS = ImageFacts(
+    17, "2.41", frozenset(("C", "C.utf8", "en_US.utf8", "POSIX")), frozenset(("pg_trgm", "plpgsql"))
+)
 
 
 def codes(image: ImageFacts = IMAGE_FACTS, of: SourceFacts | None = None, to: TargetFacts | None = None) -> list[str]:
@@ -93,7 +81,6 @@ def codes(image: ImageFacts = IMAGE_FACTS, of: SourceFacts | None = None, to: Ta
 
 
 def test_an_image_that_has_all_is_fit() -> None:
-    assert IMAGE_FACTS.extensions == {"pg_trgm", "plpgsql"}
     assert codes() == []
 
 
@@ -117,15 +104,6 @@ def test_what_an_image_lacks_is_named(code: str, image: dict[str, Any], of: dict
 def test_locales_are_compared_as_the_c_library_does() -> None:
     rows = (database("postgres", "C"), database("portal", "en_US.utf8"), database("old", "C.UTF-8"))
     assert codes(of=source(databases=rows)) == []
-
-
-@pytest.mark.parametrize(
-    "cut", ["glibc 2.41\n", "locales\n", "extensions\n", "dcshift-end\n", "postgres (PostgreSQL) "]
-)
-def test_an_image_that_says_less_than_all_is_not_believed(cut: str) -> None:
-    with pytest.raises(StepFailed) as told:
-        image_facts.read(IMAGE_SAID.replace(cut, ""), IMAGE)
-    assert told.value.code == "image-silent"
 
 
 def state(spec: dict[str, Any]) -> ClusterState:
@@ -221,40 +199,42 @@ def test_a_marker_of_before_is_read_and_a_copy_of_another_way_is_not_touched(tmp
     place.refuse_other_way(job().server, before, place.FOLLOWING)
 
 
-class Pods:
-    """Pods in which every program ends with 0 and says what it is told to."""
+class Copying:
+    """A copy's server from which a cluster copies, and which remembers what it was told."""
 
-    def __init__(self, answer: str) -> None:
-        self.answer = answer
-        self.asked: list[Sequence[str]] = []
+    def __init__(self, *progress: tuple[str, int, int]) -> None:
+        self.progress, self.told = list(progress), list[str]()
 
-    def run(
-        self, namespace: str, pod: str, container: str, argv: Sequence[str], *, timeout_seconds: float
-    ) -> Completed:
-        self.asked.append(argv)
-        return Completed(0, self.answer, "")
+    @contextmanager
+    def session(self, _database: str, *, statement_seconds: float) -> Iterator[Copying]:
+        assert statement_seconds > 600, "a checkpoint may take long"
+        yield self
 
+    @contextmanager
+    def cursor(self) -> Iterator[Copying]:
+        yield self
 
-class Objects:
-    """An API server that answers every question with one cluster, whose first instance is primary."""
+    def execute(self, query: bytes, _parameters: object = None) -> None:
+        self.told.append(query.decode().strip())
 
-    def ask(self, _ask: object, _what: str) -> dict[str, Any]:
-        return {"spec": {}, "status": {"currentPrimary": "portal-db-1"}}
+    description = True
 
-
-def cluster(pods: Pods) -> CnpgCluster:
-    return CnpgCluster(ClusterPlace.model_validate(ORDER["cluster"]), cast(KubernetesCluster, Objects()), pods)
-
-
-@pytest.mark.parametrize("answer", ["", "1", "\n", "{}", "SELECT"])
-def test_a_psql_that_says_yes_and_asks_nobody_is_not_believed(answer: str) -> None:
-    with pytest.raises(StepFailed) as told:
-        cluster(Pods(answer)).rows("portal", "SELECT 1 AS one")
-    assert told.value.code == "program-not-believed"
+    def fetchall(self) -> list[tuple[str, int, int]]:
+        return self.progress
 
 
-def test_what_a_cluster_is_asked_carries_no_password_and_each_statement_stands_alone() -> None:
-    pods = Pods('[{"one": 1}]\n')
-    assert cluster(pods).rows("portal", "SELECT 1 AS one") == [{"one": 1}]
-    cluster(pods).run("portal", "A", "B")
-    assert pods.asked[-1] == ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", "portal", "-c", "A", "-c", "B"]
+@pytest.mark.parametrize(
+    ("progress", "told", "said"),
+    [
+        ([("waiting for checkpoint to finish", 0, 0)], ["CHECKPOINT"], "checkpoint for the cluster"),
+        ([("streaming database files", 5, 9)], [], "files into the cluster"),
+        ([], [], "start of the cluster"),
+    ],
+)
+def test_a_checkpoint_is_made_at_once_where_the_cluster_waits_for_one_and_only_there(
+    progress: list[tuple[str, int, int]], told: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Copying(*progress)
+    seed_server.hasten(cast(Cluster, server))
+    assert server.told[1:] == told
+    assert said in capsys.readouterr().out
