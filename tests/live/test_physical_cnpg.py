@@ -34,7 +34,7 @@ from tests.support.seeding import SYSTEM, declared, order
 __all__ = ["api", "namespace"]
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 CLIENTS = ("198.18.0.0/16", f"{NODE_ADDRESS}/32")
-KILLED = ("waiting for the cluster's declaration", "comparing cluster and copy")
+KILLED = ("waiting for the cluster's declaration",)
 
 
 @dataclass
