@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, cast
 from urllib.parse import urlsplit
@@ -46,6 +46,8 @@ class Settings:
     alertmanager_image: str = "0"
     alert_webhook: str | None = None
     state_metrics_namespace: str | None = None
+    seeds: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """By system, address and port of the copy that its database begins from; of all others it begins empty."""
     runbooks: str = "docs/runbooks"
     system_id: str | None = None
     release: str | None = None
@@ -154,6 +156,7 @@ def read(stack: str, folder: Path | None = None) -> Settings:
         alert_webhook=told.get("alertWebhook"),
         state_metrics_namespace=told.get("stateMetricsNamespace"),
         runbooks=told["runbooks"],
+        seeds=_seeds(told.get("seededFrom"), catalogue),
         system_id=system_id,
         release=release,
         image=_digest(told.get("image"), deployed),
@@ -174,6 +177,15 @@ def _system(stack: str, given: str | None, catalogue: Catalogue) -> str:
         raise SettingsError([SettingFault("system", given, f"dcshift:system is {given!r}, and {there}")])
     own = ", ".join(order.ground("SYSTEM") if each == "ground" else each for each in order.LAYERS if each != "system")
     raise ConfigError(f"stack {stack} is none of {own}, and {there}. Set dcshift:system, or choose another stack")
+
+
+def _seeds(given: str | None, catalogue: Catalogue) -> dict[str, tuple[str, int]]:
+    found = values.seeds(given) if given else {}
+    known = [system.id for system in catalogue.systems]
+    if strange := sorted(set(found) - set(known)):
+        sentence = f"dcshift:seededFrom names {', '.join(strange)}, and the catalogue has {', '.join(known)}"
+        raise SettingsError([SettingFault("seededFrom", given or "", sentence)])
+    return found
 
 
 def _of_own_centre(told: Mapping[str, str], catalogue: Catalogue) -> tuple[str, str]:

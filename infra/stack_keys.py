@@ -70,6 +70,11 @@ KEYS: Final[Mapping[str, Key]] = {
     ),
     "postgresTag": Key("text", "a tag that is not latest", values.is_tag),
     "dataMayBeDestroyed": _yes_or_no(),
+    "seededFrom": Key(
+        "text",
+        "systems with the server (IPv4 address and port) that each one's database begins from: portal=10.0.0.7:5433",
+        values.is_seeds,
+    ),
     "auditLog": _folder("/var/log/kubernetes/audit"),
     "podLogs": _folder("/var/log/pods"),
     "agentState": _folder("/var/lib/dcshift-log-agent"),

@@ -54,6 +54,22 @@ def is_endpoint(given: str) -> bool:
     return is_address(host) and is_within(port, 1, _PORT_MAX)
 
 
+def is_seeds(given: str) -> bool:
+    """Return whether these are systems, each once and with a server: `portal=10.0.0.7:5433,feedback=10.0.0.8:5433`."""
+    parts = [part.partition("=") for part in given.split(",")]
+    named = [system for system, _, _ in parts]
+    return len(set(named)) == len(named) and all(
+        is_label(system) and is_endpoint(server) for system, _, server in parts
+    )
+
+
+def seeds(given: str) -> dict[str, tuple[str, int]]:
+    """Return address and port by system of what `is_seeds` takes."""
+    parts = [part.partition("=") for part in given.split(",")]
+    ends = {system: server.rpartition(":") for system, _, server in parts}
+    return {system: (host, int(port)) for system, (host, _, port) in ends.items()}
+
+
 def is_within(given: str, low: int, high: int) -> bool:
     """Return whether this is a whole number as people write it, from `low` to `high`."""
     return re.fullmatch(r"0|[1-9][0-9]{0,9}", given) is not None and low <= int(given) <= high

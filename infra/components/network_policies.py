@@ -107,8 +107,17 @@ def _data(settings: Settings, system: System) -> dict[str, Document]:
         # The subscription of the migration reads the source's changes.
         "allow-source-database": _egress(instances, [source], [_tcp(_POSTGRES)]),
         **moving,
+        **_seeded(settings, system, instances),
         **(_pool(system, serving, api_host, int(api_port)) if system.database.pooler else {}),
     }
+
+
+def _seeded(settings: Settings, system: System, instances: Document) -> dict[str, Document]:
+    """Return the way to the copy that the database begins from, while the stack says that there is one."""
+    if system.id not in settings.seeds:
+        return {}
+    host, port = settings.seeds[system.id]
+    return {"allow-seed": _egress(instances, [_address(host)], [_tcp(port)])}
 
 
 def _pool(system: System, serving: Document, api_host: str, api_port: int) -> dict[str, Document]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pulumi
 import pulumi_kubernetes as k8s
 
+from catalogue import seeding
 from catalogue.controls import Controls
 from catalogue.system import DATABASE_MAJOR_MIN
 from infra import labels, naming, spreading
@@ -68,6 +69,8 @@ class PostgresClusterArgs:
     """What the system's level asks: where instances stand and how they follow. None where there is one machine."""
     pool: str | None = None
     """The pool of nodes that all of its pods stand in; none where they share nodes with others."""
+    seed: tuple[str, int] | None = None
+    """Address and port of a mover's copy that it begins from; None: it begins empty. Read once, at its birth."""
     may_be_destroyed: bool = False
     """Take off the locks that keep the database when its declaration goes."""
 
@@ -153,17 +156,7 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
         "enablePDB": args.instances > 1,
         "enableSuperuserAccess": False,
         "backup": {"barmanObjectStore": args.backup.spec(), "retentionPolicy": f"{BACKUP_DAYS}d"},
-        "bootstrap": {
-            "initdb": {
-                "database": args.system,
-                "owner": args.system,
-                "secret": {"name": naming.owner_secret(args.system)},
-                "encoding": "UTF8",
-                # The source's: with another order of letters, indexes and ORDER BY would not say the same.
-                "localeCollate": args.locale,
-                "localeCType": args.locale,
-            }
-        },
+        **_birth(args),
         "managed": {
             "roles": [
                 {
@@ -194,6 +187,26 @@ def _cluster(args: PostgresClusterArgs) -> dict[str, Any]:
             },
         },
     }
+
+
+def _birth(args: PostgresClusterArgs) -> dict[str, Any]:
+    """Return how it is born: empty, or from the files of the one server that a mover keeps for it."""
+    cluster = naming.cluster(args.system)
+    owned = {"database": args.system, "owner": args.system, "secret": {"name": naming.owner_secret(args.system)}}
+    if args.seed is None:
+        # The source's: with another order of letters, indexes and ORDER BY would not say the same.
+        locale = {"encoding": "UTF8", "localeCollate": args.locale, "localeCType": args.locale}
+        return {"bootstrap": {"initdb": {**owned, **locale}}}
+    host, port = args.seed
+    # Written by the mover with the copy; the certificate is the copy's own, so that no other server is taken for it.
+    secret = seeding.secret(cluster)
+    copy = {
+        "name": seeding.ORIGIN,
+        "connectionParameters": {"host": host, "port": str(port), "user": seeding.ROLE, "sslmode": "verify-full"},
+        "password": {"name": secret, "key": seeding.PASSWORD_KEY},
+        "sslRootCert": {"name": secret, "key": seeding.AUTHORITY_KEY},
+    }
+    return {"bootstrap": {"pg_basebackup": {"source": seeding.ORIGIN, **owned}}, "externalClusters": [copy]}
 
 
 def _following(args: PostgresClusterArgs) -> dict[str, Any]:

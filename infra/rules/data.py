@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from catalogue import seeding
 from infra import labels
 from infra.rules.rule import Rule, Scope
 from infra.rules.subjects import CLAIMS, DATABASES, KEPT, NAMESPACES, POOLERS
@@ -23,6 +24,15 @@ def _of_registry(image: str) -> str:
         f"&& {image}.value().matches('(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{{64}})$') "
         f"&& !{image}.value().endsWith(':latest')"
     )
+
+
+_SEEDED: Final = (
+    f"object.spec.bootstrap.pg_basebackup.?source.orValue('') == '{seeding.ORIGIN}' "
+    "&& object.spec.?externalClusters.orValue([]).size() == 1 "
+    f"&& object.spec.externalClusters[0].?name.orValue('') == '{seeding.ORIGIN}' "
+    "&& object.spec.externalClusters[0].?connectionParameters.sslmode.orValue('') == 'verify-full' "
+    "&& object.spec.externalClusters[0].?sslRootCert.hasValue()"
+)
 
 
 def _locked(option: str) -> str:
@@ -111,12 +121,13 @@ DATA: Final = (
     ),
     Rule(
         "database-born-empty",
-        "A declared database begins empty: a recovery left in the program would bring old rows back.",
+        "A declared database begins empty, or from the copy that a mover keeps for it and that proves itself by its "
+        "certificate: a recovery left in the program would bring old rows back.",
         _COPIES,
         DATABASES,
         # Of what is declared only: whoever restores a lost database by hand must be let through.
-        "!has(object.spec.bootstrap.recovery) && !has(object.spec.bootstrap.pg_basebackup) "
-        "&& object.spec.?externalClusters.orValue([]).size() == 0",
+        f"!has(object.spec.bootstrap.recovery) && (has(object.spec.bootstrap.pg_basebackup) ? ({_SEEDED}) "
+        ": object.spec.?externalClusters.orValue([]).size() == 0)",
         scope=Scope.DECLARED,
     ),
     Rule(

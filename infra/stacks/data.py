@@ -39,6 +39,7 @@ def build(settings: Settings) -> None:
                 endpoint=province.target.object_store,
                 secret=naming.backup_secret(system.id),
             ),
+            seed=settings.seeds.get(system.id),
             may_be_destroyed=settings.data_may_be_destroyed,
         )
         cluster = PostgresCluster(system.id, args, opts)

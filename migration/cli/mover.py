@@ -17,6 +17,14 @@ def postgres(context: typer.Context) -> int:
 
 
 @app.command(context_settings=_PASS_ON)
+def seed(context: typer.Context) -> int:
+    """Move a PostgreSQL server by its files into a CloudNativePG cluster; `--help` shows its own options."""
+    from migration.adapters import physical_seed
+
+    return int(physical_seed.main(context.args))
+
+
+@app.command(context_settings=_PASS_ON)
 def prove(context: typer.Context) -> int:
     """Prove both sides of a physical move equal while the copy follows; `--help` shows its own options."""
     from migration.adapters import physical_proof

@@ -6,6 +6,7 @@ It never touches a folder that holds what we did not make.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -22,6 +23,8 @@ from migration.movers.physical_job import PhysicalJob
 MARKER: Final = "dcshift-physical.json"
 _LOCK: Final = "dcshift.lock"
 COPYING, FOLLOWING = "copying", "following"
+SEEDING, SEEDED = "seeding", "seeded"
+"""Of a copy that a cluster begins from: it waits, disabled, to be taken; the cluster has it and follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Marker:
     phase: str
     superuser: str
     """Name of the servers' superuser, known once the source was asked; else empty."""
+    cut: str = ""
+    """Where in the source's log a complete copy ends; else empty."""
 
 
 def read(folder: Path) -> Marker | None:
@@ -92,17 +97,31 @@ def held(job: PhysicalJob) -> Iterator[Marker]:
                 state="nothing was changed",
                 next="let the orchestrator that holds the later turn go on",
             )
-        write(folder, Marker(before.system, job.token, before.phase, before.superuser))
+        write(folder, dataclasses.replace(before, token=job.token))
         cluster.own(folder, job.user, 0o700)
         yield before
 
 
-def clear(job: PhysicalJob, *, logs: bool = True) -> None:
+def refuse_other_way(job: PhysicalJob, before: Marker, *ours: str) -> None:
+    """Raise `StepFailed` for a copy that goes another way than ours: to a host, or into a cluster."""
+    if before.phase not in (COPYING, *ours):
+        cluster_bound = before.phase in (SEEDING, SEEDED)
+        command = "dcshift move seed" if cluster_bound else "dcshift move postgres (by the physical engine)"
+        raise StepFailed(
+            "copy-goes-another-way",
+            what=f"the copy in {job.folder} was not touched",
+            why=f"its marker says {before.phase}: it goes {'into a cluster' if cluster_bound else 'to this host'}",
+            state="nothing was changed",
+            next=command,
+        )
+
+
+def clear(job: PhysicalJob, *, logs: bool = True, phase: str = COPYING) -> None:
     """Stop what runs in the folder and remove everything but marker and lock, and the servers' logs if told."""
     _refuse_foreign(job)
-    before = read(job.folder)
+    before = read(job.folder) or Marker(job.system, job.token, phase, "")
     # Whoever dies in here must not leave a marker that promises a copy.
-    write(job.folder, Marker(job.system, job.token, COPYING, before.superuser if before else ""))
+    write(job.folder, dataclasses.replace(before, token=job.token, phase=phase))
     for data in (job.base, job.data):
         cluster.stop(data)
     for entry in job.folder.iterdir():

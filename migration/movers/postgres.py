@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         said = words.parse_args(argv)
         if said.undo and said.engine != "physical":
             words.error("--undo is known to --engine physical alone: dcshift rollback takes back a logical copy")
-        with _told_to_end():
+        with told_to_end():
             lines.result(
                 _physical(said.job, words.prog, undo=said.undo)
                 if said.engine == "physical"
@@ -89,7 +89,7 @@ def _physical(where: str, program: str, *, undo: bool) -> dict[str, Json]:
 
 
 @contextlib.contextmanager
-def _told_to_end() -> Iterator[None]:
+def told_to_end() -> Iterator[None]:
     """Whoever is told to end still takes his slots away from the source: without him his copy is worthless anyway."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

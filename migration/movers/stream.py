@@ -157,15 +157,20 @@ def enable(name: str, publication: str, source: Connection, target: Connection) 
     """Enable the subscription after proving that its tables are exactly the published ones, all ready."""
     published, known = tables_of(publication, name, source, target)
     if published != known:
-        odd = ", ".join(sorted(published ^ known)[:10])
-        raise StepFailed(
-            "subscription-misses-tables",
-            what=f"the subscription {name} does not know exactly the published tables",
-            why=f"they differ in: {odd}",
-            state="the subscription is disabled; the source serves",
-            next="dcshift run copies anew",
-        )
+        raise misses_tables(name, published, known)
     link.run(target, f"ALTER SUBSCRIPTION {quoted(name)} ENABLE")
+
+
+def misses_tables(name: str, published: set[str], known: set[str]) -> StepFailed:
+    """Return the error of a subscription that knows other tables than are published."""
+    odd = ", ".join(sorted(published ^ known)[:10])
+    return StepFailed(
+        "subscription-misses-tables",
+        what=f"the subscription {name} does not know exactly the published tables",
+        why=f"they differ in: {odd}",
+        state="the subscription is disabled; the source serves",
+        next="dcshift run copies anew",
+    )
 
 
 def tables_of(publication: str, name: str, source: Connection, target: Connection) -> tuple[set[str], set[str]]:

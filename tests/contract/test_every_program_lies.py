@@ -45,6 +45,9 @@ LIARS: Final[dict[tuple[str, str], str]] = {
         "adapters/job_host.py",
         "ansible-playbook",
     ): "playbooks/test_job_host.py::test_a_host_that_reports_nothing_is_a_failure",
+    ("adapters/seeded_cluster.py", "psql"): (
+        "unit/migration_adapters/test_seeded_cluster.py::test_a_psql_that_says_yes_and_asks_nobody_is_not_believed"
+    ),
     ("adapters/site_check.py", "curl"): f"{_THERE}test_a_curl_that_asks_nobody_is_no_good_news",
     ("adapters/site_check.py", "sh"): f"{_THERE}test_silence_of_the_edge_is_no_good_news",
     ("adapters/ssh.py", "ansible-inventory"): f"{_HERE}test_an_inventory_that_was_not_read_is_told_so",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 from catalogue.system import Files
 from infra import workload
+from infra.errors import SettingsError
 from infra.rules import facts
 from infra.rules.judge import breaches
 from tests.support.centres import items_of
@@ -225,6 +227,62 @@ def test_a_release_with_migrations_runs_them_once_under_its_own_name(stack: Stac
     assert container["command"] == ["/opt/portal/bin/manage", "migrate", "--noinput"]
     (deployment,) = built.of("Deployment")
     assert deployment.inputs["spec"]["template"]["spec"]["containers"][0]["image"] == "dcshift.local/portal:8.0.1"
+
+
+SEED = {"seededFrom": "portal=10.0.0.7:5433"}
+
+
+def test_a_database_that_a_mover_keeps_a_copy_for_begins_from_that_and_the_others_are_born_empty() -> None:
+    births = {d.identity: d.inputs["spec"] for d in built_once("data", SEED).of("Cluster")}
+    portal, feedback = births["Cluster httt-portal-data/portal-db"], births["Cluster httt-feedback-data/feedback-db"]
+    assert portal["bootstrap"] == {
+        "pg_basebackup": {
+            "source": "dcshift-seed", "database": "portal", "owner": "portal", "secret": {"name": "portal-db-app"},
+        }
+    }  # fmt: skip
+    (origin,) = portal["externalClusters"]
+    assert origin["connectionParameters"] == {
+        "host": "10.0.0.7", "port": "5433", "user": "dcshift_seed", "sslmode": "verify-full",
+    }  # fmt: skip
+    assert origin["sslRootCert"] == {"name": "portal-db-seed", "key": "ca.crt"}
+    assert "initdb" in feedback["bootstrap"]
+    assert "externalClusters" not in feedback
+    # What differs is its birth alone: when the setting goes again, nothing of it is another.
+    (plain,) = [d for d in built_once("data").of("Cluster") if "portal" in d.identity]
+    born = ("bootstrap", "externalClusters")
+    assert {k: v for k, v in portal.items() if k not in born} == {
+        k: v for k, v in plain.inputs["spec"].items() if k not in born
+    }
+
+
+def test_a_copy_is_reached_by_the_instances_of_its_own_database_and_only_while_it_is_named() -> None:
+    named = [d for d in built_once("platform", SEED).of("NetworkPolicy") if d.identity.endswith("/allow-seed")]
+    assert [d.identity for d in named] == ["NetworkPolicy httt-portal-data/allow-seed"]
+    (rule,) = named[0].inputs["spec"]["egress"]
+    assert rule == {
+        "to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}],
+        "ports": [{"protocol": "TCP", "port": 5433}],
+    }
+    assert not [d for d in built_once("platform").of("NetworkPolicy") if d.identity.endswith("/allow-seed")]
+
+
+def test_a_copy_for_a_system_that_nobody_knows_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"dcshift:seededFrom names harbour, and the catalogue has"):
+        built_once("data", {"seededFrom": "harbour=10.0.0.7:5433"})
+
+
+def test_a_copy_that_need_not_prove_itself_breaks_the_rule_and_the_declared_one_keeps_all() -> None:
+    built = built_once("data", SEED)
+    assert built.settings
+    known = facts.of(built.settings)
+    assert [str(breach) for breach in breaches(items_of(built), known)] == []
+    (item,) = [each for each in items_of(built) if each.identity == "Cluster httt-portal-data/portal-db"]
+    for field in ("sslRootCert", "name", "connectionParameters"):
+        document = copy.deepcopy(dict(item.document))
+        del document["spec"]["externalClusters"][0][field]
+        assert [each.rule.id for each in breaches([replace(item, document=document)], known)] == [
+            "database-born-empty"
+        ], field
 
 
 def test_the_database_has_the_sources_order_of_letters_and_a_role_for_the_subscription(stack: Stacks) -> None:

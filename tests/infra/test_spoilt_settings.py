@@ -35,6 +35,7 @@ RIGHT: dict[str, list[str]] = {
     "databaseInstances": ["1", "9"],
     "postgresTag": ["17", "17.2-bookworm"],
     "dataMayBeDestroyed": ["true", "false"],
+    "seededFrom": ["portal=10.0.0.7:5433", "portal=10.0.0.7:5433,feedback=10.0.0.7:5434"],
     "auditLog": ["/var/log/audit"],
     "podLogs": ["/var/log/containers"],
     "agentState": ["/srv/dcshift/state"],
@@ -79,6 +80,10 @@ OUT_OF_RANGE: dict[str, list[str]] = {
     "databaseInstances": ["-1", "0", "10", "3.0", "+3", "03", "three", "1e1", "0x3", "true", "³"],
     "postgresTag": ["latest", DIGEST, ".17", "1" * 129],
     "dataMayBeDestroyed": ["yes", "True", "1", "TRUE", "0"],
+    "seededFrom": [
+        "portal", "10.0.0.7:5433", "portal=10.0.0.7", "portal=db.example:5433", "Portal=10.0.0.7:5433",
+        "portal=10.0.0.7:5433,portal=10.0.0.8:5433", "portal=10.0.0.7:5433,", "portal=10.0.0.7:0",
+    ],
     "auditLog": ["/var", "var/log", "/var/../etc", "/var//log", "/var/log/"],
     "podLogs": ["/log", "/var/./log", "~/logs/pods"],
     "agentState": ["/srv", "C:/state/x"],

@@ -25,7 +25,7 @@ Pair = tuple[servers.Server, servers.Server]
 _HERE = Path(__file__).parent
 _ON_ONE_CENTRE = ("test_infra.py", "test_infra_told.py", "test_infra_kept.py")
 """Modules that look at one declared centre, one after the other: the last one takes it apart."""
-_OF_THE_LAB = ("test_playbooks.py", "test_source.py", "test_target.py", *_ON_ONE_CENTRE)
+_OF_THE_LAB = ("test_playbooks.py", "test_source.py", "test_physical_cnpg.py", "test_target.py", *_ON_ONE_CENTRE)
 _ON_ONE_LAB = ("test_refusals.py", "test_move.py", "test_moved.py")
 """Modules that are played on one lab, brought up once, in this order."""
 _ORDER = (*_OF_THE_LAB, *_ON_ONE_LAB)

@@ -22,7 +22,7 @@ from lab.postgres_server import binaries
 from migration.adapters import physical_proof
 from migration.adapters.physical_proof import prove
 from migration.errors import BlockedError, StepFailed
-from migration.movers import claim, physical, stream
+from migration.movers import claim, physical, physical_source, stream
 from migration.movers.physical_job import PhysicalJob
 from tests.support import physical as support
 from tests.support.physical import DATABASES, Source, Writer, run
@@ -134,7 +134,7 @@ def test_a_server_moves_exactly_though_its_mover_is_killed_three_times(
         with pytest.raises(psycopg.errors.ObjectInUse, match=f"turn {stale.token} is over"):
             physical.move(stale.model_copy(update={"folder": place / "pg2"}))
         with pytest.raises(psycopg.errors.ObjectInUse, match="is over"):
-            physical._release(stale)
+            physical_source.release(stale)
         proofs = list(prove(job, frozen=False))
         assert [(d, p.name, p.differences, p.sentence) for d, p in proofs if not p.passed] == []
         assert len(proofs) == 14

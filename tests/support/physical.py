@@ -96,10 +96,11 @@ class Source(servers.Server):
         )  # fmt: skip
         by_socket = source.model_copy(update={"host": str(self.sockets), "tls_mode": "disable", "tls_root": None})
         moved = [MovedDatabase(database=d, system=d, owner=d, name=f"dcshift_{d}") for d in DATABASES]
+        programs = other.pop("target_binaries", None) or programs_18(self.folder.parent)
         return PhysicalJob(
             **{
                 "system": "both", "token": self.turn, "source": source, "feed": by_socket, "databases": tuple(moved),
-                "folder": folder, "source_binaries": self.binaries, "target_binaries": programs_18(self.folder.parent),
+                "folder": folder, "source_binaries": self.binaries, "target_binaries": programs,
                 "settings": {"fsync": "off"}, **other,
             }
         )  # fmt: skip

@@ -370,6 +370,7 @@ PLANTS: Final[dict[str, tuple[Plant, ...]]] = {
     "database-born-empty": (
         Plant("Cluster", "spec.bootstrap.recovery", {"source": "portal-db"}),
         Plant("Cluster", "spec.bootstrap.pg_basebackup", {"source": "portal-db"}),
+        Plant("Cluster", "spec.bootstrap.pg_basebackup", {"source": "dcshift-seed"}),
         Plant("Cluster", "spec.externalClusters", [{"name": "portal-db"}]),
     ),
     "database-without-superuser": (

@@ -19,8 +19,9 @@ _STARTS: Final = {
     "remote": re.compile(r"run"),
     "self._remote": re.compile(r"run"),
     "self._units": re.compile(r"start"),
+    "self._programs": re.compile(r"run"),
 }
-"""What starts a program, by whom it is asked; the last three are the ports `Remote` and `Units`."""
+"""What starts a program, by whom it is asked; the last four are the ports `Remote`, `Units` and `PodPrograms`."""
 _WORD: Final = re.compile(r"(?:/[a-z/]+/)?[a-z][a-z0-9_.-]*")
 _HAND_ON: Final = ("sudo", "env", "sh")
 """Programs that become another one, which comes after their own options."""

@@ -87,6 +87,7 @@ TABLE: dict[str, dict[str, list[str]]] = {
     "move files": {"--job": ["EMPTY", "BINARY"], "--do": ["all"]},
     "move objects": {"--job": ["NOTHING", "EMPTY", "BINARY"]},
     "move prove": {"--job": ["NOTHING", "BINARY"]},
+    "move seed": {"--job": ["NOTHING", "BINARY"]},
     "move mariadb": {"--job": ["NOTHING", "EMPTY", "BINARY"]},
 }
 """What each option refuses, by verb; words in capitals are places that a test makes."""
