@@ -79,7 +79,9 @@ def _catch_up(job: SeedJob, moved: MovedDatabase, source: Connection, world: See
                 next="undo this move (docs/physical.md), remove the cluster, and begin again",
             )
         first = lag.bytes if first is None else max(first, lag.bytes)
-        lines.progress("catching up", first - lag.bytes, first, "bytes", rate.of(first - lag.bytes))
+        # The operator's network policies may keep it from the source: then nobody reads, and nothing else says so.
+        waits = None if lag.active else f"{world.name} does not read from the source"
+        lines.progress("catching up", first - lag.bytes, first, "bytes", rate.of(first - lag.bytes), waits=waits)
         if lag.active and lag.bytes <= job.server.lag_bytes_max:
             mark = stream.mark(source) if mark is None else mark
             if _arrived(world, moved) >= mark:

@@ -42,7 +42,7 @@ def order(source: Source, folder: Path, port: int, **other: Any) -> SeedJob:
     place = ClusterPlace(
         **{
             "kubeconfig": "/nowhere", "namespace": f"httt-{SYSTEM}-data", "name": f"{SYSTEM}-db", "image": IMAGE,
-            "address": HOST, "clients": ("127.0.0.0/8",), **other,
+            "address": HOST, "clients": ("127.0.0.0/8",), "appear_seconds_max": 120, "ready_seconds_max": 300, **other,
         }
     )  # fmt: skip
     return SeedJob(server=job.model_copy(update={"databases": moved}), cluster=place)
@@ -128,8 +128,8 @@ class LoopbackCluster:
 class Operator(Application):
     """Does what CloudNativePG does with such a declaration: copies the files its way, then starts a server on them."""
 
-    def __init__(self, world: LoopbackCluster, binaries: Path) -> None:
-        self._world, self._binaries = world, binaries
+    def __init__(self, world: LoopbackCluster, binaries: Path, *, at_birth: str) -> None:
+        self._world, self._binaries, self._at_birth = world, binaries, at_birth
         self.failed = ""
 
     def _run(self) -> None:
@@ -179,6 +179,7 @@ class Operator(Application):
                 rows = self._world.rows("postgres", "SELECT system_identifier::text AS i FROM pg_control_system()")
             except (psycopg.Error, StepFailed):
                 continue
+            self._world.run("feedback", self._at_birth)  # whoever sees it ready sees it so
             self._world.write("status.json", {"ready": True, "systemID": rows[0]["i"]})
             break
         return server
