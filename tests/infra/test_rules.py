@@ -256,14 +256,14 @@ def test_a_database_that_a_mover_keeps_a_copy_for_begins_from_that_and_the_other
 
 
 def test_a_copy_is_reached_by_the_instances_of_its_own_database_and_only_while_it_is_named() -> None:
-    named = [d for d in built_once("platform", SEED).of("NetworkPolicy") if d.identity.endswith("/allow-seed")]
+    named = [d for d in built_once("ground.portal", SEED).of("NetworkPolicy") if d.identity.endswith("/allow-seed")]
     assert [d.identity for d in named] == ["NetworkPolicy httt-portal-data/allow-seed"]
     (rule,) = named[0].inputs["spec"]["egress"]
     assert rule == {
         "to": [{"ipBlock": {"cidr": "10.0.0.7/32"}}],
         "ports": [{"protocol": "TCP", "port": 5433}],
     }
-    assert not [d for d in built_once("platform").of("NetworkPolicy") if d.identity.endswith("/allow-seed")]
+    assert not [d for d in built_once("ground.portal").of("NetworkPolicy") if d.identity.endswith("/allow-seed")]
 
 
 def test_a_copy_for_a_system_that_nobody_knows_is_refused() -> None:

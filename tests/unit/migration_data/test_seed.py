@@ -16,6 +16,7 @@ from migration.errors import StepFailed
 from migration.movers import place, seed_evidence, seed_findings, seed_job, seed_server
 from migration.movers.cluster import Cluster
 from migration.movers.physical_facts import DatabaseRow, InDatabase, SourceFacts, TargetFacts
+from migration.movers.physical_rare import Rare, Tried
 from migration.movers.seed_job import SeedJob
 from migration.ports.seeding import ClusterState, ImageFacts
 from tests.support.seeding import IMAGE, declared
@@ -53,7 +54,7 @@ def database(name: str, collate: str = "en_US.UTF-8") -> DatabaseRow:
 
 
 def source(**other: Any) -> SourceFacts:
-    inside = InDatabase(True, True, ("plpgsql", "pg_trgm"), (), (), (), ())
+    inside = InDatabase(True, True, ("plpgsql", "pg_trgm"), (), (), (), (), Rare())
     facts = SourceFacts(
         version="PostgreSQL 13.23 on x86_64-pc-linux-gnu", number=130023, standby=False, superuser="postgres",
         slots_used=0, prepared_transactions=0, subscriptions=(), tablespaces=(), settings_changed=(), settings={},
@@ -66,7 +67,7 @@ def source(**other: Any) -> SourceFacts:
 def target(**other: Any) -> TargetFacts:
     facts = TargetFacts(
         number=170011, extensions=frozenset(), collations=frozenset(), sorters={"c": "2.41"}, tls=True,
-        libraries_missing={}, options_unknown=(), settings={},
+        libraries_missing={}, options_unknown=(), settings={}, rare=Tried(frozenset(), {}, {}, {}),
     )  # fmt: skip
     return dataclasses.replace(facts, **other)
 
