@@ -43,7 +43,7 @@ class Endpoint(BaseModel):
             "dbname": self.database,
             "user": self.user,
             "sslmode": self.tls_mode,
-            "connect_timeout": "10",
+            "connect_timeout": str(SILENCE_SECONDS_MAX),
         }
         if self.address is not None:
             words["hostaddr"] = self.address
@@ -99,7 +99,7 @@ def connect(
         endpoint.conninfo(
             application_name=program,
             options=options,
-            connect_timeout=str(min(10, silence_seconds_max)),
+            connect_timeout=str(silence_seconds_max),
             keepalives_idle=str(max(1, silence_seconds_max // 4)),
             keepalives_interval=str(max(1, silence_seconds_max // 4)),
             tcp_user_timeout=str(1000 * silence_seconds_max),
