@@ -169,6 +169,20 @@ def test_a_comparison_spares_its_source_until_the_freeze_and_leaves_the_stream_a
     assert move.replicated().state is ProbeState.DONE
 
 
+def test_a_comparison_keeps_to_the_bytes_a_second_that_people_allow(move: PostgresMove, pair: Pair) -> None:
+    move.replicate(lambda _: None)
+    with pair[0].admin("portal") as admin:
+        (largest,) = admin.execute("SELECT pg_relation_size('more')").fetchone()
+    (move._context.state_folder / throttle.FILE).write_text(str(largest // 2))
+    rows = move.prove(frozen=False)[0]
+    assert rows.passed
+    # The largest table is paid for before the next one begins; the last ones are not paid for.
+    assert rows.figures["seconds"] > 1.9
+    # In a freeze nobody is asked: at this limit the table alone would take an hour.
+    (move._context.state_folder / throttle.FILE).write_text(str(throttle.BYTES_PER_SECOND_MIN))
+    assert move.prove(frozen=True)[0].passed
+
+
 def test_a_copy_for_which_the_source_keeps_too_much_log_ends_and_leaves_nothing_there(
     pair: Pair, move: PostgresMove, pool: ThreadPoolExecutor
 ) -> None:
