@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from migration.errors import StepFailed
-from migration.movers import folder
+from migration.movers import folder, folder_copy
 from migration.movers.files_index import Index
 from migration.movers.folder_job import OURS, FolderJob
 from tests.support.moving_folders import HARD, HOLES_BYTES, ONE, TWO, as_it_is, job, tree, typed
@@ -200,6 +200,33 @@ def test_a_folder_that_nobody_wrote_in_is_taken_back(source: Path, order: Folder
     with folder.folder_proof.Index(order.staging / folder.HANDED_OVER)._open() as remembered:
         assert remembered.execute("SELECT count(*) FROM described").fetchone() == (len(as_it_is(order.folder)),)
     assert typed("take-back", order)[1]["result"]["phase"] == "following"
+
+
+@pytest.mark.parametrize("when", ["before it was brought", "after it was brought"])
+def test_a_source_that_is_written_in_the_last_pass_is_not_handed_over(
+    when: str, source: Path, order: FolderJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved(order)
+    (source / ONE).write_text("one change more")
+    bring = folder_copy.Copy.bring
+
+    def written(*given: Any) -> None:
+        if when == "before it was brought":
+            (source / ONE).write_text("listed otherwise")
+        bring(*given)
+        if when == "after it was brought":
+            (source / "muộn").write_text("by somebody whom the freeze forgot")
+
+    monkeypatch.setattr(folder_copy.Copy, "bring", written)
+    with pytest.raises(StepFailed) as refused:
+        last(order)
+    monkeypatch.undo()
+    assert refused.value.code == "file-not-carried"
+    assert (ONE if when == "before it was brought" else "muộn") in refused.value.why
+    # What was brought is newer than what was listed: only a list made anew may call it equal.
+    assert proved(order).passed == (when == "before it was brought")
+    last(order)
+    assert as_it_is(order.folder) == as_it_is(source)
 
 
 def test_a_source_that_lists_nothing_any_more_removes_nothing(source: Path, order: FolderJob) -> None:
