@@ -24,7 +24,7 @@ class Writer(Application):
         """Wait until it has written again: its session was ended, and somebody has let it in since."""
         before, deadline = len(self.acknowledged), time.monotonic() + seconds_max
         while len(self.acknowledged) < before + 20:
-            assert time.monotonic() < deadline, "the application did not come back after the fence was opened"
+            assert time.monotonic() < deadline, "the application does not write"
             time.sleep(0.05)
 
     def _run(self) -> None:
