@@ -86,6 +86,21 @@ def test_a_stack_is_not_brought_up_alone_on_ground_that_is_not_laid() -> None:
     refuse_harm([built_once("platform"), built_once("portal")], other)
 
 
+@pytest.mark.parametrize("made", [False, True], ids=["not made", "made and never applied"])
+def test_a_new_systems_ground_comes_before_what_would_stand_on_it(
+    made: bool, tmp_path: Path, pulumi: FakePulumi
+) -> None:
+    (pulumi.folder / "states" / "ground.portal.json").unlink()
+    if made:
+        pulumi.before_up({"ground.portal": {"version": 3, "deployment": {}}})
+    for stack in ("data", "portal"):
+        with pytest.raises(InfraError, match=f"{stack} stands on ground.portal, which was never applied") as found:
+            up(tmp_path, stack)
+        assert found.value.code == "ground-not-laid"
+        assert found.value.next == f"python -m infra.up ground.portal {stack}"
+    assert pulumi.asked("up") == []
+
+
 def test_who_must_follow_a_stack_that_was_brought_up_alone_is_named(tmp_path: Path, pulumi: FakePulumi) -> None:
     pulumi.after_up({"platform": exported(built_once("platform", {"edgeNamespace": "another-edge"}))})
     assert up(tmp_path, "platform")[-1] == (
