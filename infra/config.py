@@ -126,6 +126,7 @@ def read(stack: str, folder: Path | None = None) -> Settings:
     Raises `ConfigError` (of single keys: `SettingsError`), `CatalogueError`, `InfraError` (image-of-another-release).
     """
     told = stack_keys.told()
+    stack_keys.refuse_another(stack, told)
     catalogue = load(folder or catalogue_folder())
     layer = cast(order.Layer, told.get("layer") or order.layer(stack))
     system_id = _system(stack, told.get("system"), catalogue) if layer in ("ground", "system") else None

@@ -15,6 +15,7 @@ from catalogue import volumes
 from catalogue.system import System
 from infra import labels, naming, order
 from infra.config import Settings
+from infra.integrations import calling, neighbours
 
 LAID: Final = "foundations"
 STOOD_ON: Final = "stands_on"
@@ -30,7 +31,7 @@ def laid(settings: Settings) -> dict[str, str]:
         case "platform":
             # Without receivers nothing is laid for their log.
             log = {_SECURITY: _of_log(settings)} if settings.catalogue.province.security_log else {}
-            grounds = {order.ground(each.id): _hash(_centre(settings)) for each in systems}
+            grounds = {order.ground(each.id): _hash(_centre(settings, each)) for each in systems}
             doors = {each.id: _hash(_door(settings, each)) for each in systems}
             return {_DATA: _hash(_rooms(settings)), **log, **grounds, **doors}
         case "ground":
@@ -48,7 +49,7 @@ def stood_on(settings: Settings) -> dict[str, str]:
         case "platform":
             return {}
         case "ground":
-            return {_PLATFORM: _hash(_centre(settings))}
+            return {_PLATFORM: _hash(_centre(settings, settings.system))}
         case "data":
             rooms = {order.ground(each.id): _hash(_room(settings, each)) for each in settings.catalogue.systems}
             return {_PLATFORM: _hash(_rooms(settings)), **rooms}
@@ -63,9 +64,12 @@ def stood_on(settings: Settings) -> dict[str, str]:
             }
 
 
-def _centre(settings: Settings) -> dict[str, Any]:
-    """Return what grounds let in: a door that stands elsewhere is shut out."""
-    return {"edge": settings.edge_namespace}
+def _centre(settings: Settings, system: System) -> dict[str, Any]:
+    """Return what a ground lets in: a door that stands elsewhere is shut out, a neighbour whose own ground is older."""
+    near = [system, *neighbours(settings, system)]
+    ways = {each.id: [each.web.port, *calling(each)] for each in near}
+    # Without neighbours nothing stands between grounds: for such a system nothing has changed.
+    return {"edge": settings.edge_namespace, **({"neighbours": ways} if len(near) > 1 else {})}
 
 
 def _door(settings: Settings, system: System) -> dict[str, Any]:

@@ -118,6 +118,22 @@ def told() -> dict[str, str]:
     return {key: of.default for key, of in KEYS.items() if of.default is not None} | found
 
 
+def refuse_another(stack: str, told: Mapping[str, str]) -> None:
+    """Refuse settings that a stack's name contradicts, as copied ones may: what it has would be deleted.
+
+    Raises `SettingsError`.
+    """
+    named = order.layer(stack)
+    own = {"layer": named, **({"system": order.system(stack)} if named == "ground" else {})}
+    found = [
+        SettingFault(key, told[key], f"dcshift:{key} is {told[key]!r}, and a stack called {stack} is of {key} {value}")
+        for key, value in own.items()
+        if named != "system" and told.get(key, value) != value
+    ]
+    if found:
+        raise SettingsError(found)
+
+
 def faults(given: Mapping[str, str]) -> list[SettingFault]:
     """Return what is wrong with each of these settings by itself, with what is allowed."""
     found = []

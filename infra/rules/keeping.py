@@ -44,10 +44,23 @@ KEPT: Final = (
 )
 _GROUPS: Final = ("postgresql.cnpg.io", "barmancloud.cnpg.io", "snapshot.storage.k8s.io")
 _GROUND: Final = (NAMESPACE, QUOTA, LIMITS, NETWORK_POLICY, ROLE, BINDING, ACCOUNT, MIDDLEWARE)
-_TENANT: Final = (
-    f"request.userInfo.username == '{naming.identity_user(naming.TENANCY)}' "
-    f"|| '{naming.identity_group(naming.TENANCY)}' in request.userInfo.?groups.orValue([])"
+_DECLARED: Final = (CLUSTER, BACKUP, CLAIM)
+"""What holds data and is declared, beside namespaces."""
+
+
+def _is(identity: str) -> str:
+    """Return whether who asks has an identity, as its account or as one of its people."""
+    return (
+        f"request.userInfo.username == '{naming.identity_user(identity)}' "
+        f"|| '{naming.identity_group(identity)}' in request.userInfo.?groups.orValue([])"
+    )
+
+
+_TENANT: Final = _is(naming.TENANCY)
+_JUDGED: Final = (
+    f"request.operation == 'DELETE' || {_TENANT} || {_is(naming.DATA)} || request.resource.resource == 'namespaces'"
 )
+_OWNERS: Final = "{}.metadata.?ownerReferences.orValue([])"
 _SYSTEM_DELETES: Final = (
     # An owner that goes takes what it owns, a namespace all that is in it; whether it may go was asked before.
     "system:serviceaccount:kube-system:generic-garbage-collector",
@@ -74,15 +87,24 @@ def policy(facts: Facts) -> Document:
                 "resourceRules": [
                     *(_judged(kind, ["DELETE"]) for kind in KEPT),
                     *(_judged(kind, ["CREATE", "UPDATE", "DELETE"]) for kind in _GROUND),
+                    *(_judged(kind, ["CREATE", "UPDATE"]) for kind in _DECLARED),
                 ]
             },
             # What others make or change is none of this policy's business.
-            "matchConditions": [{"name": "judged", "expression": f"request.operation == 'DELETE' || {_TENANT}"}],
+            "matchConditions": [{"name": "judged", "expression": _JUDGED}],
             "variables": [{"name": name, "expression": text} for name, text in _variables(facts).items()],
             "validations": [
                 {
                     "expression": f"!variables.kept || {may_be_destroyed} || !variables.ours || variables.allowed",
                     "message": "data-kept: Only break-glass deletes what holds data: docs/identities.md.",
+                },
+                {
+                    "expression": f"!variables.uncovered || {may_be_destroyed} || variables.allowed",
+                    "message": "files-stay-kept: Only break-glass takes the label off that keeps volumes of files.",
+                },
+                {
+                    "expression": "!variables.owned || variables.allowed",
+                    "message": "kept-without-owner: What holds data has no owner: it would go with it, unasked.",
                 },
                 {
                     "expression": "!variables.tenant || variables.place.startsWith('httt-')",
@@ -100,8 +122,12 @@ def binding() -> Document:
 
 def _holds(namespace: str) -> str:
     """Return whether data lies in a namespace: databases, or in one of pods volumes of files."""
-    found = f"{namespace}.metadata.?labels"
-    return f"({found}[?'{labels.TIER}'].orValue('') == 'data' || {found}[?'{labels.KEEPS}'].orValue('') == 'true')"
+    return f"({namespace}.metadata.?labels[?'{labels.TIER}'].orValue('') == 'data' || {_files(namespace)})"
+
+
+def _files(namespace: str) -> str:
+    """Return whether volumes of files lie in a namespace."""
+    return f"({namespace}.metadata.?labels[?'{labels.KEEPS}'].orValue('') == 'true')"
 
 
 def _judged(kind: Kind, operations: list[str]) -> Document:
@@ -137,4 +163,11 @@ def _variables(facts: Facts) -> dict[str, str]:
         f"|| (variables.what == '/persistentvolumeclaims' && '{operators}' in variables.groups)",
         "tenant": f"({_TENANT}) && !variables.groups.exists(g, g in {json.dumps(stronger)})",
         "place": "variables.what == '/namespaces' ? request.name : request.?namespace.orValue('')",
+        # Without the label its claims may be deleted, and the namespace with all that is in it.
+        "uncovered": f"request.operation == 'UPDATE' && variables.what == '/namespaces' && {_files('oldObject')} "
+        f"&& !{_files('object')}",
+        # The garbage collector, which may delete everything, takes what has an owner that is not there.
+        "owned": f"request.operation in ['CREATE', 'UPDATE'] && variables.what in {json.dumps(names)} "
+        f"&& variables.place.startsWith('httt-') && {_OWNERS.format('object')}.size() > 0 "
+        f"&& (request.operation == 'CREATE' || {_OWNERS.format('object')} != {_OWNERS.format('oldObject')})",
     }

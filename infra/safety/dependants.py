@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,11 @@ def outputs(export: Mapping[str, Any]) -> Outputs:
     return {}
 
 
+def was_applied(export: Mapping[str, Any]) -> bool:
+    """Return whether a stack's exported state holds anything: one that was only made lays nothing."""
+    return bool((export.get("deployment") or {}).get("resources"))
+
+
 def parted(applied: Mapping[str, Outputs]) -> Iterator[Parted]:
     """Yield each stack whose ground was changed since it was applied.
 
@@ -44,12 +49,18 @@ def parted(applied: Mapping[str, Outputs]) -> Iterator[Parted]:
                 yield Parted(stack, below)
 
 
-def refuse_unlaid(wanted: Mapping[str, Outputs], applied: Mapping[str, Outputs]) -> None:
+def refuse_unlaid(
+    wanted: Mapping[str, Outputs], applied: Mapping[str, Outputs], never: Collection[str] = frozenset()
+) -> None:
     """Raise `InfraError` (`ground-not-laid`) for stacks that would stand on what the one below is declared to be.
 
     `wanted`: what the chosen stacks will export. `applied`: what the stacks below, which are not chosen, exported.
+    `never`: those of them that were never applied.
     """
     found = [each for each in parted({**applied, **wanted}) if each.stack in wanted and each.below not in wanted]
+    found += [
+        Parted(stack, below) for stack, mine in wanted.items() for below in mine.get(STOOD_ON) or {} if below in never
+    ]
     if not found:
         return
     below = sorted({each.below for each in found})
@@ -57,7 +68,10 @@ def refuse_unlaid(wanted: Mapping[str, Outputs], applied: Mapping[str, Outputs])
         "ground-not-laid",
         what=f"{' and '.join(below)} would not be what {', '.join(sorted({each.stack for each in found}))} stands on",
         why="\n         ".join(
-            f"{each.stack} is declared for another {each.below} than the one that was applied" for each in found
+            f"{each.stack} stands on {each.below}, which was never applied"
+            if each.below in never
+            else f"{each.stack} is declared for another {each.below} than the one that was applied"
+            for each in found
         ),
         state="nothing was written",
         next=f"python -m infra.up {' '.join([*below, *sorted({each.stack for each in found})])}",

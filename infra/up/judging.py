@@ -52,7 +52,9 @@ def refuse_harm(wanted: Sequence[Built], applied: dict[str, Any]) -> None:
         secrecy.refuse(stack, secrecy.leaks(export))
     chosen = {each.stack for each in wanted}
     below = {stack: dependants.outputs(export) for stack, export in applied.items() if stack not in chosen}
-    dependants.refuse_unlaid({each.stack: each.outputs for each in wanted}, below)
+    stood_on = {stack for each in wanted for stack in each.outputs[STOOD_ON]} - chosen
+    never = {stack for stack in stood_on if not dependants.was_applied(applied.get(stack, {}))}
+    dependants.refuse_unlaid({each.stack: each.outputs for each in wanted}, below, never)
 
 
 def followers(engine: Engine, chosen: Collection[str], every: Sequence[str]) -> str | None:

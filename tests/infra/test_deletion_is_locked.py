@@ -54,7 +54,7 @@ def test_the_engines_two_locks_are_on_and_their_absence_is_refused(lock: str, ru
 
 
 _ADMISSION = cel.NewEnv(
-    variables=dict.fromkeys(("request", "oldObject", "namespaceObject", "variables"), cel.Type.DYN),
+    variables=dict.fromkeys(("request", "object", "oldObject", "namespaceObject", "variables"), cel.Type.DYN),
     extensions=[ext_optional.ExtOptional()],
 )
 
@@ -76,6 +76,7 @@ def deletion(user: str, groups: list[str], namespace_labels: Document, *, kind: 
             "resource": {"group": group, "resource": kind},
             "userInfo": {"username": user, "groups": groups},
         },
+        "object": None,
         "oldObject": {"metadata": {"name": "portal-db", "namespace": "httt-portal-data"}},
         "namespaceObject": {"metadata": {"labels": namespace_labels}},
     }
@@ -121,6 +122,56 @@ def test_the_api_server_refuses_the_deletion_to_everybody_but_break_glass(kind: 
     # The danger: with another label on the namespace nothing would be kept; that label is judged by other rules.
     assert refused(deletion("kubernetes-admin", ["system:masters"], {}, kind=kind)) == []
     assert refused(deletion("kubernetes-admin", ["system:masters"], labels, kind=kind))
+
+
+def written(identity: str, kind: str, name: str, old: Document | None, new: Document) -> list[str]:
+    """Return what the policy says to an identity that makes or changes this."""
+    labels = dict(production().facts.namespaces["httt-portal-app"])
+    asked = deletion(naming.identity_user(identity), [naming.identity_group(identity)], labels, kind=kind)
+    group = "" if kind in ("namespaces", "persistentvolumeclaims") else "postgresql.cnpg.io"
+    asked["request"] |= {"operation": "UPDATE" if old else "CREATE", "name": name}
+    asked["request"]["resource"] = {"group": group, "resource": kind}
+    return [why.partition(":")[0] for why in refused(asked | {"object": new, "oldObject": old})]
+
+
+def metadata(name: str, **more: Any) -> Document:
+    return {"metadata": {"name": name, "labels": dict(production().facts.namespaces[name]), **more}}
+
+
+@pytest.mark.parametrize("identity", ["tenancy", "platform"])
+def test_the_label_that_keeps_files_is_taken_off_by_nobody_but_break_glass(identity: str) -> None:
+    old, new = metadata("httt-portal-app"), metadata("httt-portal-app")
+    assert written(identity, "namespaces", "httt-portal-app", old, new) == []
+    del new["metadata"]["labels"]["dcshift.gov.vn/giu-tep"]
+    assert written(identity, "namespaces", "httt-portal-app", old, new) == ["files-stay-kept"]
+    assert written("break-glass", "namespaces", "httt-portal-app", old, new) == []
+    # A system whose first volume comes gets it, and one without never had it.
+    assert written(identity, "namespaces", "httt-portal-app", new, old) == []
+    free = metadata("httt-feedback-app")
+    assert written(identity, "namespaces", "httt-feedback-app", free, free) == []
+
+
+@pytest.mark.parametrize(
+    ("identity", "kind", "name"),
+    [
+        ("tenancy", "namespaces", "httt-portal-data"),
+        ("tenancy", "namespaces", "httt-portal-app"),
+        ("data", "clusters", "portal-db"),
+        ("data", "persistentvolumeclaims", "portal-files-templates"),
+    ],
+)
+def test_what_holds_data_is_given_no_owner_with_which_the_collector_would_take_it(
+    identity: str, kind: str, name: str
+) -> None:
+    old = metadata(name) if kind == "namespaces" else {"metadata": {"name": name}}
+    gone = {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "0"}
+    owned = {"metadata": {**old["metadata"], "ownerReferences": [gone]}}
+    assert written(identity, kind, name, old, owned) == ["kept-without-owner"]
+    if kind != "namespaces":  # of one that is new nothing old can be read, and here every variable is
+        assert written(identity, kind, name, None, owned) == ["kept-without-owner"]
+    assert written("break-glass", kind, name, old, owned) == []
+    # Whoever owned it before changes nothing by any other change.
+    assert written(identity, kind, name, owned, owned) == []
 
 
 def test_the_volumes_outlive_their_claims() -> None:

@@ -18,6 +18,9 @@ DIGEST = f"sha256:{'b' * 64}"
     [
         ("portal", {"serves": "both"}, "it must be one of source, target"),
         ("portal", {"layer": "network"}, "it must be one of platform, ground, data, security, system"),
+        ("ground.portal", {"layer": "platform"}, r"a stack called ground\.portal is of layer ground"),
+        ("ground.portal", {"system": "feedback"}, r"a stack called ground\.portal is of system portal"),
+        ("platform", {"layer": "data"}, "a stack called platform is of layer platform"),
         ("security", {"auditLog": "/var"}, "an absolute path of two names or more"),
         ("security", {"podLogs": "/var/../etc"}, "an absolute path of two names or more"),
         ("platform", {"agentState": "/var/log/kubernetes"}, "none may be or hold another"),

@@ -78,12 +78,30 @@ def test_a_secret_in_a_state_stops_the_next_run() -> None:
 
 
 def test_a_stack_is_not_brought_up_alone_on_ground_that_is_not_laid() -> None:
-    other = {"platform": exported(built_once("platform", {"edgeNamespace": "another-edge"}))}
+    other = {stack: exported(built_once(stack)) for stack in ("ground.portal", "data")}
+    other |= {"platform": exported(built_once("platform", {"edgeNamespace": "another-edge"}))}
     with pytest.raises(InfraError, match="platform would not be what portal stands on") as found:
         refuse_harm([built_once("portal")], other)
     assert found.value.code == "ground-not-laid"
     # Brought up together, the ground comes first.
     refuse_harm([built_once("platform"), built_once("portal")], other)
+
+
+@pytest.mark.parametrize("stack", ["data", "portal"])
+def test_a_new_systems_ground_comes_before_what_would_stand_on_it(stack: str) -> None:
+    applied = {each: exported(built_once(each)) for each in ("platform", *GROUNDS, "data")}
+    refuse_harm([built_once(stack)], applied)
+    only_made = {"version": 3, "deployment": {}}
+    for never in (
+        {each: export for each, export in applied.items() if each != "ground.portal"},
+        {**applied, "ground.portal": only_made},
+    ):
+        with pytest.raises(InfraError) as found:
+            refuse_harm([built_once(stack)], never)
+        assert found.value.code == "ground-not-laid"
+        assert found.value.why == f"{stack} stands on ground.portal, which was never applied"
+        assert found.value.next == f"python -m infra.up ground.portal {stack}"
+        refuse_harm([built_once("ground.portal"), built_once(stack)], never)
 
 
 def test_who_must_follow_a_stack_that_was_brought_up_alone_is_named(tmp_path: Path, pulumi: FakePulumi) -> None:

@@ -113,6 +113,34 @@ def test_a_right_added_by_hand_does_not_delete_what_holds_data(centre: Centre) -
         assert "namespace-named-after-system" in answer.text
 
 
+def test_what_holds_data_gets_no_owner_and_files_keep_their_label(centre: Centre) -> None:
+    """The garbage collector may delete everything, and takes what has an owner that is not there."""
+    gone = [{"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "0d1f3a52-0000-4000-8000-000000000000"}]
+    owned, merge = {"metadata": {"ownerReferences": gone}}, {"Content-Type": "application/merge-patch+json"}
+
+    def changed(identity: str, path: str, change: Document) -> str:
+        asker = centre.who[identity].client
+        answer = asker.patch(path, json=change, headers=merge, params={"dryRun": "All"})
+        assert answer.status_code in (200, 422), answer.text
+        return answer.text if answer.status_code == 422 else ""
+
+    data, app = f"/api/v1/namespaces/{DATA}", f"/api/v1/namespaces/{APP}"
+    for identity, path in (
+        ("tenancy", data),
+        ("tenancy", app),
+        ("data", f"/apis/{CNPG}/namespaces/{DATA}/clusters/portal-db"),
+        ("data", f"/apis/{CNPG}/namespaces/{DATA}/scheduledbackups/portal-db"),
+    ):
+        assert "kept-without-owner: " in changed(identity, path, owned), path
+        assert changed(identity, path, {"metadata": {"annotations": {"of": "people"}}}) == ""
+    label = {"metadata": {"labels": {"dcshift.gov.vn/giu-tep": "true"}}}
+    bare = {"metadata": {"labels": {"dcshift.gov.vn/giu-tep": None}}}
+    assert centre.admin.client.patch(app, json=label, headers=merge).status_code == 200
+    for identity in ("tenancy", "platform"):
+        assert "files-stay-kept: " in changed(identity, app, bare), identity
+    assert centre.who["break-glass"].client.patch(app, json=bare, headers=merge).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("user", "groups", "only"),
     [

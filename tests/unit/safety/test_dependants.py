@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,28 @@ def test_a_changed_ground_of_one_system_names_that_system_alone_and_nobody_else(
         "must follow: portal stands on what data was before. python -m infra.up portal"
     )
     assert sentence([]) is None
+
+
+def test_a_neighbour_that_comes_or_moves_is_let_in_by_a_ground_that_must_follow(tmp_path: Path) -> None:
+    """Each of two grounds has its half of the way between them: by one alone every call would be shut out."""
+    both = tmp_path / "both"
+    shutil.copytree(CATALOGUE, both)
+
+    def write(file: str, old: str, new: str) -> None:
+        text = (both / file).read_text(encoding="utf-8")
+        assert old in text
+        (both / file).write_text(text.replace(old, new), encoding="utf-8")
+
+    for system, other in (("portal", "feedback"), ("feedback", "portal")):
+        write(f"{system}.yaml", "integrations: []", f"integrations: [{other}]")
+    near = build("platform", catalogue=both)
+    assert told(platform=near) == [
+        f"ground.{system} stands on what platform was before" for system in ("feedback", "portal")
+    ]
+    write("portal.yaml", "port: 8000", "port: 8001")
+    moved = build("ground.portal", catalogue=both)
+    with pytest.raises(InfraError, match=r"ground\.portal is declared for another platform"):
+        refuse_unlaid({"ground.portal": moved.outputs}, {"platform": near.outputs})
 
 
 @pytest.mark.parametrize("stack", ["ground.portal", "data"])
