@@ -127,9 +127,10 @@ def take_back(job: FolderJob, index: Index) -> dict[str, Json]:
 
 def remove(job: FolderJob, index: Index) -> dict[str, Json]:
     """Remove all that was carried; the folder was empty when it was marked, so all in it came from us."""
-    if folder_claim.assert_usable(job) is None:
-        return {"removed": 0}
     turn = FolderTurn(job)
+    if folder_claim.assert_usable(job) is None:
+        turn.sweep()
+        return {"removed": 0}
     turn.take()
     there = walk(job.folder)
     Copy(job, EVERYTHING, turn, Throttle(None), None, frozen=True).remove(there, there.described.keys() - {TOP})

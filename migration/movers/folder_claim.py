@@ -122,6 +122,16 @@ class FolderTurn:
         (self._job.ours / _LOCK).unlink(missing_ok=True)
         self._job.ours.rmdir()
 
+    def sweep(self) -> None:
+        """Take away what is ours in a folder without a mark: a `leave` that was killed behind it."""
+        if not self._job.ours.is_dir() or self._job.ours.is_symlink():
+            return
+        with self._alone():
+            if {entry.name for entry in self._job.ours.iterdir()} != {_LOCK}:
+                return
+            (self._job.ours / _LOCK).unlink()
+        self._job.ours.rmdir()
+
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         # Held for a moment only, so that a later turn waits for nobody who sleeps.

@@ -49,6 +49,8 @@ def move(job: PhysicalJob) -> dict[str, Json]:
         place.refuse_other_way(job, before, FOLLOWING)
         physical_source.take_turn(job)
         superuser = before.superuser
+        if before.phase != FOLLOWING:
+            _clear_unfollowed(job)
         if before.phase != FOLLOWING or not physical_target.follows(job, _target(job, superuser), superuser):
             facts, superuser = copy(job)
         server = _target(job, superuser)
@@ -70,7 +72,9 @@ def undo(job: PhysicalJob) -> dict[str, Json]:
         if before.phase == FOLLOWING:
             found = physical_target.phases(job, _target(job, before.superuser))
             physical_target.handed_over(job, found)
-        place.clear(job)
+            place.clear(job)
+        else:
+            _clear_unfollowed(job)
         physical_source.let_go(job)
         place.remove(job)
     return {"undone": True}
@@ -129,6 +133,12 @@ def _copy_anew(job: PhysicalJob, judge: Judge, ends: str) -> tuple[dict[str, Jso
         "keyless_tables": keyless,
         "warnings": [*warnings],
     }, source.superuser
+
+
+def _clear_unfollowed(job: PhysicalJob) -> None:
+    """Clear a folder that promises no copy; raises `StepFailed` where one follows nevertheless, so from elsewhere."""
+    place.clear(job)
+    physical_source.refuse_followers(job)
 
 
 def _follow(job: PhysicalJob, server: Cluster, superuser: str) -> dict[str, Json]:

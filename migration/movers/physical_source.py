@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from typing import Final
+
+from migration.errors import StepFailed
 from migration.model.words import Json
 from migration.movers import claim, identity, link, stream
 from migration.movers.link import Connection
 from migration.movers.physical_job import PhysicalJob
+
+_GONE_SECONDS_MAX: Final = 10.0
+"""How long the reader of a server that has just stopped may take to go."""
 
 
 def take_turn(job: PhysicalJob) -> None:
@@ -49,6 +56,27 @@ def drop(job: PhysicalJob, slot: str) -> None:
         # A mover that fails late must not take away the slots of the one that came after it.
         turn(job, source)
         stream.drop_slot(source, slot)
+
+
+def refuse_followers(job: PhysicalJob) -> None:
+    """Raise `StepFailed` where somebody reads a slot of ours although no copy that we know follows any more.
+
+    Its folder was moved or is not mounted, or the order names another machine or cluster; it may even serve by now.
+    """
+    query = "SELECT slot_name FROM pg_replication_slots WHERE active AND slot_name = ANY (%s) ORDER BY 1"
+    names = [moved.name for moved in job.databases]
+    deadline = time.monotonic() + _GONE_SECONDS_MAX
+    with link.session(job.source, program=job.program) as source:
+        while read := [name for (name,) in link.rows(source, query, (names,))]:
+            if time.monotonic() > deadline:
+                raise StepFailed(
+                    "copy-follows-elsewhere",
+                    what=f"the slots of {job.system} were not taken from the source",
+                    why=f"somebody follows by {', '.join(read)}, and no copy that this order names",
+                    state="the source serves, and whoever follows goes on",
+                    next="name that copy's folder, machine or cluster, or stop its server; then the same command again",
+                )
+            time.sleep(0.1)
 
 
 def let_go(job: PhysicalJob) -> None:

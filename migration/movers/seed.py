@@ -74,6 +74,7 @@ def undo(job: SeedJob, world: SeededCluster) -> dict[str, Json]:
             seed_following.unsubscribe(ours, world)
             left.append(f"{world.name} holds the copy and follows nothing; whoever declared it removes it")
         place.clear(job.server)
+        physical_source.refuse_followers(job.server)
         world.shut_out()
         physical_source.let_go(job.server)
         place.remove(job.server)
@@ -83,6 +84,8 @@ def undo(job: SeedJob, world: SeededCluster) -> dict[str, Json]:
 def _copy(job: SeedJob, world: SeededCluster) -> dict[str, Json]:
     """Make the copy, after the image that will run it was asked; nobody's cluster may stand there already."""
     if (state := world.state()) is not None and state.system_id:
+        # Also of a copy whose folder was lost since: nobody shall be told to have that removed.
+        physical_target.handed_over(job.server, _phases(job, world))
         raise StepFailed(
             "seed-too-late",
             what=f"nothing was copied for {world.name}",
@@ -96,6 +99,8 @@ def _copy(job: SeedJob, world: SeededCluster) -> dict[str, Json]:
     def judge(source: SourceFacts, target: TargetFacts) -> Iterable[Finding]:
         return seed_findings.of_image(job, image, source, target)
 
+    place.clear(job.server)
+    physical_source.refuse_followers(job.server)
     facts, _superuser = physical.copy(job.server, judge, ends=SEEDING)
     return facts
 

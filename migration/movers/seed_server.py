@@ -6,7 +6,9 @@ It follows nothing: what it applied would be missing in a cluster that had taken
 from __future__ import annotations
 
 import datetime
+import json
 import secrets
+import shutil
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -31,6 +33,7 @@ JOIN pg_stat_activity a USING (pid) WHERE a.usename = %s ORDER BY p.backup_strea
 
 def open_to(job: SeedJob, server: Cluster, world: SeededCluster) -> None:
     """Start the copy's server for the cluster, unless it runs, and tell the cluster how it gets in."""
+    _close_other(job, server)
     authority = _certificate(job)
     physical_target.open_up(_opened(job), server)
     # The pods may have read it already, so what is there stays.
@@ -83,14 +86,27 @@ def _opened(job: SeedJob) -> PhysicalJob:
     return job.server.model_copy(update={"settings": settings, "access": access})
 
 
+def _close_other(job: SeedJob, server: Cluster) -> None:
+    """Stop a server that another order opened: where it listens, as whom and to whom, it reads only when it starts."""
+    opened = _opened(job)
+    asked = json.dumps([opened.settings, opened.access])
+    folder = job.server.folder / "tls"
+    note = folder / "order"
+    if folder.exists() and (not note.exists() or note.read_text() != asked):
+        server.stop()
+        shutil.rmtree(folder)
+    if not folder.exists():
+        folder.mkdir(mode=0o700)
+        cluster.own(folder, job.server.user, 0o700)
+        cluster.write(note, asked, job.server.user)
+
+
 def _certificate(job: SeedJob) -> str:
     """Return the certificate that the server shows, made once for this copy: it vouches for itself and nothing else."""
     # Not in the data folder: what lies there goes into the cluster.
     folder = job.server.folder / "tls"
     if (folder / "server.pem").exists():
         return (folder / "server.pem").read_text()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    cluster.own(folder, job.server.user, 0o700)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"copy of {job.server.system}")])
     now = datetime.datetime.now(datetime.UTC)

@@ -156,6 +156,14 @@ def shown(module, unit, name):
     return said.strip()
 
 
+def user_of(module, unit):
+    """Return whom a unit runs as; of one that is not there systemd says the same as of one that names nobody."""
+    state = shown(module, unit, "LoadState")
+    if state != "loaded":
+        module.fail_json(msg=f"whose jobs go with {unit} is not known: systemd calls it {state or 'nothing'}")
+    return shown(module, unit, "User") or "root"
+
+
 def strays(module, user, lines, known):
     """Return all that this host runs at times as the user and nobody declared.
 
@@ -195,8 +203,7 @@ def main():
         supports_check_mode=True,
     )
     user, jobs, state = module.params["user"], module.params["jobs"], module.params["state"]
-    # A service that names no user runs as root, and so would its jobs.
-    user = user or shown(module, module.params["unit"], "User") or "root"
+    user = user or user_of(module, module.params["unit"])
     before = read_crontab(module, user, jobs)
     after = list(before)
     try:

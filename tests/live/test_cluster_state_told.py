@@ -19,7 +19,7 @@ from lab.errors import LabError
 from tests.support.centre_server import APP, DATA, documents, of_kind
 from tests.support.cluster_state import CONFIG_MAPS, NEEDED, State, state_of
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 NAMESPACES = (naming.DRILLS, naming.SECURITY_LOG, naming.LOG_AGENTS, APP, DATA, "httt-feedback-data")
 ALERT = {alert.name: alert.expression for alert in ALERTS}
 PORTAL = [{"system": "portal"}]

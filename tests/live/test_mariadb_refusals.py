@@ -239,6 +239,18 @@ def test_only_the_first_word_to_end_counts() -> None:
     assert signal.getsignal(signal.SIGINT) is former
 
 
+def test_a_session_that_the_server_has_not_missed_yet_is_no_other_mover(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with claim.held(pair.job()) as turn:
+        lost = turn.source
+        monkeypatch.setattr(claim, "_answers", lambda side: side is not lost)
+        turn.renew()
+        assert turn.source is not lost
+        turn.check()
+        lost.close()
+
+
 def test_what_was_killed_in_the_middle_of_its_ending_is_ended_by_the_next(
     copied: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

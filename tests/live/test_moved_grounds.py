@@ -19,7 +19,7 @@ from infra.safety import moved_grounds
 from lab.api_server import ApiServer
 from tests.support.api_server_kinds import server_for_stacks
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 PAGE = Path(__file__).parents[2] / "docs" / "moving-grounds.md"
 KINDS = (
     "api/v1/namespaces",

@@ -32,7 +32,7 @@ from tests.support.physical import DATABASES, Source, Writer
 from tests.support.seeding import SYSTEM, declared, order
 
 __all__ = ["api", "namespace"]
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 CLIENTS = ("198.18.0.0/16", f"{NODE_ADDRESS}/32")
 KILLED = ("waiting for the cluster's declaration",)
 
@@ -136,7 +136,7 @@ def test_a_server_becomes_a_cluster_of_a_newer_version_and_has_every_write(
         with source.admin(writer.database) as admin:
             value = stream.mark(admin)
             ours = [number for (number,) in admin.execute("SELECT id FROM ledger ORDER BY id").fetchall()]
-        wait_until("the mark", lambda name=writer.database, mark=value: marked(world, name) >= mark, 60)
+        wait_until("the mark", lambda name=writer.database, mark=value: marked(world, name) >= mark, 240)
         there = [int(str(row["id"])) for row in world.rows(writer.database, "SELECT id FROM ledger ORDER BY id")]
         assert len(there) == len(set(there))
         assert set(writer.acknowledged) <= set(there)
@@ -153,7 +153,7 @@ def test_a_server_becomes_a_cluster_of_a_newer_version_and_has_every_write(
     shutil.rmtree(job.server.folder, ignore_errors=True)
     api.delete(path)
     pods = f"/api/v1/namespaces/{namespace}/pods?labelSelector=cnpg.io%2Fcluster%3D{SYSTEM}-db"
-    wait_until("the end of its pods", lambda: not api.items(pods), 90)
+    wait_until("the end of its pods", lambda: not api.items(pods), 240)
 
 
 def marked(world: CnpgCluster, database: str) -> int:
@@ -167,7 +167,7 @@ def owner_enters(world: CnpgCluster, namespace: str, password: str) -> bool:
     def enters(word: str) -> bool:
         there = f"host=127.0.0.1 dbname={SYSTEM} user={SYSTEM} password={word} sslmode=require"
         said = pods.run(
-            namespace, f"{SYSTEM}-db-1", "postgres", ["psql", "-XAtc", "SELECT 1", there], timeout_seconds=30
+            namespace, f"{SYSTEM}-db-1", "postgres", ["psql", "-XAtc", "SELECT 1", there], timeout_seconds=240
         )
         return said.stdout.strip() == "1"
 

@@ -14,7 +14,7 @@ from lab.errors import LabError
 from lab.toolchain import tool_path
 from tests.support.project import Project
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(3600)]
 SECRET = "of this test alone"
 # A provider alone: it asks no cluster, and one of its settings is a secret, as a kubeconfig is.
 PROGRAM = f"""

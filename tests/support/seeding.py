@@ -42,7 +42,8 @@ def order(source: Source, folder: Path, port: int, **other: Any) -> SeedJob:
     place = ClusterPlace(
         **{
             "kubeconfig": "/nowhere", "namespace": f"httt-{SYSTEM}-data", "name": f"{SYSTEM}-db", "image": IMAGE,
-            "address": HOST, "clients": ("127.0.0.0/8",), "appear_seconds_max": 120, "ready_seconds_max": 300, **other,
+            "address": HOST, "clients": ("127.0.0.0/8",), "appear_seconds_max": 1200, "ready_seconds_max": 1200,
+            **other,
         }
     )  # fmt: skip
     return SeedJob(server=job.model_copy(update={"databases": moved}), cluster=place)
@@ -108,7 +109,7 @@ class LoopbackCluster:
     def session(self, database: str, user: str = "postgres") -> psycopg.Connection[Any]:
         try:
             return psycopg.connect(
-                host=str(self.folder), port=5432, dbname=database, user=user, autocommit=True, connect_timeout=5
+                host=str(self.folder), port=5432, dbname=database, user=user, autocommit=True, connect_timeout=60
             )
         except psycopg.OperationalError as refused:
             raise StepFailed("seed-cluster-refuses", what="", why=str(refused), state="", next="") from refused

@@ -102,9 +102,13 @@ class Turn:
     def renew(self) -> None:
         """Open sessions that broke off anew, and hold both servers again if nobody took this mover's place."""
         for word, server in (("target", self.job.target), ("source", self.job.source)):
-            if not _answers(getattr(self, word)):
-                setattr(self, word, link.connect(server, statement_seconds=_STATEMENT_SECONDS))
-                if not _is_locked(self.job, getattr(self, word)):
+            if not _answers(before := getattr(self, word)):
+                now_open = link.connect(server, statement_seconds=_STATEMENT_SECONDS)
+                setattr(self, word, now_open)
+                # A server that has not missed us yet holds us for at work, and nobody took our place.
+                if link.one(now_open, "SELECT IS_USED_LOCK(%s)", (self.job.channel,)) == before.thread_id():
+                    kill(now_open, before.thread_id())
+                if not _is_locked(self.job, now_open):
                     now = read(self.target)
                     raise _over(self.job, now.token if now else self.job.token)
         self.check()

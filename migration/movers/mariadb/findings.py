@@ -28,7 +28,13 @@ def findings(job: MariadbJob, source: Facts, target: Facts) -> list[Finding]:
     if not (source.is_mariadb and target.is_mariadb):
         odd = next(one for one in (source, target) if not one.is_mariadb)
         return [_blocker("mariadb-version", odd.where, f"{odd.version} is no MariaDB", "move it by another tool")]
-    found = [*_of_source(job, source), *_of_tables(source), *_of_log(source, "source"), *_of_log(target, "target")]
+    found = [
+        *_of_names(job, source),
+        *_of_source(job, source),
+        *_of_tables(source),
+        *_of_log(source, "source"),
+        *_of_log(target, "target"),
+    ]
     found += [*_of_target(job, source, target), *_of_both(source, target), *_of_people(source, target)]
     return found
 
@@ -51,6 +57,13 @@ def refuse(job: MariadbJob, found: list[Finding]) -> list[str]:
             next="; ".join(dict.fromkeys(one.next for one in blockers)),
         )
     return [f"{one.code} ({one.where}): {one.what}" for one in found]
+
+
+def _of_names(job: MariadbJob, source: Facts) -> Iterator[Finding]:
+    if divided := sorted(name for name in job.databases if "," in name):
+        what = f"what is followed is told the server as a list, which a comma in a name divides: {_list(divided)}"
+        step = "give those databases other names, or move them by another tool"
+        yield _blocker("mariadb-name", source.where, what, step)
 
 
 def _of_source(job: MariadbJob, source: Facts) -> Iterator[Finding]:

@@ -91,3 +91,18 @@ class NoBus:
 def test_a_user_that_systemd_does_not_tell_is_not_taken_for_root() -> None:
     with pytest.raises(SystemExit, match=r"User of portal.* cannot be read: Failed to connect to bus"):
         module("dcshift_cron").shown(NoBus(), "portal.service", "User")
+
+
+class Systemd(NoBus):
+    """A host whose systemd knows one unit, which names no user."""
+
+    def run_command(self, argv: object) -> tuple[int, str, str]:
+        assert isinstance(argv, list)
+        told = {"--property=LoadState": "loaded" if argv[-1] == "portal.service" else "not-found"}
+        return 0, told.get(argv[2], "") + "\n", ""
+
+
+def test_a_unit_that_is_not_there_is_not_taken_for_roots() -> None:
+    assert module("dcshift_cron").user_of(Systemd(), "portal.service") == "root"
+    with pytest.raises(SystemExit, match=r"portall\.service is not known: systemd calls it not-found"):
+        module("dcshift_cron").user_of(Systemd(), "portall.service")

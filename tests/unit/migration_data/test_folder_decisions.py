@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from migration.errors import UsageError
-from migration.movers import files, folder_batches, folder_copy, folder_listing
+from migration.movers import files, folder, folder_batches, folder_copy, folder_listing
+from migration.movers.files_index import Index
 from migration.movers.files_listing import FILE, Described, Found, Seen
 from migration.movers.folder_compare import EXTRA, NAMES, as_listed, differences
 from migration.movers.folder_job import FolderJob
@@ -178,3 +179,19 @@ def test_a_folder_that_the_target_removes_while_it_is_listed_is_not_there(
     assert (seen.described.keys(), seen.times.keys()) == ({b"", b"stays"}, {b"", b"stays"})
     with pytest.raises(FileNotFoundError):
         folder_listing.walk(tmp_path / "nowhere")
+
+
+def test_a_removal_that_was_killed_behind_its_mark_is_ended_by_the_next(tmp_path: Path) -> None:
+    job = FolderJob.model_validate(
+        {
+            "system": "portal", "name": "uploads", "token": 1, "source": "/nowhere", "staging": str(tmp_path / "s"),
+            "folder": str(tmp_path / "there"),
+        }
+    )  # fmt: skip
+    job.ours.mkdir(parents=True)
+    (job.ours / "lock").touch()
+    assert folder.remove(job, Index(tmp_path)) == {"removed": 0}
+    assert list(job.folder.iterdir()) == []
+    (job.ours / "of-others").mkdir(parents=True)
+    folder.remove(job, Index(tmp_path))
+    assert (job.ours / "of-others").exists()

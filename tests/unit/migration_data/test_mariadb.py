@@ -56,6 +56,14 @@ def test_nothing_speaks_against_a_move_that_is_possible() -> None:
     assert findings.findings(JOB, SOURCE, TARGET) == []
 
 
+def test_a_name_that_the_list_of_what_is_followed_would_divide_is_refused() -> None:
+    job = JOB.model_copy(update={"databases": ("portal", "a,b")})
+    there = replace(SOURCE, databases={**SOURCE.databases, "a,b": "utf8_general_ci"})
+    (found,) = findings.findings(job, there, TARGET)
+    assert (found.severity, found.code) == (Severity.BLOCKER, "mariadb-name")
+    assert found.what.endswith(": a,b")
+
+
 @pytest.mark.parametrize(
     ("code", "source", "target"),
     [

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cryptography import x509
 from pydantic import ValidationError
 
 from migration.errors import StepFailed
-from migration.movers import place, seed_evidence, seed_findings, seed_job, seed_server
+from migration.movers import claim, place, seed, seed_evidence, seed_findings, seed_job, seed_server
 from migration.movers.cluster import Cluster
 from migration.movers.physical_facts import DatabaseRow, InDatabase, SourceFacts, TargetFacts
 from migration.movers.physical_rare import Rare, Tried
 from migration.movers.seed_job import SeedJob
-from migration.ports.seeding import ClusterState, ImageFacts
+from migration.ports.seeding import ClusterState, ImageFacts, SeededCluster
 from tests.support.seeding import IMAGE, declared
 
 HOST = {"host": "10.0.0.5", "database": "portal", "user": "dcshift_portal", "password": "secret", "tls_mode": "require"}
@@ -204,7 +207,10 @@ class Copying:
     """A copy's server from which a cluster copies, and which remembers what it was told."""
 
     def __init__(self, *progress: tuple[str, int, int]) -> None:
-        self.progress, self.told = list(progress), list[str]()
+        self.progress, self.told, self.stops = list(progress), list[str](), 0
+
+    def stop(self) -> None:
+        self.stops += 1
 
     @contextmanager
     def session(self, _database: str, *, statement_seconds: float) -> Iterator[Copying]:
@@ -239,3 +245,45 @@ def test_a_checkpoint_is_made_at_once_where_the_cluster_waits_for_one_and_only_t
     seed_server.hasten(cast(Cluster, server))
     assert server.told[1:] == told
     assert said in capsys.readouterr().out
+
+
+def test_an_order_that_was_mended_opens_the_copy_anew_and_the_same_one_leaves_it_open(tmp_path: Path) -> None:
+    server = Copying()
+    mine = {"folder": str(tmp_path), "server_user": "root" if os.geteuid() == 0 else None}
+    for order, stops in ((job(**mine), 0), (job(**mine), 0), (mended := _elsewhere(job(**mine)), 1), (mended, 1)):
+        seed_server._close_other(order, cast(Cluster, server))
+        shown = seed_server._certificate(order)
+        assert server.stops == stops
+        names = x509.load_pem_x509_certificate(shown.encode()).extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+        assert names.value.get_values_for_type(x509.IPAddress) == [order.cluster.address]
+
+
+def _elsewhere(order: SeedJob) -> SeedJob:
+    place = order.cluster.model_copy(update={"address": ipaddress.IPv4Address("10.0.0.8")})
+    return order.model_copy(update={"cluster": place})
+
+
+class Born:
+    """A cluster that was born, with a database that carries a claim."""
+
+    name = "httt-portal-data/portal-db"
+
+    def __init__(self, phase: str) -> None:
+        self._phase = phase
+
+    def state(self) -> ClusterState:
+        return ClusterState({}, ready=True, phase="", system_id="7")
+
+    def rows(self, _database: str, query: str) -> list[dict[str, Any]]:
+        return [{"phase": self._phase} if "FROM dcshift.claim" in query else {"one": 1}]
+
+
+@pytest.mark.parametrize(
+    ("phase", "code"), [(claim.HANDED_OVER, "target-handed-over"), (claim.FOLLOWING, "seed-too-late")]
+)
+def test_nobody_is_told_to_remove_a_cluster_that_serves_though_its_copys_folder_was_lost(phase: str, code: str) -> None:
+    with pytest.raises(StepFailed) as told:
+        seed._copy(job(), cast(SeededCluster, Born(phase)))
+    assert told.value.code == code
